@@ -1,0 +1,1 @@
+"""Core: octets, errors, the layer contract and its combinators. Standard library only."""
