@@ -1,0 +1,253 @@
+"""What a logical device is to the server engine: objects, associations, rights, and their values.
+
+The engine (`dispatch`, `association_object`) holds nothing between two requests; all state lives in
+the object that implements `LogicalDevice`. Tables of objects and rights are meant to be shared by
+all devices of one kind.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import IntFlag
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+from ferraris.core.errors import RefusedError
+from ferraris.messaging.dlms.enumerations import ActionResult, DataAccessResult
+
+if TYPE_CHECKING:
+    from ferraris.messaging.dlms.names import Selection
+    from ferraris.messaging.dlms.security.counters import CounterLease
+    from ferraris.messaging.dlms.security.suites import CipherKeys
+    from ferraris.model.interface_class import InterfaceClass
+
+__all__ = [
+    "NO_RIGHTS",
+    "READ",
+    "READ_WRITE",
+    "WRITE",
+    "AccessMode",
+    "AccessRefused",
+    "AccessRights",
+    "ActionRefused",
+    "AssociationSettings",
+    "Credentials",
+    "LogicalDevice",
+    "ObjectEntry",
+    "ObjectKey",
+    "ObjectRights",
+    "RequestContext",
+]
+
+ObjectKey = tuple[int, bytes]
+"""Class identifier and six-octet logical name: what an xDLMS request names an object by."""
+
+
+class AccessMode(IntFlag):
+    """Rights to one attribute or method, as the bits of Association LN version 3 [facts-g].
+
+    For a method `READ` means that it may be invoked. The older versions of the association class
+    see these bits folded into their enumeration (`association_object`).
+    """
+
+    NONE = 0
+    READ = 1
+    WRITE = 2
+    AUTHENTICATED_REQUEST = 4
+    ENCRYPTED_REQUEST = 8
+    SIGNED_REQUEST = 16
+    AUTHENTICATED_RESPONSE = 32
+    ENCRYPTED_RESPONSE = 64
+    SIGNED_RESPONSE = 128
+
+
+READ = AccessMode.READ
+WRITE = AccessMode.WRITE
+READ_WRITE = AccessMode.READ | AccessMode.WRITE
+
+
+class AccessRefused(RefusedError):
+    """A GET or SET that the device declines; `result` is what the client is told."""
+
+    def __init__(self, result: DataAccessResult, message: str = "") -> None:
+        super().__init__(message or result.name.lower().replace("_", " "), reason=result)
+        self.result = result
+
+
+class ActionRefused(RefusedError):
+    """An ACTION that the device declines; `result` is what the client is told."""
+
+    def __init__(self, result: ActionResult, message: str = "") -> None:
+        super().__init__(message or result.name.lower().replace("_", " "), reason=result)
+        self.result = result
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ObjectEntry:
+    """One object of a logical device.
+
+    `declaration` is the interface class with exactly this class identifier and version, or None
+    for a class that the model does not declare: such an object is served without type checks.
+    """
+
+    class_id: int
+    version: int
+    logical_name: bytes
+    declaration: type[InterfaceClass] | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ObjectRights:
+    """What one association may do with one object.
+
+    `attributes` and `methods` map an index to its mode, absent meaning no access; an attribute 1
+    left out may be read. `selectors` maps an attribute to the access selectors it offers.
+    """
+
+    attributes: Mapping[int, int] = field(default_factory=dict)
+    methods: Mapping[int, int] = field(default_factory=dict)
+    selectors: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
+class AccessRights:
+    """What one association sees: only objects listed here exist for its client.
+
+    Compared by identity, so that everything composed from it can be kept once for all devices
+    that share it; it must not change after its first use.
+    """
+
+    objects: Mapping[ObjectKey, ObjectRights] = field(default_factory=dict)
+
+
+NO_RIGHTS = AccessRights()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class AssociationSettings:
+    """One association that a logical device offers, the same for every device of its kind.
+
+    Attributes:
+        client_sap: address of the client that may open it, 0..127.
+        name: logical name of its Association LN object, such as that of 0-0:40.0.1*255.
+        mechanism: authentication mechanism, the last arc of its name: 0 none, 1 password,
+            5 HLS with GMAC [asn1].
+        ciphered: whether the application context is the one with ciphering.
+        conformance: the services offered, as the integer of the 24 conformance bits.
+        max_pdu: largest APDU the server takes, in octets.
+        policy: security-control bits that every request of this association must carry
+            (0x10 authenticated, 0x20 encrypted).
+        rights: what the client sees and may do.
+        security_setup: logical name of the security set-up object, or b"" when there is none.
+        challenge_octets: length of the challenge the server sends in HLS, 8..64.
+        max_list: most entries that one with-list request may have.
+    """
+
+    client_sap: int
+    name: bytes
+    mechanism: int = 0
+    ciphered: bool = False
+    conformance: int = 0
+    max_pdu: int = 1024
+    policy: int = 0
+    rights: AccessRights = NO_RIGHTS
+    security_setup: bytes = b""
+    challenge_octets: int = 16
+    max_list: int = 64
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Credentials:
+    """The secrets one client shares with a device: password or HLS secret, and cipher keys."""
+
+    secret: bytes = b""
+    keys: CipherKeys | None = None
+
+    def __repr__(self) -> str:
+        return f"Credentials(secret={'***' if self.secret else None}, keys={self.keys!r})"
+
+
+class RequestContext(NamedTuple):
+    """What is known about one request besides its octets.
+
+    Attributes:
+        client_sap: address of the client.
+        protection: security-control bits under which the request came (0x10 authenticated,
+            0x20 encrypted; 0 for a plain one).
+        now: coordinated universal time in seconds since 1970.
+        conformance: the 24 conformance bits negotiated, or None for those of the settings.
+        max_send_pdu: largest APDU the client takes in octets, 0 for no limit.
+        client_system_title: the client's system title, or b"".
+    """
+
+    client_sap: int
+    protection: int = 0
+    now: float = 0.0
+    conformance: int | None = None
+    max_send_pdu: int = 0
+    client_system_title: bytes = b""
+
+
+class LogicalDevice(Protocol):
+    """A logical device as the server engine sees it; a simulated or real product implements it.
+
+    The engine has checked object, class, rights and, where the class is declared, the type of the
+    data before it calls `get`, `set` or `act`. Attribute 1 and, unless it says so itself, the
+    objects of the classes Association LN and SAP assignment are answered by the engine.
+    """
+
+    @property
+    def logical_device_name(self) -> bytes:
+        """Logical device name, up to 16 octets."""
+
+    @property
+    def system_title(self) -> bytes:
+        """System title, 8 octets."""
+
+    @property
+    def server_sap(self) -> int:
+        """Address of this logical device."""
+
+    @property
+    def objects(self) -> Mapping[ObjectKey, ObjectEntry]:
+        """Every object, by class and logical name; meant to be shared between devices."""
+
+    @property
+    def associations(self) -> Mapping[int, AssociationSettings]:
+        """The associations offered, by client address; meant to be shared between devices."""
+
+    def credentials(self, client_sap: int) -> Credentials:
+        """The secrets shared with a client; empty ones when there are none."""
+
+    def counter_lease(self, client_sap: int) -> CounterLease:
+        """The invocation counters left for APDUs protected towards a client."""
+
+    def receive_floor(self, client_sap: int) -> int:
+        """The highest invocation counter accepted from a client so far, -1 for none."""
+
+    def raise_receive_floor(self, client_sap: int, counter: int) -> None:
+        """Keep the invocation counter of an APDU from a client whose tag verified."""
+
+    def get(
+        self,
+        entry: ObjectEntry,
+        attribute: int,
+        selection: Selection | None,
+        context: RequestContext,
+    ) -> bytes:
+        """The encoded data of an attribute; raises `AccessRefused`."""
+
+    def set(
+        self,
+        entry: ObjectEntry,
+        attribute: int,
+        data: bytes,
+        selection: Selection | None,
+        context: RequestContext,
+    ) -> None:
+        """Write the encoded data to an attribute; raises `AccessRefused`."""
+
+    def act(
+        self, entry: ObjectEntry, method: int, data: bytes | None, context: RequestContext
+    ) -> bytes | None:
+        """Invoke a method; returns encoded data or None; raises `ActionRefused`."""
