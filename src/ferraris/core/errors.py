@@ -78,7 +78,7 @@ class RefusedError(Error):
 
 
 class SecurityError(Error):
-    """Authentication, tag, replay, policy or key failure; never says more than the wire may show."""
+    """Authentication, tag, replay, policy or key failure; says no more than the wire may show."""
 
 
 class LineError(Error):

@@ -26,8 +26,8 @@ __all__ = [
 ]
 
 Below = TypeVar("Below")
-In = TypeVar("In", contravariant=True)
-Out = TypeVar("Out", covariant=True)
+In_contra = TypeVar("In_contra", contravariant=True)
+Out = TypeVar("Out")
 Unit = TypeVar("Unit")
 Address = TypeVar("Address")
 
@@ -51,7 +51,7 @@ class Progress:
 
 @dataclass(slots=True)
 class Failed:
-    """One thing went wrong and the layer lives; `ref` names the exchange it ended, None for none."""
+    """One thing went wrong, the layer lives; `ref` names the exchange it ended, None for none."""
 
     error: Error
     ref: object = None
@@ -75,7 +75,7 @@ class LineSettings:
 
 @dataclass(slots=True)
 class To(Generic[Address, Unit]):
-    """A unit and the address it rides to or from; `confirmed` False marks one that has no answer."""
+    """A unit and the address it rides to or from; `confirmed` False: it has no answer."""
 
     address: Address
     unit: Unit
@@ -86,8 +86,8 @@ Notice = Opened | Progress | Failed | Closed
 Event = Deliver[Unit] | Notice
 
 
-class Layer(Protocol[In, Out, Below]):
-    """One protocol layer: units of type `In` from above, `Out` to above, `Below` on the lower side."""
+class Layer(Protocol[In_contra, Out, Below]):
+    """One protocol layer: units `In_contra` from above, `Out` to above, `Below` below."""
 
     @property
     def room(self) -> bool:
@@ -110,7 +110,7 @@ class Layer(Protocol[In, Out, Below]):
     def cancel(self, now: float) -> None:
         """Drop the exchange in flight and half-made units; stay open."""
 
-    def send(self, unit: In, now: float) -> None:
+    def send(self, unit: In_contra, now: float) -> None:
         """Take one unit from above; `UsageError` without room."""
 
     def receive(self, unit: Below, now: float) -> None:

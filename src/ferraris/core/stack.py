@@ -401,7 +401,5 @@ class Fork(Plain[To[Any, Any], To[Any, Any], To[Any, Any]]):
                 self._up.append(Deliver(To(address, what.unit)))
             elif type(what) is Failed:
                 self._up.append(Failed(what.error, To(address, what.ref)))
-            elif type(what) is Opened:
-                self._up.append(Deliver(To(address, what)))
-            elif type(what) is Closed:
+            elif type(what) is Opened or type(what) is Closed:
                 self._up.append(Deliver(To(address, what)))

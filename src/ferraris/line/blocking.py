@@ -1,0 +1,165 @@
+"""The blocking driver: the same stacks and procedures on a plain socket, without an event loop."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Callable, Coroutine
+from typing import Any, Generic, TypeVar
+
+from ferraris.core.errors import Error, LineError, UsageError
+from ferraris.core.layer import Closed, Deliver, Failed, Layer, Opened
+
+__all__ = ["BlockingDriver", "run"]
+
+In = TypeVar("In")
+Out = TypeVar("Out")
+Result = TypeVar("Result")
+
+
+def run(procedure: Coroutine[Any, Any, Result]) -> Result:
+    """Run a procedure whose driver never suspends; `UsageError` when it does after all."""
+    try:
+        procedure.send(None)
+    except StopIteration as done:
+        return done.value  # type: ignore[no-any-return]
+    procedure.close()
+    raise UsageError("this procedure needs an event loop", where="line")
+
+
+class BlockingDriver(Generic[In, Out]):
+    """The active end on a connected socket; its coroutines never suspend."""
+
+    def __init__(
+        self,
+        layer: Layer[In, Out, bytes],
+        connection: socket.socket,
+        *,
+        is_push: Callable[[Out], bool] | None = None,
+        on_push: Callable[[Out], None] | None = None,
+    ) -> None:
+        self.layer = layer
+        self._is_push = is_push
+        self._on_push = on_push
+        self._socket: socket.socket | None = connection
+        self._opened = False
+        self._down: Error | None = None
+        self._closed = False
+        self._pending: In | None = None
+        self._answer: Out | None = None
+        self._failure: Error | None = None
+
+    async def open(self) -> None:
+        self.layer.open(time.monotonic())
+        try:
+            while not self._opened:
+                self._turn()
+        except BaseException:
+            self.abort()
+            raise
+
+    async def exchange(self, unit: In) -> Out:
+        if self._down is not None:
+            raise self._down
+        while not self.layer.room:
+            self._turn()
+        self._pending, self._answer, self._failure = unit, None, None
+        self.layer.send(unit, time.monotonic())
+        while self._pending is not None:
+            self._turn()
+        if self._failure is not None:
+            raise self._failure
+        return self._answer  # type: ignore[return-value]
+
+    async def close(self) -> None:
+        if self._socket is None or self._down is not None or self._pending is not None:
+            self.abort()
+            return
+        self.layer.close(time.monotonic())
+        try:
+            while not self._closed:
+                self._turn()
+        except Error:
+            pass  # a peer that does not answer a release is given up
+        finally:
+            self.abort()
+
+    def abort(self) -> None:
+        """Cut the line now."""
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
+
+    def _turn(self) -> None:
+        """Drain the stack, then wait for the next octets or the next deadline."""
+        if self._drain():
+            return
+        if self._down is not None:
+            raise self._down
+        if self._socket is None:
+            raise LineError("the connection is closed", where="line")
+        deadline = self.layer.deadline
+        now = time.monotonic()
+        if deadline is not None and deadline <= now:
+            self.layer.wake(now)
+            return
+        self._socket.settimeout(None if deadline is None else deadline - now)
+        try:
+            chunk = self._socket.recv(65536)
+        except TimeoutError:
+            self.layer.wake(time.monotonic())
+            return
+        except OSError as cause:
+            self._lost(str(cause))
+            return
+        if chunk:
+            self.layer.receive(chunk, time.monotonic())
+        else:
+            self._lost("the peer closed the connection")
+
+    def _lost(self, cause: str) -> None:
+        self.layer.notice(Closed(LineError(cause, where="line")), time.monotonic())
+
+    def _drain(self) -> bool:
+        """Hand on events and octets; True when anything that the caller waits for happened."""
+        happened = False
+        while True:
+            while (what := self.layer.event()) is not None:
+                happened = self._happened(what) or happened
+            unit = self.layer.transmit(time.monotonic())
+            if unit is None:
+                what = self.layer.event()
+                if what is None:
+                    return happened
+                happened = self._happened(what) or happened
+            elif type(unit) is bytes and self._socket is not None:
+                try:
+                    self._socket.settimeout(None)
+                    self._socket.sendall(unit)
+                except OSError as cause:
+                    self._lost(str(cause))
+
+    def _happened(self, what: Any) -> bool:
+        kind = type(what)
+        if kind is Deliver:
+            if self._is_push is not None and self._is_push(what.unit):
+                if self._on_push is not None:
+                    self._on_push(what.unit)
+            elif self._pending is not None:
+                self._answer, self._pending = what.unit, None
+            return True
+        if kind is Failed:
+            if what.ref is not None and what.ref is self._pending:
+                self._failure, self._pending = what.error, None
+            return True
+        if kind is Opened:
+            self._opened = True
+            return True
+        if kind is Closed:
+            self._closed = True
+            self._down = what.error or LineError("the connection is closed", where="line")
+            if self._pending is not None:
+                self._failure, self._pending = self._down, None
+                return True
+            return self._opened
+        return False
