@@ -1,0 +1,82 @@
+# Every target sets up what it needs: a virtual environment with Ferraris and its tools, once, and
+# again when pyproject.toml has changed. Needs Python 3.11 (Debian: python3-venv), and a package index.
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV ?= .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.stamp
+# One seed for all runs: a failure in one place is a failure everywhere.
+SEED ?= 20260311
+METERS ?= 200
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help setup setup-interop demo lint test test-all interop bench docs fuzz clean
+
+help:
+	@echo 'make demo      a simulated neighbourhood, read by the head-end into a store'
+	@echo 'make test      style, types, the laws of the house, all tests (a few minutes)'
+	@echo 'make lint      style, types and laws alone'
+	@echo 'make test-all  make test with foreign clients and services required, and the manual'
+	@echo 'make interop   foreign clients read our meters'
+	@echo 'make bench     speed, against peers in the same run'
+	@echo 'make fuzz      a million mutated inputs for each decoder'
+	@echo 'make docs      the manual, as docs/_build/html/index.html'
+
+setup: $(STAMP)-base
+
+setup-interop: $(STAMP)-interop
+
+# An environment that works is kept, whoever made it.
+$(VENV)/bin/python:
+	@test -n '$(PYTHON)' || { echo 'Python 3.11 or newer is needed (Debian: apt install python3-venv)'; exit 1; }
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed")'
+	$(PYTHON) -m venv $(VENV)
+
+$(STAMP)-base: pyproject.toml | $(VENV)/bin/python
+	@echo 'setting up $(VENV), once ...'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev,data,fast]'
+	@touch $@
+
+$(STAMP)-docs: pyproject.toml $(STAMP)-base
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[docs]'
+	@touch $@
+
+$(STAMP)-interop: pyproject.toml $(STAMP)-base
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[interop]'
+	@touch $@
+
+$(STAMP)-fuzz: pyproject.toml $(STAMP)-base
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[fuzz]'
+	@touch $@
+
+demo: $(STAMP)-base
+	$(BIN)/ferraris demo --meters $(METERS) --once
+
+lint: $(STAMP)-base
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+
+test: lint
+	$(BIN)/pytest -n auto -p randomly --randomly-seed=$(SEED)
+
+interop: $(STAMP)-interop
+	$(BIN)/pytest tests/interop -n auto -p randomly --randomly-seed=$(SEED)
+
+test-all: $(STAMP)-interop docs
+	FERRARIS_REQUIRE_SERVICES=1 $(MAKE) test
+
+bench: $(STAMP)-interop
+	$(BIN)/python -m bench $(BENCH)
+
+fuzz: $(STAMP)-fuzz
+	$(BIN)/python -m fuzz $(FUZZ)
+
+docs: $(STAMP)-docs
+	$(BIN)/sphinx-build --quiet -W --keep-going -b html docs docs/_build/html
+	@echo 'the manual: docs/_build/html/index.html'
+
+clean:
+	rm -rf $(VENV) docs/_build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

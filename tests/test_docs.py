@@ -1,0 +1,163 @@
+"""The documents do what they say: their examples run, their links lead somewhere.
+
+In the pages, ```` ```python ```` blocks run in order in one namespace for each page, and
+```` ```console ```` blocks run their `$ ` lines by the shell, in one folder for each page. Printed
+lines that follow a `$ ` line must appear in this order in what the command printed; `…` stands for
+anything. A line that ends in `&` goes on in the background until the page is done, and counts as
+started when it has printed the line after it. `<!-- not run: reason -->` before a block excuses it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import queue
+import re
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
+BLOCK = re.compile(
+    r"^(?P<excuse><!-- not run: [^\n]+ -->\n\n?)?^```(?P<language>python|console)\n"
+    r"(?P<text>.*?)^```$",
+    re.MULTILINE | re.DOTALL,
+)
+LINK = re.compile(r"(?<!!)\[[^\]]+\]\((?!https?:|mailto:|#)([^)#\s]+)(?:#[^)]*)?\)")
+PATIENCE_S = 60.0
+
+
+@dataclass
+class Block:
+    """One example of a page."""
+
+    language: str
+    text: str
+    line: int
+
+
+def blocks(page: Path) -> list[Block]:
+    text = page.read_text()
+    return [
+        Block(match["language"], match["text"], text[: match.start("text")].count("\n") + 1)
+        for match in BLOCK.finditer(text)
+        if not match["excuse"]
+    ]
+
+
+class Shell:
+    """Runs the commands of one page in one folder, and ends what it left in the background."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._running: list[subprocess.Popen[str]] = []
+        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        self._environment = os.environ | {"PATH": path, "COLUMNS": "120", "NO_COLOR": "1"}
+
+    def run(self, text: str) -> None:
+        for part in re.split(r"^\$ ", text, flags=re.MULTILINE)[1:]:
+            command, _, expected = part.partition("\n")
+            lines = [line for line in expected.splitlines() if line.strip()]
+            if command.rstrip().endswith("&"):
+                self._start(command.rstrip()[:-1], lines)
+            else:
+                self._finish(command, lines)
+
+    def close(self) -> None:
+        for process in self._running:
+            process.terminate()
+            process.wait(PATIENCE_S)
+            assert process.stdout is not None
+            process.stdout.close()
+
+    def _finish(self, command: str, lines: list[str]) -> None:
+        done = subprocess.run(
+            command,
+            shell=True,
+            cwd=self._folder,
+            env=self._environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=PATIENCE_S,
+            check=False,
+        )
+        assert done.returncode == 0, f"$ {command}\n{done.stdout}"
+        printed = iter(done.stdout.splitlines())
+        for line in lines:
+            assert any(fits(line, shown) for shown in printed), (
+                f"$ {command}\ndid not print, in its turn: {line}\nbut:\n{done.stdout}"
+            )
+
+    def _start(self, command: str, lines: list[str]) -> None:
+        process = subprocess.Popen(
+            f"exec {command}",
+            shell=True,
+            cwd=self._folder,
+            env=self._environment | {"PYTHONUNBUFFERED": "1"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        self._running.append(process)
+        printed: queue.Queue[str] = queue.Queue()
+
+        def listen() -> None:
+            assert process.stdout is not None
+            with contextlib.suppress(ValueError):  # closed at the end of the page
+                for line in process.stdout:
+                    printed.put(line.rstrip("\n"))
+
+        threading.Thread(target=listen, daemon=True).start()
+        for line in lines:
+            while not fits(line, printed.get(timeout=PATIENCE_S)):
+                pass
+
+
+def fits(expected: str, shown: str) -> bool:
+    """Whether a printed line is the expected one; `…` stands for anything, spaces count once."""
+    parts = [re.escape(" ".join(part.split())) for part in expected.split("…")]
+    return re.fullmatch(" ?.*? ?".join(parts), " ".join(shown.split())) is not None
+
+
+@pytest.fixture
+def shell(tmp_path: Path) -> Iterator[Shell]:
+    shell = Shell(tmp_path)
+    yield shell
+    shell.close()
+
+
+@pytest.mark.parametrize("page", [p for p in PAGES if blocks(p)], ids=lambda page: page.name)
+def test_examples_run(
+    page: Path, shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, object] = {"__name__": "__main__"}
+    for block in blocks(page):
+        if block.language == "console":
+            shell.run(block.text)
+            continue
+        code = compile("\n" * block.line + block.text, str(page), "exec")
+        with contextlib.redirect_stdout(io.StringIO()):
+            exec(code, names)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    missing = [
+        target for target in LINK.findall(page.read_text()) if not (page.parent / target).exists()
+    ]
+    assert missing == []
+
+
+def test_fits_takes_the_ellipsis_for_anything() -> None:
+    assert fits("1-0:1.8.0*255 … Wh", "1-0:1.8.0*255   12345  Wh")
+    assert fits("…", "")
+    assert not fits("1-0:1.8.0*255 … Wh", "1-0:1.8.0*255   12345  var")
