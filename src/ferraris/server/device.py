@@ -18,7 +18,7 @@ from ferraris.messaging.dlms.enumerations import ActionResult, DataAccessResult
 if TYPE_CHECKING:
     from ferraris.messaging.dlms.names import Selection
     from ferraris.messaging.dlms.security.counters import CounterLease
-    from ferraris.messaging.dlms.security.suites import CipherKeys
+    from ferraris.messaging.dlms.security.cipher_keys import CipherKeys
     from ferraris.model.interface_class import InterfaceClass
 
 __all__ = [
@@ -66,7 +66,7 @@ WRITE = AccessMode.WRITE
 READ_WRITE = AccessMode.READ | AccessMode.WRITE
 
 
-class AccessRefused(RefusedError):
+class AccessRefused(RefusedError):  # noqa: N818 - a refusal is an answer, not a fault
     """A GET or SET that the device declines; `result` is what the client is told."""
 
     def __init__(self, result: DataAccessResult, message: str = "") -> None:
@@ -74,7 +74,7 @@ class AccessRefused(RefusedError):
         self.result = result
 
 
-class ActionRefused(RefusedError):
+class ActionRefused(RefusedError):  # noqa: N818 - a refusal is an answer, not a fault
     """An ACTION that the device declines; `result` is what the client is told."""
 
     def __init__(self, result: ActionResult, message: str = "") -> None:

@@ -1,0 +1,342 @@
+"""Interface classes for access and management: associations, SAP assignment, security set-up."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import NamedTuple
+
+from ferraris.data.kinds import BitString
+from ferraris.data.obis import Obis
+from ferraris.data.types import (
+    AnyData,
+    ArrayOf,
+    BitStringType,
+    Boolean,
+    Choice,
+    Enum,
+    EnumCode,
+    Integer,
+    LogicalName,
+    LongUnsigned,
+    Null,
+    Nullable,
+    OctetString,
+    Structure,
+    Unsigned,
+    VisibleString,
+)
+from ferraris.model.interface_class import (
+    Attribute,
+    InterfaceClass,
+    Method,
+    dynamic,
+    optional,
+    static,
+)
+
+__all__ = [
+    "AccessRight",
+    "AssociatedPartners",
+    "AssociationLn",
+    "AssociationLnV1",
+    "AssociationLnV2",
+    "AssociationLnV3",
+    "AssociationStatus",
+    "AttributeAccess",
+    "BriefObject",
+    "BriefObjectListType",
+    "Certificate",
+    "KeyIdentifier",
+    "KeyTransfer",
+    "MethodAccess",
+    "ObjectIdentity",
+    "ObjectListElement",
+    "ObjectListType",
+    "SapAssignment",
+    "SapAssignmentItem",
+    "SecurityPolicy",
+    "SecuritySetup",
+    "SecuritySetupV1",
+    "User",
+    "XdlmsContext",
+]
+
+
+class AttributeAccess(NamedTuple):
+    """Mode of one attribute and the access selectors it offers; how to read the mode depends on
+    the version of the association class: an enumeration up to 2, bits from 3 on [facts-g]."""
+
+    attribute_id: int
+    mode: int
+    selectors: list[int] | None
+
+
+class MethodAccess(NamedTuple):
+    """Mode of one method: a boolean in version 0, an enumeration in 1 and 2, bits from 3 on."""
+
+    method_id: int
+    mode: int
+
+
+class AccessRight(NamedTuple):
+    """What the association may do with one object."""
+
+    attributes: list[AttributeAccess]
+    methods: list[MethodAccess]
+
+
+class ObjectListElement(NamedTuple):
+    """One object that the association sees, with its rights."""
+
+    class_id: int
+    version: int
+    logical_name: Obis
+    access_rights: AccessRight
+
+
+class BriefObject(NamedTuple):
+    """One object as selectors 1 and 2 of the object list give it: without rights [facts-g]."""
+
+    class_id: int
+    version: int
+    logical_name: Obis
+
+
+class ObjectIdentity(NamedTuple):
+    """Class and logical name."""
+
+    class_id: int
+    logical_name: Obis
+
+
+_ATTRIBUTE_ACCESS = Structure(AttributeAccess, Integer, EnumCode, Nullable(ArrayOf(Integer)))
+_METHOD_ACCESS_V0 = Structure(MethodAccess, Integer, Boolean)
+_METHOD_ACCESS = Structure(MethodAccess, Integer, Choice(EnumCode, Boolean))
+_ELEMENT_V0 = Structure(
+    ObjectListElement,
+    LongUnsigned,
+    Unsigned,
+    LogicalName,
+    Structure(AccessRight, ArrayOf(_ATTRIBUTE_ACCESS), ArrayOf(_METHOD_ACCESS_V0)),
+)
+_ELEMENT = Structure(
+    ObjectListElement,
+    LongUnsigned,
+    Unsigned,
+    LogicalName,
+    Structure(AccessRight, ArrayOf(_ATTRIBUTE_ACCESS), ArrayOf(_METHOD_ACCESS)),
+)
+_IDENTITY = Structure(ObjectIdentity, LongUnsigned, LogicalName)
+
+ObjectListType = ArrayOf(_ELEMENT)
+BriefObjectListType = ArrayOf(Structure(BriefObject, LongUnsigned, Unsigned, LogicalName))
+
+_SELECTORS = {1: Null, 2: ArrayOf(LongUnsigned), 3: ArrayOf(_IDENTITY), 4: _IDENTITY}
+
+
+class AssociatedPartners(NamedTuple):
+    """Addresses of the two ends of an association."""
+
+    client_sap: int
+    server_sap: int
+
+
+class XdlmsContext(NamedTuple):
+    """What the association negotiated; sizes in octets."""
+
+    conformance: BitString
+    max_receive_pdu_size: int
+    max_send_pdu_size: int
+    dlms_version_number: int
+    quality_of_service: int
+    cyphering_info: bytes
+
+
+class AssociationStatus(IntEnum):
+    """State of an association [facts-g]."""
+
+    NON_ASSOCIATED = 0
+    ASSOCIATION_PENDING = 1
+    ASSOCIATED = 2
+
+
+class User(NamedTuple):
+    """A person or system behind the client."""
+
+    user_id: int
+    user_name: str
+
+
+_USER = Structure(User, Unsigned, VisibleString)
+
+
+class AssociationLn(
+    InterfaceClass,
+    class_id=15,
+    version=0,
+    source="bluebook-quoted",
+    provenance="two-sources",
+    first_method=0x60,
+):
+    """Association LN: who may see and do what in this association.
+
+    The two names are carried as an octet-string by most meters, as a structure by some. The secret
+    can be written, never read.
+    """
+
+    object_list = Attribute(2, ArrayOf(_ELEMENT_V0), static, selectors=_SELECTORS)
+    associated_partners_id = Attribute(3, Structure(AssociatedPartners, Integer, LongUnsigned))
+    application_context_name = Attribute(4, AnyData)
+    xdlms_context_info = Attribute(
+        5,
+        Structure(
+            XdlmsContext,
+            BitStringType(24),
+            LongUnsigned,
+            LongUnsigned,
+            Unsigned,
+            Integer,
+            OctetString,
+        ),
+    )
+    authentication_mechanism_name = Attribute(6, AnyData)
+    secret = Attribute(7, OctetString)
+    association_status = Attribute(8, Enum(AssociationStatus), dynamic)
+    reply_to_hls_authentication = Method(1, OctetString, optional, returns=OctetString)
+    change_hls_secret = Method(2, OctetString, optional)
+    add_object = Method(3, _ELEMENT_V0, optional)
+    remove_object = Method(4, _ELEMENT_V0, optional)
+
+
+class AssociationLnV1(AssociationLn, version=1, provenance="two-sources"):
+    """Association LN: rights of methods as an enumeration, and a security set-up."""
+
+    object_list = Attribute(2, ObjectListType, static, selectors=_SELECTORS)
+    security_setup_reference = Attribute(9, LogicalName, static)
+    add_object = Method(3, _ELEMENT, optional)
+    remove_object = Method(4, _ELEMENT, optional)
+
+
+class AssociationLnV2(AssociationLnV1, version=2, provenance="two-sources"):
+    """Association LN: with users."""
+
+    user_list = Attribute(10, ArrayOf(_USER), static)
+    current_user = Attribute(11, _USER, dynamic)
+    add_user = Method(5, _USER, optional)
+    remove_user = Method(6, _USER, optional)
+
+
+class AssociationLnV3(AssociationLnV2, version=3, provenance="one-source"):
+    """Association LN: rights as bits, requests and responses protected separately."""
+
+
+class SapAssignmentItem(NamedTuple):
+    """One logical device of the physical device."""
+
+    sap: int
+    logical_device_name: bytes
+
+
+class SapAssignment(
+    InterfaceClass,
+    class_id=17,
+    version=0,
+    source="bluebook-quoted",
+    provenance="two-sources",
+    first_method=0x20,
+):
+    """SAP assignment: which logical device answers at which address."""
+
+    sap_assignment_list = Attribute(
+        2, ArrayOf(Structure(SapAssignmentItem, LongUnsigned, OctetString)), static
+    )
+    connect_logical_device = Method(
+        1, Structure(SapAssignmentItem, LongUnsigned, OctetString), optional
+    )
+
+
+class SecurityPolicy(IntEnum):
+    """What a version 0 security set-up demands of every message [facts-g]."""
+
+    NOTHING = 0
+    AUTHENTICATED = 1
+    ENCRYPTED = 2
+    AUTHENTICATED_AND_ENCRYPTED = 3
+
+
+class KeyIdentifier(IntEnum):
+    """Which key a key transfer replaces [facts-g]."""
+
+    GLOBAL_UNICAST_ENCRYPTION = 0
+    GLOBAL_BROADCAST_ENCRYPTION = 1
+    AUTHENTICATION = 2
+    MASTER = 3
+
+
+class KeyTransfer(NamedTuple):
+    """A new key, wrapped by the master key."""
+
+    key_id: KeyIdentifier | int
+    wrapped_key: bytes
+
+
+class SecuritySetup(
+    InterfaceClass,
+    class_id=64,
+    version=0,
+    source="bluebook-quoted",
+    provenance="two-sources",
+    first_method=0x30,
+):
+    """Security set-up: policy, suite and system titles of an association."""
+
+    security_policy = Attribute(2, Enum(SecurityPolicy), static)
+    security_suite = Attribute(3, EnumCode, static)
+    client_system_title = Attribute(4, OctetString, dynamic)
+    server_system_title = Attribute(5, OctetString, static)
+    security_activate = Method(1, Enum(SecurityPolicy), optional)
+    key_transfer = Method(
+        2, ArrayOf(Structure(KeyTransfer, Enum(KeyIdentifier), OctetString)), optional
+    )
+
+
+class Certificate(NamedTuple):
+    """What a security set-up shows of one certificate."""
+
+    entity: int
+    certificate_type: int
+    serial_number: bytes
+    issuer: bytes
+    subject: bytes
+    subject_alt_name: bytes
+
+
+class SecuritySetupV1(SecuritySetup, version=1, provenance="one-source"):
+    """Security set-up: policy as bits (2 to 7 of the octet), certificates and key agreement.
+
+    The parameters of methods 3 to 8 are kept as any data.
+    """
+
+    security_policy = Attribute(2, EnumCode, static)  # type: ignore[assignment] # bits, no longer an enumeration
+    certificates = Attribute(
+        6,
+        ArrayOf(
+            Structure(
+                Certificate,
+                EnumCode,
+                EnumCode,
+                OctetString,
+                OctetString,
+                OctetString,
+                OctetString,
+            )
+        ),
+        dynamic,
+    )
+    security_activate = Method(1, EnumCode, optional)  # type: ignore[assignment] # bits, no longer an enumeration
+    key_agreement = Method(3, AnyData, optional, returns=AnyData)
+    generate_key_pair = Method(4, AnyData, optional)
+    generate_certificate_request = Method(5, AnyData, optional, returns=AnyData)
+    import_certificate = Method(6, AnyData, optional)
+    export_certificate = Method(7, AnyData, optional, returns=AnyData)
+    remove_certificate = Method(8, AnyData, optional)
