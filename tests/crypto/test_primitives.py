@@ -1,0 +1,99 @@
+"""AES-GCM with short tags, key wrap and digests: vectors and refusals."""
+
+from __future__ import annotations
+
+import pytest
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ferraris.core.errors import SecurityError, UsageError
+from ferraris.crypto.compare import require_equal
+from ferraris.crypto.digests import md5, sha1, sha256
+from ferraris.crypto.gcm import Gcm
+from ferraris.crypto.wrap import unwrap, wrap
+
+KEY = bytes(range(16))
+
+
+@given(st.binary(min_size=12, max_size=12), st.binary(max_size=60), st.binary(max_size=300))
+def test_gcm_agrees_with_the_general_interface(vector: bytes, head: bytes, plain: bytes) -> None:
+    encryptor = Cipher(algorithms.AES(KEY), modes.GCM(vector)).encryptor()
+    encryptor.authenticate_additional_data(head)
+    expected = encryptor.update(plain) + encryptor.finalize()
+    tag = encryptor.tag[:12]
+    gcm = Gcm(KEY)
+    assert gcm.seal(vector, head, plain) == expected + tag
+    assert gcm.open(vector, head, expected + tag) == plain
+    assert gcm.stream(vector, plain) == expected
+    assert gcm.stream(vector, expected) == plain
+    gcm.check(vector, head, gcm.tag(vector, head))
+
+
+def test_gcm_refuses_any_change() -> None:
+    gcm, vector = Gcm(KEY), bytes(12)
+    sealed = gcm.seal(vector, b"head", b"plain text")
+    for position in range(len(sealed) * 8):
+        altered = bytearray(sealed)
+        altered[position // 8] ^= 1 << position % 8
+        with pytest.raises(SecurityError):
+            gcm.open(vector, b"head", bytes(altered))
+    for wrong in (sealed[:-1], sealed[1:], sealed[:11], b""):
+        with pytest.raises(SecurityError):
+            gcm.open(vector, b"head", wrong)
+    with pytest.raises(SecurityError):
+        gcm.open(vector, b"heap", sealed)
+    with pytest.raises(SecurityError):
+        gcm.check(vector, b"head", b"")
+    for length in (0, 15, 24, 33):
+        with pytest.raises(UsageError):
+            Gcm(bytes(length))
+
+
+@pytest.mark.parametrize(
+    ("kek", "key", "wrapped"),
+    [
+        (
+            bytes(range(16)),
+            "00112233445566778899AABBCCDDEEFF",
+            "1FA68B0A8112B447AEF34BD8FB5A7B829D3E862371D2CFE5",
+        ),
+        (
+            bytes(range(32)),
+            "00112233445566778899AABBCCDDEEFF000102030405060708090A0B0C0D0E0F",
+            "28C9F404C4B810F4CBCCB35CFB87F8263F5786E2D80ED326CBC7F0E71A99F43BFB988B9B7A02DD21",
+        ),
+    ],
+)
+def test_key_wrap_vectors(kek: bytes, key: str, wrapped: str) -> None:
+    assert wrap(kek, bytes.fromhex(key)) == bytes.fromhex(wrapped)
+    assert unwrap(kek, bytes.fromhex(wrapped)) == bytes.fromhex(key)
+    altered = bytearray.fromhex(wrapped)
+    altered[3] ^= 1
+    with pytest.raises(SecurityError) as caught:
+        unwrap(kek, bytes(altered))
+    assert key.lower() not in str(caught.value).lower()
+
+
+def test_key_wrap_lengths() -> None:
+    for kek, key in [(b"", KEY), (KEY, b""), (KEY, bytes(17))]:
+        with pytest.raises(UsageError):
+            wrap(kek, key)
+    for wrapped in (b"", bytes(8), bytes(25), bytes(48)):
+        with pytest.raises(SecurityError):
+            unwrap(KEY, wrapped)
+    with pytest.raises(UsageError):
+        unwrap(bytes(5), bytes(24))
+
+
+def test_digests() -> None:
+    assert md5(b"").hex() == "d41d8cd98f00b204e9800998ecf8427e"
+    assert sha1(b"abc").hex() == "a9993e364706816aba3e25717850c26c9cd0d89d"
+    assert sha256(b"abc").hex().startswith("ba7816bf8f01cfea414140de5dae2223")
+
+
+def test_comparison_shows_nothing() -> None:
+    require_equal(b"same", b"same", "differs")
+    with pytest.raises(SecurityError) as caught:
+        require_equal(b"expected", b"given", "differs", where="here")
+    assert str(caught.value) == "here: differs"
