@@ -45,33 +45,33 @@ BIT_STRING = 0x81
 class ApplicationContext(IntEnum):
     """Application context names, 2.16.756.5.8.1.n [asn1]."""
 
-    LN = 1
-    SN = 2
-    LN_CIPHERING = 3
-    SN_CIPHERING = 4
+    LOGICAL_NAMES = 1
+    SHORT_NAMES = 2
+    LOGICAL_NAMES_CIPHERED = 3
+    SHORT_NAMES_CIPHERED = 4
 
     @property
     def ciphered(self) -> bool:
         """APDUs may be ciphered in this context."""
-        return self >= ApplicationContext.LN_CIPHERING
+        return self >= ApplicationContext.LOGICAL_NAMES_CIPHERED
 
 
 class Mechanism(IntEnum):
     """Authentication mechanism names, 2.16.756.5.8.2.n [asn1]."""
 
     LOWEST = 0
-    LLS = 1
-    HLS_MANUFACTURER = 2
-    HLS_MD5 = 3
-    HLS_SHA1 = 4
-    HLS_GMAC = 5
-    HLS_SHA256 = 6
-    HLS_ECDSA = 7
+    LOW = 1
+    HIGH = 2
+    HIGH_MD5 = 3
+    HIGH_SHA1 = 4
+    HIGH_GMAC = 5
+    HIGH_SHA256 = 6
+    HIGH_ECDSA = 7
 
     @property
     def high(self) -> bool:
         """Challenges follow in both directions (HLS)."""
-        return self >= Mechanism.HLS_MANUFACTURER
+        return self >= Mechanism.HIGH
 
 
 _CONTEXT_ARC = bytes.fromhex("608574050801")

@@ -12,7 +12,18 @@ from typing import Any
 
 from ferraris.core.errors import DecodeError, UsageError
 from ferraris.data.axdr import Limits, skip
-from ferraris.messaging.dlms import acse, action, errors, general, get, initiate
+from ferraris.messaging.dlms import (
+    access,
+    acse,
+    action,
+    errors,
+    gateway,
+    general,
+    get,
+    initiate,
+    notify,
+    short_name,
+)
 from ferraris.messaging.dlms import set as set_service
 from ferraris.messaging.dlms.reading import DEFAULT_LIMITS
 from ferraris.messaging.dlms.tags import DEDICATED, GLOBAL, ApduTag, tag_name
@@ -34,12 +45,25 @@ Apdu = (
     | set_service.SetResponse
     | action.ActionRequest
     | action.ActionResponse
+    | access.AccessRequest
+    | access.AccessResponse
+    | notify.DataNotification
+    | notify.DataNotificationConfirm
+    | notify.EventNotification
+    | short_name.ReadRequest
+    | short_name.ReadResponse
+    | short_name.WriteRequest
+    | short_name.WriteResponse
+    | short_name.UnconfirmedWriteRequest
+    | short_name.InformationReportRequest
     | general.ServiceCiphered
     | general.GeneralGlo
     | general.GeneralDed
     | general.GeneralCiphering
     | general.GeneralSigning
     | general.GeneralBlockTransfer
+    | gateway.GatewayRequest
+    | gateway.GatewayResponse
 )
 
 _DECODERS: dict[int, Callable[[bytes, Limits], Apdu]] = {
@@ -57,11 +81,24 @@ _DECODERS: dict[int, Callable[[bytes, Limits], Apdu]] = {
     ApduTag.SET_RESPONSE: set_service.decode_response,
     ApduTag.ACTION_REQUEST: action.decode_request,
     ApduTag.ACTION_RESPONSE: action.decode_response,
+    ApduTag.ACCESS_REQUEST: access.decode_request,
+    ApduTag.ACCESS_RESPONSE: access.decode_response,
+    ApduTag.DATA_NOTIFICATION: notify.decode_data_notification,
+    ApduTag.DATA_NOTIFICATION_CONFIRM: notify.decode_data_notification_confirm,
+    ApduTag.EVENT_NOTIFICATION_REQUEST: notify.decode_event_notification,
+    ApduTag.READ_REQUEST: short_name.decode_read_request,
+    ApduTag.READ_RESPONSE: short_name.decode_read_response,
+    ApduTag.WRITE_REQUEST: short_name.decode_write_request,
+    ApduTag.WRITE_RESPONSE: short_name.decode_write_response,
+    ApduTag.UNCONFIRMED_WRITE_REQUEST: short_name.decode_unconfirmed_write_request,
+    ApduTag.INFORMATION_REPORT_REQUEST: short_name.decode_information_report,
     ApduTag.GENERAL_GLO_CIPHERING: general.decode_general_glo,
     ApduTag.GENERAL_DED_CIPHERING: general.decode_general_ded,
     ApduTag.GENERAL_CIPHERING: general.decode_general_ciphering,
     ApduTag.GENERAL_SIGNING: general.decode_general_signing,
     ApduTag.GENERAL_BLOCK_TRANSFER: general.decode_general_block_transfer,
+    ApduTag.GATEWAY_REQUEST: gateway.decode_request,
+    ApduTag.GATEWAY_RESPONSE: gateway.decode_response,
 }
 _DECODERS |= dict.fromkeys((*GLOBAL.values(), *DEDICATED.values()), general.decode_service_ciphered)
 
@@ -72,6 +109,8 @@ _TRAILING: dict[type, Callable[[Any], bytes | None]] = {
     set_service.SetRequestNormal: lambda apdu: apdu.data,
     action.ActionRequestNormal: lambda apdu: apdu.data,
     action.ActionResponseNormal: lambda apdu: apdu.data,
+    notify.DataNotification: lambda apdu: apdu.body,
+    notify.EventNotification: lambda apdu: apdu.data,
 }
 
 

@@ -53,7 +53,7 @@ class ConfirmedServiceError:
         return cls(ConfirmedService.INITIATE, ServiceErrorChoice.INITIATE, reason)
 
     @property
-    def error(self) -> OctetEnum | int:
+    def reason(self) -> OctetEnum | int:
         """The value as a member of the enumeration that `choice` names."""
         kind = _REASONS.get(self.choice)
         return self.value if kind is None else kind(self.value)
@@ -61,8 +61,8 @@ class ConfirmedServiceError:
     @property
     def words(self) -> str:
         """The error in words, for example `initiate: pdu-size-too-short`."""
-        error = self.error
-        return f"{self.choice.words}: {error.words if isinstance(error, OctetEnum) else error}"
+        reason = self.reason
+        return f"{self.choice.words}: {reason.words if isinstance(reason, OctetEnum) else reason}"
 
     def to_octets(self) -> bytes:
         """Encode with tag 0E."""

@@ -28,7 +28,7 @@ _CONFORMANCE_TAG = b"\x5f\x1f\x04\x00"  # BER island: [APPLICATION 31], 4 octets
 class InitiateRequest:
     """The client's proposal. A PDU size of 0 means no limit; the dedicated key is never shown."""
 
-    conformance: Conformance | int
+    proposed_conformance: Conformance | int
     client_max_receive_pdu_size: int = 0xFFFF
     dedicated_key: bytes | None = field(default=None, repr=False)
     response_allowed: bool = True
@@ -45,7 +45,7 @@ class InitiateRequest:
                 _quality_octets(self.proposed_quality_of_service),
                 bytes((self.proposed_dlms_version_number,)),
                 _CONFORMANCE_TAG,
-                int(self.conformance).to_bytes(3, "big"),
+                int(self.proposed_conformance).to_bytes(3, "big"),
                 self.client_max_receive_pdu_size.to_bytes(2, "big"),
             )
         )

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TypeVar
-
 from ferraris.core.octets import Reader
-from ferraris.data.axdr import Limits, length_octets, read_length, skip
+from ferraris.data.axdr import DEFAULT_LIMITS, Limits, length_octets, read_length, skip
 from ferraris.messaging.dlms.names import (
     AttributeDescriptor,
     MethodDescriptor,
@@ -24,10 +22,6 @@ __all__ = [
     "optional_selection",
     "sequence_of",
 ]
-
-T = TypeVar("T")
-
-DEFAULT_LIMITS = Limits()
 
 
 class ApduReader(Reader):
