@@ -109,14 +109,14 @@ class Method(Generic[P, R]):
     def __init__(
         self: Method[P, None],
         index: int,
-        type: DataType[P],  # noqa: A002 - as for Attribute
+        type: DataType[P],
         *traits: Trait,
     ) -> None: ...
     @overload
     def __init__(
         self: Method[P, R],
         index: int,
-        type: DataType[P],  # noqa: A002 - as for Attribute
+        type: DataType[P],
         *traits: Trait,
         returns: DataType[R],
     ) -> None: ...

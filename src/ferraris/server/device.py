@@ -7,24 +7,25 @@ all devices of one kind.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntFlag
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
 
 from ferraris.core.errors import RefusedError
 from ferraris.messaging.dlms.enumerations import ActionResult, DataAccessResult
 
 if TYPE_CHECKING:
     from ferraris.messaging.dlms.names import Selection
-    from ferraris.messaging.dlms.security.counters import CounterLease
     from ferraris.messaging.dlms.security.cipher_keys import CipherKeys
+    from ferraris.messaging.dlms.security.counters import CounterLease
     from ferraris.model.interface_class import InterfaceClass
 
 __all__ = [
     "NO_RIGHTS",
     "READ",
     "READ_WRITE",
+    "SIGNED",
     "WRITE",
     "AccessMode",
     "AccessRefused",
@@ -36,8 +37,12 @@ __all__ = [
     "ObjectEntry",
     "ObjectKey",
     "ObjectRights",
+    "PhysicalDevice",
     "RequestContext",
 ]
+
+SIGNED = 0x100
+"""Mark in `RequestContext.protection` beside the security-control bits: the request was signed."""
 
 ObjectKey = tuple[int, bytes]
 """Class identifier and six-octet logical name: what an xDLMS request names an object by."""
@@ -109,15 +114,18 @@ class ObjectRights:
     selectors: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class AccessRights:
     """What one association sees: only objects listed here exist for its client.
 
-    Compared by identity, so that everything composed from it can be kept once for all devices
-    that share it; it must not change after its first use.
+    Compared by identity. What the engine works out from it (answers to "may this be read?", the
+    encoded object list) is kept in it once for all devices that share it, so it must not change
+    after its first use and best goes with one table of objects.
     """
 
     objects: Mapping[ObjectKey, ObjectRights] = field(default_factory=dict)
+    readable: dict[Any, Any] = field(default_factory=dict, init=False, repr=False)
+    composed: dict[Any, Any] = field(default_factory=dict, init=False, repr=False)
 
 
 NO_RIGHTS = AccessRights()
@@ -173,7 +181,7 @@ class RequestContext(NamedTuple):
     Attributes:
         client_sap: address of the client.
         protection: security-control bits under which the request came (0x10 authenticated,
-            0x20 encrypted; 0 for a plain one).
+            0x20 encrypted; 0 for a plain one), and `SIGNED` for one that was signed.
         now: coordinated universal time in seconds since 1970.
         conformance: the 24 conformance bits negotiated, or None for those of the settings.
         max_send_pdu: largest APDU the client takes in octets, 0 for no limit.
@@ -192,8 +200,9 @@ class LogicalDevice(Protocol):
     """A logical device as the server engine sees it; a simulated or real product implements it.
 
     The engine has checked object, class, rights and, where the class is declared, the type of the
-    data before it calls `get`, `set` or `act`. Attribute 1 and, unless it says so itself, the
-    objects of the classes Association LN and SAP assignment are answered by the engine.
+    data before it calls `get`, `set` or `act`. Reading attribute 1 of any object, an Association
+    LN or the SAP assignment never reaches the device; writing to them and their methods do, except
+    the reply of the HLS handshake.
     """
 
     @property
@@ -251,3 +260,12 @@ class LogicalDevice(Protocol):
         self, entry: ObjectEntry, method: int, data: bytes | None, context: RequestContext
     ) -> bytes | None:
         """Invoke a method; returns encoded data or None; raises `ActionRefused`."""
+
+
+@runtime_checkable
+class PhysicalDevice(Protocol):
+    """What a logical device adds that knows its siblings."""
+
+    @property
+    def sap_assignment(self) -> Sequence[tuple[int, bytes]]:
+        """Address and logical device name of every logical device in the same housing."""
