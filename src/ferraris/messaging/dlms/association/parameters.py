@@ -1,0 +1,110 @@
+"""What an association needs to know before it opens, and what both ends agreed on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from ferraris.messaging.dlms.conformance import Conformance
+from ferraris.messaging.dlms.security.cipher_keys import CipherKeys
+from ferraris.messaging.dlms.security.counters import CounterLease
+
+__all__ = [
+    "FULL_CONFORMANCE",
+    "ClientParameters",
+    "Negotiated",
+    "ServerOffer",
+]
+
+MIN_MAX_PDU = 64  # a server refuses clients that take less [facts-g §3]
+MIN_CHALLENGE, MAX_CHALLENGE = 8, 64  # octets [facts-g]
+
+FULL_CONFORMANCE = int(
+    Conformance.PRIORITY_MANAGEMENT
+    | Conformance.BLOCK_TRANSFER_WITH_GET_OR_READ
+    | Conformance.BLOCK_TRANSFER_WITH_SET_OR_WRITE
+    | Conformance.BLOCK_TRANSFER_WITH_ACTION
+    | Conformance.MULTIPLE_REFERENCES
+    | Conformance.GET
+    | Conformance.SET
+    | Conformance.SELECTIVE_ACCESS
+    | Conformance.EVENT_NOTIFICATION
+    | Conformance.ACTION
+)
+"""What a client of this version proposes: every service that it can use."""
+
+
+@dataclass(slots=True, frozen=True)
+class Negotiated:
+    """What governs an open association and the block transfer in it.
+
+    Attributes:
+        conformance: the 24 conformance bits both ends have.
+        max_send: largest APDU the peer takes, in octets, 0 for no limit.
+        max_receive: largest APDU this end takes.
+    """
+
+    conformance: int
+    max_send: int
+    max_receive: int
+
+    def has(self, service: Conformance) -> bool:
+        """Whether `service` was negotiated."""
+        return bool(self.conformance & int(service))
+
+
+@dataclass(slots=True)
+class ClientParameters:
+    """How a client opens an association.
+
+    Attributes:
+        mechanism: last arc of the mechanism name: 0 none, 1 password, 3 to 6 HLS [asn1].
+        secret: password, or the shared secret of HLS 3, 4 and 6.
+        ciphered: use the application context with ciphering.
+        control: security-control bits for what is sent: 0x10, 0x20 or 0x30; 0 without ciphering.
+        general: protect by general-glo-ciphering instead of service-specific APDUs.
+        system_title: the client's, 8 octets; needed with ciphering and HLS 5 and 6.
+        peer_system_title: the server's when known beforehand; learnt from the AARE otherwise.
+        keys: cipher keys; needed with ciphering and HLS 5.
+        lease: invocation counters for what is sent.
+        receive_floor: highest counter accepted from this server so far.
+        challenge: CtoS of HLS, 8 to 64 octets of fresh entropy.
+        response_timeout_s: silence after which an exchange has failed.
+        release_timeout_s: silence after which a release is given up.
+    """
+
+    conformance: int = FULL_CONFORMANCE
+    max_pdu: int = 0xFFFF
+    mechanism: int = 0
+    secret: bytes = field(default=b"", repr=False)
+    ciphered: bool = False
+    control: int = 0
+    general: bool = False
+    system_title: bytes = b""
+    peer_system_title: bytes = b""
+    keys: CipherKeys | None = None
+    lease: CounterLease | None = None
+    receive_floor: int = -1
+    challenge: bytes = field(default=b"", repr=False)
+    response_timeout_s: float = 10.0
+    release_timeout_s: float = 2.0
+
+
+@dataclass(slots=True)
+class ServerOffer:
+    """What a server offers to one client address.
+
+    Attributes are those of `ClientParameters` seen from the other end; `policy` holds the
+    security-control bits that every request must carry, `challenge_octets` the length of StoC.
+    """
+
+    conformance: int
+    max_pdu: int = 1024
+    mechanism: int = 0
+    secret: bytes = field(default=b"", repr=False)
+    ciphered: bool = False
+    policy: int = 0
+    system_title: bytes = b""
+    keys: CipherKeys | None = None
+    lease: CounterLease | None = None
+    receive_floor: int = -1
+    challenge_octets: int = 16
