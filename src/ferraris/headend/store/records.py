@@ -1,0 +1,162 @@
+"""What goes into the store and comes out of it, as plain values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from ferraris.core.errors import Error
+
+__all__ = [
+    "NO_SCALER",
+    "ChannelKey",
+    "Deferred",
+    "Held",
+    "MeterEntry",
+    "PackedBlock",
+    "PackedRead",
+    "Plan",
+    "Result",
+    "StoreError",
+    "StoreSummary",
+    "Stored",
+    "Work",
+]
+
+NO_SCALER = -128
+"""Scaler of a channel whose values are kept as they are, not as mantissas."""
+
+
+class StoreError(Error):
+    """The store cannot do its work: full disk, damaged or newer database, locked by another."""
+
+
+class ChannelKey(NamedTuple):
+    """What makes a channel the same channel; `unit` is the symbol or empty."""
+
+    obis: str
+    class_id: int
+    attribute: int
+    scaler: int
+    unit: str
+
+
+@dataclass(frozen=True, slots=True)
+class MeterEntry:
+    """One meter of the inventory; `zone` (IANA name) serves stamps without a deviation."""
+
+    external_id: str
+    system_title: bytes = b""
+    zone: str = "UTC"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is due from a meter on every UTC day: the rows of a profile, and a read of registers."""
+
+    name: str
+    profile: str | None = None
+    period_s: int = 900
+    registers: tuple[str, ...] = ()
+
+    @property
+    def rows_a_day(self) -> int:
+        """How many rows a complete day has."""
+        return 86_400 // self.period_s
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """The gaps of one meter, claimed: `days` are all, `profile_days` those that lack rows.
+
+    `registers` tells whether a register read is due for the last of `days`.
+    """
+
+    meter: int
+    external_id: str
+    days: tuple[int, ...]
+    profile_days: tuple[int, ...]
+    registers: bool
+    tries: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class PackedBlock:
+    """One day of one profile, packed (`blocks`) and ready to be written."""
+
+    profile: str
+    day: int
+    channels: tuple[ChannelKey, ...]
+    rows: int
+    body: bytes
+    digest: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class PackedRead:
+    """Registers read at one moment (`read_s`, UTC epoch seconds) for a day of the plan."""
+
+    day: int
+    read_s: int
+    channels: tuple[ChannelKey, ...]
+    body: bytes
+    digest: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Deferred:
+    """A gap that stays: `waiting` until `not_before_s`, or `held` until a human releases it."""
+
+    day: int
+    held: bool
+    not_before_s: float
+    reason: str
+    tries: int
+
+
+@dataclass(slots=True)
+class Result:
+    """What one session with a meter brought; written in one transaction or not at all.
+
+    `outcome` is `done` or the kind of failure; the gaps of `work` that are not in `deferred` are
+    given back to the gap list, which no longer has them if they were filled.
+    """
+
+    work: Work
+    started_s: float
+    ended_s: float
+    outcome: str = "done"
+    message: str = ""
+    blocks: list[PackedBlock] = field(default_factory=list)
+    reads: list[PackedRead] = field(default_factory=list)
+    deferred: list[Deferred] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What a commit added: profile rows and register values that were not there before."""
+
+    intervals: int = 0
+    registers: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A gap that waits for a human."""
+
+    external_id: str
+    day: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class StoreSummary:
+    """What a store holds for its tenant."""
+
+    meters: int
+    blocks: int
+    intervals: int
+    register_reads: int
+    registers: int
+    sessions: int
+    octets: int
