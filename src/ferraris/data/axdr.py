@@ -457,7 +457,8 @@ def _describe(description: Description) -> bytes:
     tag, inner = description
     if tag == 1:
         count, element = inner
-        return b"\x01" + count.to_bytes(2, "big") + _describe(element)
+        counted: bytes = count.to_bytes(2, "big")
+        return b"\x01" + counted + _describe(element)
     if tag == 2:
         return b"\x02" + length_octets(len(inner)) + b"".join(map(_describe, inner))
     if tag == 19 or (tag not in _FIXED and tag not in _READERS):

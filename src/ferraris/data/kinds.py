@@ -7,11 +7,12 @@ makers check ranges and raise `UsageError`; nothing here knows how values look o
 
 from __future__ import annotations
 
+from datetime import UTC as _UTC
 from enum import IntEnum
 from typing import Any, NamedTuple
 
 from ferraris.core.errors import UsageError
-from ferraris.data.date_time import Date, DateTime, Time
+from ferraris.data.date_time import Date, DateTime, Time, epoch
 
 __all__ = [
     "RANGES",
@@ -48,6 +49,8 @@ __all__ = [
     "long_unsigned",
     "null_data",
     "octet_string",
+    "plain",
+    "show",
     "structure",
     "time",
     "unsigned",
@@ -357,3 +360,52 @@ def _integer(tag: int, value: int) -> Data:
     if not low <= value <= high:
         raise UsageError(f"{kind_name(tag)} holds {low} to {high}, not {value}")
     return (tag, int(value))
+
+
+def plain(data: Data) -> Any:
+    """The ordinary Python value: lists, ints, floats, bool, str, bytes, None, date-times.
+
+    Bit-strings become text of 0 and 1, compact-arrays the list of their elements.
+
+    Raises:
+        DecodeError: the contents of a compact-array do not fit its description.
+    """
+    tag, value = data
+    if tag in (1, 2):
+        return [plain(element) for element in value]
+    if tag == 3:
+        return bool(value)
+    if tag == 4:
+        return value.text
+    if tag == 19:
+        from ferraris.data.compact import elements  # noqa: PLC0415 - compact stands on this module
+
+        return [plain(element) for element in elements(value)]
+    return value
+
+
+def show(data: Data) -> str:
+    """One line for people: `structure {double-long -3, enum 30}`."""
+    tag, value = data
+    name = kind_name(tag)
+    if tag in (1, 2):
+        return f"{name} {{{', '.join(map(show, value))}}}"
+    if tag == 19:
+        from ferraris.data.compact import elements  # noqa: PLC0415 - compact stands on this module
+
+        return f"{name} {{{', '.join(map(show, elements(value)))}}}"
+    if value is None:
+        return name
+    if tag == 9:
+        return f"{name} {_octets_text(value)}"
+    if tag in (10, 12):
+        return f"{name} {value!r}"
+    return f"{name} {value.text if tag == 4 else value}"
+
+
+def _octets_text(octets: bytes) -> str:
+    if len(octets) == 12 and epoch(octets, _UTC) is not None:
+        return f"{octets.hex()} ({DateTime(octets)})"
+    if octets and octets.isascii() and octets.decode("ascii").isprintable():
+        return f"{octets.hex()} ({octets.decode('ascii')!r})"
+    return octets.hex() or "(empty)"

@@ -7,7 +7,7 @@
 * `1.0.1.8.0.255` and any other six numbers parted by `.`, `-`, `:`, `,`, `*` or space,
 * `1.8.0`, `1.8.0*01`, `1.8`: the short form of electricity meters, A is 1 and B is 0; E is 0,
 * `C.1.0`, `F.F`, `L.1`, `P.98`: short forms with letters for 96 to 99; A and B are 0,
-* `0100010800FF`, also parted by spaces, colons or hyphens, and six octets.
+* `0100010800FF`, also parted by spaces, colons or hyphens (then with a letter in it), and six octets.
 """
 
 from __future__ import annotations
@@ -18,9 +18,11 @@ from ferraris.core.errors import UsageError
 
 __all__ = ["Obis"]
 
-_FULL = re.compile(r"(\d+)-(\d+):(\d+)\.(\d+)\.(\d+)(?:[*&.](\d+))?")
-_SIX = re.compile(r"\s*[-.:,*&\s]\s*".join([r"(\d+)"] * 6))
-_SHORT = re.compile(r"(\d+|[CFLP])\.(\d+|[CFLP])(?:\.(\d+))?(?:[*&](\d+))?", re.IGNORECASE)
+_FULL = re.compile(r"(\d{1,3})-(\d{1,3}):(\d{1,3})\.(\d{1,3})\.(\d{1,3})(?:[*&.](\d{1,3}))?")
+_SIX = re.compile(r"\s*[-.:,*&\s]\s*".join([r"(\d{1,3})"] * 6))
+_SHORT = re.compile(
+    r"(\d{1,3}|[CFLP])\.(\d{1,3}|[CFLP])(?:\.(\d{1,3}))?(?:[*&](\d{1,3}))?", re.IGNORECASE
+)
 _HEX = re.compile(r"(?:0x)?([0-9A-F]{2}(?:[ :-]?[0-9A-F]{2}){5})", re.IGNORECASE)
 _LETTERS = {"C": 96, "F": 97, "L": 98, "P": 99}
 
@@ -37,7 +39,9 @@ class Obis(bytes):
         return super().__new__(cls, octets)
 
     @classmethod
-    def of(cls, a: int, b: int, c: int, d: int, e: int, f: int = 255) -> Obis:
+    def of(  # noqa: PLR0917 - six groups are six arguments
+        cls, a: int, b: int, c: int, d: int, e: int, f: int = 255
+    ) -> Obis:
         """Make it group by group; groups above 255 raise `UsageError`."""
         return _from_groups((a, b, c, d, e, f), (a, b, c, d, e, f))
 
@@ -108,7 +112,7 @@ class Obis(bytes):
         groups = 128 <= b <= 199 or 128 <= c <= 199 or c == 240
         return groups or any(128 <= group <= 254 for group in (d, e, f))
 
-    def replace(
+    def with_groups(
         self,
         *,
         a: int | None = None,
@@ -119,7 +123,8 @@ class Obis(bytes):
         f: int | None = None,
     ) -> Obis:
         """The same code with some groups changed."""
-        new = (old if group is None else group for old, group in zip(self, (a, b, c, d, e, f)))
+        groups = zip(self, (a, b, c, d, e, f), strict=True)
+        new = (old if group is None else group for old, group in groups)
         return Obis.of(*new)
 
     def __str__(self) -> str:
