@@ -195,8 +195,12 @@ class ClientAssociation(Plain[Apdu, Apdu, bytes]):
         if self._channel is not None and parameters.ciphered:
             initiate = self._channel.protect_initiate(initiate)
         mechanism = Mechanism(parameters.mechanism)
-        authentication = parameters.secret if mechanism == Mechanism.LLS else parameters.challenge
-        context = ApplicationContext.LN_CIPHERING if parameters.ciphered else ApplicationContext.LN
+        authentication = parameters.secret if mechanism == Mechanism.LOW else parameters.challenge
+        context = (
+            ApplicationContext.LOGICAL_NAMES_CIPHERED
+            if parameters.ciphered
+            else ApplicationContext.LOGICAL_NAMES
+        )
         aarq = Aarq(
             application_context=context,
             calling_ap_title=parameters.system_title or None,
@@ -377,7 +381,11 @@ class ClientAssociation(Plain[Apdu, Apdu, bytes]):
         self._learn_title(aare)
         if aare.result != AssociationResult.ACCEPTED:
             raise _refusal(aare)
-        context = ApplicationContext.LN_CIPHERING if parameters.ciphered else ApplicationContext.LN
+        context = (
+            ApplicationContext.LOGICAL_NAMES_CIPHERED
+            if parameters.ciphered
+            else ApplicationContext.LOGICAL_NAMES
+        )
         if aare.application_context != context:
             raise SecurityError("the meter answered for another application context", where=_WHERE)
         response = self._initiate_response(aare)
@@ -386,7 +394,7 @@ class ClientAssociation(Plain[Apdu, Apdu, bytes]):
             max_send=response.server_max_receive_pdu_size,
             max_receive=parameters.max_pdu,
         )
-        if parameters.mechanism < Mechanism.HLS_MANUFACTURER:
+        if parameters.mechanism < Mechanism.HIGH:
             self._happened(Happening.ACCEPTED)
             self._response_deadline = None
             self._up.append(Opened())
@@ -439,7 +447,7 @@ class ClientAssociation(Plain[Apdu, Apdu, bytes]):
         parameters = self.parameters
         hls.check_challenges(parameters.challenge, challenge)
         self._challenge = challenge
-        if parameters.mechanism == Mechanism.HLS_GMAC:
+        if parameters.mechanism == Mechanism.HIGH_GMAC:
             assert self._channel is not None
             token = self._channel.token(challenge)
         else:
@@ -479,7 +487,7 @@ class ClientAssociation(Plain[Apdu, Apdu, bytes]):
         tag, token = decode_data(answer.data)
         if tag != 9:
             raise DecodeError("the meter's proof is not an octet-string", where=_WHERE)
-        if parameters.mechanism == Mechanism.HLS_GMAC:
+        if parameters.mechanism == Mechanism.HIGH_GMAC:
             assert self._channel is not None
             self._channel.check_token(token, parameters.challenge)
         else:
@@ -528,18 +536,22 @@ class ClientAssociation(Plain[Apdu, Apdu, bytes]):
 
 def _check(parameters: ClientParameters) -> None:
     """Refuse parameters that cannot work before anything is sent."""
-    if parameters.ciphered or parameters.mechanism == Mechanism.HLS_GMAC:
+    if parameters.ciphered or parameters.mechanism == Mechanism.HIGH_GMAC:
         if parameters.keys is None or parameters.lease is None:
             raise UsageError("ciphering needs keys and an invocation counter", where=_WHERE)
         if len(parameters.system_title) != 8:
             raise UsageError("ciphering needs a client system title of 8 octets", where=_WHERE)
-    hls_used = parameters.mechanism >= Mechanism.HLS_MANUFACTURER
+    hls_used = parameters.mechanism >= Mechanism.HIGH
     if hls_used and not MIN_CHALLENGE <= len(parameters.challenge) <= MAX_CHALLENGE:
         raise UsageError("the challenge needs 8 to 64 octets", where=_WHERE)
 
 
 def _context(parameters: ClientParameters) -> ApplicationContext:
-    return ApplicationContext.LN_CIPHERING if parameters.ciphered else ApplicationContext.LN
+    return (
+        ApplicationContext.LOGICAL_NAMES_CIPHERED
+        if parameters.ciphered
+        else ApplicationContext.LOGICAL_NAMES
+    )
 
 
 def _channel(parameters: ClientParameters) -> Channel | None:

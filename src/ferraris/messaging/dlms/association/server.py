@@ -156,11 +156,8 @@ class ServerAssociation:
     def _service(self, octets: bytes) -> Reply | Indication:
         plain = self._uncover(octets)
         if plain[:1] and plain[0] not in _REQUEST_TAGS:
-            return Reply(
-                self._refuse(
-                    StateError.SERVICE_UNKNOWN, ExceptionServiceError.SERVICE_NOT_SUPPORTED
-                )
-            )
+            error = ExceptionServiceError.SERVICE_NOT_SUPPORTED
+            return Reply(_exception(StateError.SERVICE_UNKNOWN, error))
         request = codec.decode(plain, strict=True)
         assert self.negotiated is not None
         outcome = self._blocks.take(request, self.negotiated, protected=self._channel is not None)
@@ -196,7 +193,7 @@ class ServerAssociation:
             return self._reject(ServiceUserDiagnostic.NO_REASON_GIVEN)
         if diagnostic is not None:
             return self._reject(diagnostic)
-        if offer.mechanism == Mechanism.LLS:
+        if offer.mechanism == Mechanism.LOW:
             try:
                 hls.check_password(offer.secret, aarq.calling_authentication_value or b"")
             except SecurityError:
@@ -239,7 +236,7 @@ class ServerAssociation:
             user_information=response,
             responding_ap_title=offer.system_title if aarq.calling_ap_title else None,
         )
-        if offer.mechanism < Mechanism.HLS_MANUFACTURER:
+        if offer.mechanism < Mechanism.HIGH:
             self.state = step(SERVER, self.state, Happening.ACCEPTED)
             return Reply(aare.to_octets())
         challenge = self._entropy(offer.challenge_octets)
@@ -256,7 +253,7 @@ class ServerAssociation:
         self.client_system_title = aarq.calling_ap_title or b""
         if offer.keys is None or offer.lease is None:
             return
-        if not offer.ciphered and offer.mechanism != Mechanism.HLS_GMAC:
+        if not offer.ciphered and offer.mechanism != Mechanism.HIGH_GMAC:
             return
         hls.check_system_titles(offer.system_title, self.client_system_title)
         self._channel = Channel(
@@ -275,9 +272,9 @@ class ServerAssociation:
         incident: Incident | None = None,
         information: bytes | None = None,
     ) -> Reply:
-        context = ApplicationContext.LN
+        context = ApplicationContext.LOGICAL_NAMES
         if self.offer.ciphered:
-            context = ApplicationContext.LN_CIPHERING
+            context = ApplicationContext.LOGICAL_NAMES_CIPHERED
         aare = Aare(
             context, AssociationResult.REJECTED_PERMANENT, diagnostic, user_information=information
         )
@@ -321,7 +318,7 @@ class ServerAssociation:
         tag, proof = decode_data(data)
         if tag != 9:
             raise SecurityError("the proof is not an octet-string", where="association")
-        if offer.mechanism == Mechanism.HLS_GMAC:
+        if offer.mechanism == Mechanism.HIGH_GMAC:
             assert self._channel is not None
             self._channel.check_token(proof, server_challenge)
             return self._channel.token(client_challenge)
@@ -377,9 +374,9 @@ def _objection(aarq: Aarq, offer: ServerOffer) -> SourceDiagnostic | None:
     version = aarq.protocol_version
     if version is not None and not (len(version) > 1 and version[1] & _VERSION_1):
         return ServiceProviderDiagnostic.NO_COMMON_ACSE_VERSION
-    context = ApplicationContext.LN
+    context = ApplicationContext.LOGICAL_NAMES
     if offer.ciphered:
-        context = ApplicationContext.LN_CIPHERING
+        context = ApplicationContext.LOGICAL_NAMES_CIPHERED
     if aarq.application_context != context:
         return ServiceUserDiagnostic.APPLICATION_CONTEXT_NAME_NOT_SUPPORTED
     mechanism = Mechanism.LOWEST if aarq.mechanism is None else aarq.mechanism
@@ -387,12 +384,12 @@ def _objection(aarq: Aarq, offer: ServerOffer) -> SourceDiagnostic | None:
         if mechanism == Mechanism.LOWEST:
             return ServiceUserDiagnostic.AUTHENTICATION_MECHANISM_NAME_REQUIRED
         return ServiceUserDiagnostic.AUTHENTICATION_MECHANISM_NAME_NOT_RECOGNISED
-    title_needed = offer.ciphered or mechanism in {Mechanism.HLS_GMAC, Mechanism.HLS_SHA256}
+    title_needed = offer.ciphered or mechanism in {Mechanism.HIGH_GMAC, Mechanism.HIGH_SHA256}
     title = aarq.calling_ap_title or b""
     if title_needed and (len(title) != 8 or title == offer.system_title):
         return ServiceUserDiagnostic.CALLING_AP_TITLE_NOT_RECOGNIZED
     challenge = aarq.calling_authentication_value or b""
-    if offer.mechanism >= Mechanism.HLS_MANUFACTURER and not 8 <= len(challenge) <= 64:
+    if offer.mechanism >= Mechanism.HIGH and not 8 <= len(challenge) <= 64:
         return ServiceUserDiagnostic.AUTHENTICATION_FAILURE
     return None
 
