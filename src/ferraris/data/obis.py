@@ -7,7 +7,7 @@
 * `1.0.1.8.0.255` and any other six numbers parted by `.`, `-`, `:`, `,`, `*` or space,
 * `1.8.0`, `1.8.0*01`, `1.8`: the short form of electricity meters, A is 1 and B is 0; E is 0,
 * `C.1.0`, `F.F`, `L.1`, `P.98`: short forms with letters for 96 to 99; A and B are 0,
-* `0100010800FF`, also parted by spaces, colons or hyphens (then with a letter in it), and six octets.
+* `0100010800FF`, and six octets; parted by spaces, colons or hyphens when a letter is in it.
 """
 
 from __future__ import annotations

@@ -60,7 +60,8 @@ def scale(value: int | float | Decimal, scaler: int) -> int | Decimal:
         raise UsageError(f"a scaler is -128 to 127, not {scaler}")
     if isinstance(value, int):
         if scaler >= 0:
-            return int(value) * 10**scaler
+            power: int = 10**scaler
+            return int(value) * power
         return _decimal(f"{int(value)}e{scaler}")
     exact = _decimal(repr(value) if isinstance(value, float) else str(value))
     if not exact.is_finite():
