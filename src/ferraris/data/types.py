@@ -8,13 +8,13 @@ these types, so one line serves client, server, documentation and tests.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from enum import IntEnum
 from typing import Any, Generic, NamedTuple, TypeVar, cast
 
 from ferraris.core.errors import DecodeError, UsageError
 from ferraris.data.date_time import Date, DateTime, Time
-from ferraris.data.kinds import BitString, Data, Tag
+from ferraris.data.kinds import RANGES, BitString, Data, Tag, kind_name
 from ferraris.data.obis import Obis
 
 __all__ = [
@@ -59,6 +59,7 @@ T = TypeVar("T")
 A = TypeVar("A")
 B = TypeVar("B")
 E = TypeVar("E", bound=IntEnum)
+M = TypeVar("M", bound=Date | DateTime | Time)
 
 _WHERE = "data type"
 
@@ -90,7 +91,7 @@ class DataType(Generic[T]):
         return cast("T", data[1])
 
     def _mismatch(self, data: Data) -> DecodeError:
-        return DecodeError(f"{self.words} expected, {_tag_words(data[0])} found", where=_WHERE)
+        return DecodeError(f"{self.words} expected, {kind_name(data[0])} found", where=_WHERE)
 
     def _misfit(self, value: object) -> UsageError:
         return UsageError(f"{self.words} expected, not {type(value).__name__}", where=_WHERE)
@@ -104,11 +105,10 @@ class _Whole(DataType[int]):
 
     __slots__ = ("high", "low", "tag")
 
-    def __init__(self, tag: Tag, bits: int, *, signed: bool, words: str) -> None:
-        super().__init__((tag,), words)
+    def __init__(self, tag: Tag) -> None:
+        super().__init__((tag,), kind_name(tag))
         self.tag = int(tag)
-        self.low = -(1 << (bits - 1)) if signed else 0
-        self.high = (1 << (bits - 1 if signed else bits)) - 1
+        self.low, self.high = RANGES[tag]
 
     def dump(self, value: int) -> Data:
         if isinstance(value, bool) or not isinstance(value, int):
@@ -118,20 +118,16 @@ class _Whole(DataType[int]):
         return (self.tag, int(value))
 
 
-Integer: DataType[int] = _Whole(Tag.INTEGER, 8, signed=True, words="integer")
-Long: DataType[int] = _Whole(Tag.LONG, 16, signed=True, words="long")
-DoubleLong: DataType[int] = _Whole(Tag.DOUBLE_LONG, 32, signed=True, words="double-long")
-Long64: DataType[int] = _Whole(Tag.LONG64, 64, signed=True, words="long64")
-Unsigned: DataType[int] = _Whole(Tag.UNSIGNED, 8, signed=False, words="unsigned")
-LongUnsigned: DataType[int] = _Whole(Tag.LONG_UNSIGNED, 16, signed=False, words="long-unsigned")
-DoubleLongUnsigned: DataType[int] = _Whole(
-    Tag.DOUBLE_LONG_UNSIGNED, 32, signed=False, words="double-long-unsigned"
-)
-Long64Unsigned: DataType[int] = _Whole(
-    Tag.LONG64_UNSIGNED, 64, signed=False, words="long64-unsigned"
-)
-EnumCode: DataType[int] = _Whole(Tag.ENUM, 8, signed=False, words="enum")
-Bcd: DataType[int] = _Whole(Tag.BCD, 8, signed=True, words="bcd")
+Integer: DataType[int] = _Whole(Tag.INTEGER)
+Long: DataType[int] = _Whole(Tag.LONG)
+DoubleLong: DataType[int] = _Whole(Tag.DOUBLE_LONG)
+Long64: DataType[int] = _Whole(Tag.LONG64)
+Unsigned: DataType[int] = _Whole(Tag.UNSIGNED)
+LongUnsigned: DataType[int] = _Whole(Tag.LONG_UNSIGNED)
+DoubleLongUnsigned: DataType[int] = _Whole(Tag.DOUBLE_LONG_UNSIGNED)
+Long64Unsigned: DataType[int] = _Whole(Tag.LONG64_UNSIGNED)
+EnumCode: DataType[int] = _Whole(Tag.ENUM)
+Bcd: DataType[int] = _Whole(Tag.BCD)
 
 
 class Enum(DataType[E | int], Generic[E]):
@@ -279,52 +275,31 @@ class _LogicalName(DataType[Obis]):
 LogicalName: DataType[Obis] = _LogicalName((Tag.OCTET_STRING,), "logical name")
 
 
-class _Moment(DataType[T]):
+class _Moment(DataType[M]):
     """A date-time, date or time, under its own tag or as an octet-string; meters mix the two."""
 
-    __slots__ = ("dumped", "length", "make", "raw")
+    __slots__ = ("make", "tag")
 
-    def __init__(
-        self,
-        tag: Tag,
-        length: int,
-        make: Callable[[bytes], T],
-        raw: Callable[[T], bytes],
-        words: str,
-        *,
-        tagged: bool = False,
-    ) -> None:
-        super().__init__((tag, Tag.OCTET_STRING), words)
-        self.length = length
+    def __init__(self, kind: Tag, make: type[M], words: str, *, tagged: bool = False) -> None:
+        super().__init__((kind, Tag.OCTET_STRING), words)
         self.make = make
-        self.raw = raw
-        self.dumped = int(tag if tagged else Tag.OCTET_STRING)
+        self.tag = int(kind if tagged else Tag.OCTET_STRING)
 
-    def _load(self, data: Data) -> T:
-        value = data[1]
-        if not isinstance(value, bytes):
-            return cast("T", value)
-        if len(value) != self.length:
-            raise DecodeError(f"{self.words} of {len(value)} octets", where=_WHERE)
-        return self.make(value)
+    def _load(self, data: Data) -> M:
+        return self.make(data[1])
 
-    def dump(self, value: T) -> Data:
-        if self.dumped != Tag.OCTET_STRING:
-            return (self.dumped, value)
-        try:
-            return (self.dumped, self.raw(value))
-        except AttributeError as error:
-            raise self._misfit(value) from error
+    def dump(self, value: M) -> Data:
+        if not isinstance(value, self.make):
+            raise self._misfit(value)
+        return (self.tag, bytes(value) if self.tag == Tag.OCTET_STRING else value)
 
 
-DateTimeType: DataType[DateTime] = _Moment(
-    Tag.DATE_TIME, 12, DateTime, lambda value: value.octets, "date-time"
-)
+DateTimeType: DataType[DateTime] = _Moment(Tag.DATE_TIME, DateTime, "date-time")
 DateTimeTagged: DataType[DateTime] = _Moment(
-    Tag.DATE_TIME, 12, DateTime, lambda value: value.octets, "date-time (own tag)", tagged=True
+    Tag.DATE_TIME, DateTime, "date-time (own tag)", tagged=True
 )
-DateType: DataType[Date] = _Moment(Tag.DATE, 5, Date, lambda value: value.octets, "date")
-TimeType: DataType[Time] = _Moment(Tag.TIME, 4, Time, lambda value: value.octets, "time")
+DateType: DataType[Date] = _Moment(Tag.DATE, Date, "date")
+TimeType: DataType[Time] = _Moment(Tag.TIME, Time, "time")
 
 
 class _AnyData(DataType[Data]):
@@ -469,10 +444,3 @@ class ScalerUnit(NamedTuple):
 
 
 ScalerUnitType = Structure(ScalerUnit, Integer, EnumCode)
-
-
-def _tag_words(tag: int) -> str:
-    try:
-        return Tag(tag).name.lower().replace("_", "-")
-    except ValueError:
-        return f"tag {tag}"

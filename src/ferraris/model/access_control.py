@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import IntEnum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ferraris.data.kinds import BitString
 from ferraris.data.obis import Obis
@@ -13,6 +13,7 @@ from ferraris.data.types import (
     BitStringType,
     Boolean,
     Choice,
+    DataType,
     Enum,
     EnumCode,
     Integer,
@@ -131,7 +132,12 @@ _IDENTITY = Structure(ObjectIdentity, LongUnsigned, LogicalName)
 ObjectListType = ArrayOf(_ELEMENT)
 BriefObjectListType = ArrayOf(Structure(BriefObject, LongUnsigned, Unsigned, LogicalName))
 
-_SELECTORS = {1: Null, 2: ArrayOf(LongUnsigned), 3: ArrayOf(_IDENTITY), 4: _IDENTITY}
+_SELECTORS: dict[int, DataType[Any]] = {
+    1: Null,
+    2: ArrayOf(LongUnsigned),
+    3: ArrayOf(_IDENTITY),
+    4: _IDENTITY,
+}
 
 
 class AssociatedPartners(NamedTuple):
@@ -317,7 +323,7 @@ class SecuritySetupV1(SecuritySetup, version=1, provenance="one-source"):
     The parameters of methods 3 to 8 are kept as any data.
     """
 
-    security_policy = Attribute(2, EnumCode, static)  # type: ignore[assignment] # bits, no longer an enumeration
+    security_policy: Attribute[int] = Attribute(2, EnumCode, static)
     certificates = Attribute(
         6,
         ArrayOf(
@@ -333,7 +339,7 @@ class SecuritySetupV1(SecuritySetup, version=1, provenance="one-source"):
         ),
         dynamic,
     )
-    security_activate = Method(1, EnumCode, optional)  # type: ignore[assignment] # bits, no longer an enumeration
+    security_activate: Method[int, None] = Method(1, EnumCode, optional)
     key_agreement = Method(3, AnyData, optional, returns=AnyData)
     generate_key_pair = Method(4, AnyData, optional)
     generate_certificate_request = Method(5, AnyData, optional, returns=AnyData)

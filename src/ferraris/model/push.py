@@ -131,7 +131,7 @@ _RESTRICTION = Structure(Restriction, EnumCode, AnyData)
 class PushSetupV1(PushSetup, version=1):
     """Push set-up: with restrictions and protection."""
 
-    push_object_list = Attribute(  # type: ignore[assignment] # elements with one field more
+    push_object_list: Attribute[list[PushObject]] = Attribute(  # type: ignore[assignment] # longer elements
         2,
         ArrayOf(
             Structure(PushObject, LongUnsigned, LogicalName, Integer, LongUnsigned, _RESTRICTION)
@@ -182,7 +182,7 @@ class ConfirmationParameters(NamedTuple):
 class PushSetupV2(PushSetupV1, version=2):
     """Push set-up: with confirmed pushes and growing delays."""
 
-    push_object_list = Attribute(  # type: ignore[assignment] # elements with one field more
+    push_object_list: Attribute[list[PushObjectWithColumns]] = Attribute(  # type: ignore[assignment] # longer elements
         2,
         ArrayOf(
             Structure(
@@ -197,7 +197,7 @@ class PushSetupV2(PushSetupV1, version=2):
         ),
         static,
     )
-    repetition_delay = Attribute(  # type: ignore[assignment] # was a plain number
+    repetition_delay: Attribute[RepetitionDelay] = Attribute(  # type: ignore[assignment] # was a number
         7, Structure(RepetitionDelay, LongUnsigned, LongUnsigned, LongUnsigned), static
     )
     push_operation_method = Attribute(11, Enum(PushOperationMethod), static)

@@ -97,7 +97,7 @@ class Clock(
 class SpecialDay(NamedTuple):
     """A date, wildcards allowed, that follows another day profile than its weekday."""
 
-    index: int
+    special_day_index: int
     special_day_date: Date
     day_id: int
 
@@ -255,4 +255,4 @@ class DisconnectControl(
 class DisconnectControlV1(DisconnectControl, version=1, provenance="one-source"):
     """Disconnect control: with mode 7."""
 
-    control_mode = Attribute(4, Enum(ControlModeV1), static)  # type: ignore[assignment] # a later version may widen a type
+    control_mode: Attribute[ControlModeV1 | int] = Attribute(4, Enum(ControlModeV1), static)

@@ -44,6 +44,7 @@ from ferraris.model.access_control import (
 )
 from ferraris.model.interface_class import InterfaceClass
 from ferraris.server.device import (
+    Access,
     AccessMode,
     AccessRefused,
     AssociationSettings,
@@ -67,9 +68,7 @@ __all__ = [
 CURRENT_ASSOCIATION = Obis.parse("0-0:40.0.0*255")
 """The Association LN object that is always the one in use [facts-g]."""
 
-Answer = Callable[
-    [LogicalDevice, AssociationSettings, ObjectEntry, int, Selection | None, RequestContext], bytes
-]
+Answer = Callable[[Access, ObjectEntry, int, Selection | None], bytes]
 
 _DLMS_VERSION = 6  # [asn1]
 _CONTEXT_ARC = bytes.fromhex("608574050801")  # 2.16.756.5.8.1 [asn1]
@@ -96,24 +95,15 @@ def is_handshake(class_id: int, method: int) -> bool:
 
 
 def _logical_name(
-    device: LogicalDevice,
-    association: AssociationSettings,
-    entry: ObjectEntry,
-    attribute: int,
-    selection: Selection | None,
-    context: RequestContext,
+    access: Access, entry: ObjectEntry, attribute: int, selection: Selection | None
 ) -> bytes:
     return axdr.encode(LogicalName.dump(Obis(entry.logical_name)))
 
 
 def _sap_assignment(
-    device: LogicalDevice,
-    association: AssociationSettings,
-    entry: ObjectEntry,
-    attribute: int,
-    selection: Selection | None,
-    context: RequestContext,
+    access: Access, entry: ObjectEntry, attribute: int, selection: Selection | None
 ) -> bytes:
+    device = access.device
     known: Iterable[tuple[int, bytes]] = ((device.server_sap, device.logical_device_name),)
     if isinstance(device, PhysicalDevice):
         known = device.sap_assignment
@@ -122,29 +112,22 @@ def _sap_assignment(
 
 
 def _association(
-    device: LogicalDevice,
-    association: AssociationSettings,
-    entry: ObjectEntry,
-    attribute: int,
-    selection: Selection | None,
-    context: RequestContext,
+    access: Access, entry: ObjectEntry, attribute: int, selection: Selection | None
 ) -> bytes:
-    settings = _settings_of(entry, device, association)
+    settings = _settings_of(entry, access)
     if attribute == AssociationLn.object_list.index:
-        return _object_list(_composed(settings, entry, device), selection)
+        return _object_list(_composed(settings, entry, access.device), selection)
     value = _VALUES.get(attribute)
     if value is None:  # the secret, and whatever a maker adds
         raise AccessRefused(DataAccessResult.READ_WRITE_DENIED)
-    facts = _Facts(device, settings, context, is_current=settings is association)
+    facts = _Facts(access.device, settings, access.context, settings is access.association)
     return axdr.encode(value(facts))
 
 
-def _settings_of(
-    entry: ObjectEntry, device: LogicalDevice, association: AssociationSettings
-) -> AssociationSettings:
-    if entry.logical_name in (CURRENT_ASSOCIATION, association.name):
-        return association
-    for settings in device.associations.values():
+def _settings_of(entry: ObjectEntry, access: Access) -> AssociationSettings:
+    if entry.logical_name in (CURRENT_ASSOCIATION, access.association.name):
+        return access.association
+    for settings in access.device.associations.values():
         if settings.name == entry.logical_name:
             return settings
     raise AccessRefused(DataAccessResult.OBJECT_UNAVAILABLE)
@@ -165,8 +148,9 @@ def _partners(facts: _Facts) -> Data:
 
 
 def _context_name(facts: _Facts) -> Data:
-    ciphered = facts.settings.ciphered
-    name = ApplicationContext.LN_CIPHERING if ciphered else ApplicationContext.LN
+    name = ApplicationContext.LOGICAL_NAMES
+    if facts.settings.ciphered:
+        name = ApplicationContext.LOGICAL_NAMES_CIPHERED
     return OctetString.dump(_CONTEXT_ARC + bytes((name,)))
 
 

@@ -16,6 +16,7 @@ from ferraris.core.errors import RefusedError
 from ferraris.messaging.dlms.enumerations import ActionResult, DataAccessResult
 
 if TYPE_CHECKING:
+    from ferraris.messaging.dlms.association.server import Incident
     from ferraris.messaging.dlms.names import Selection
     from ferraris.messaging.dlms.security.cipher_keys import CipherKeys
     from ferraris.messaging.dlms.security.counters import CounterLease
@@ -27,6 +28,7 @@ __all__ = [
     "READ_WRITE",
     "SIGNED",
     "WRITE",
+    "Access",
     "AccessMode",
     "AccessRefused",
     "AccessRights",
@@ -260,6 +262,17 @@ class LogicalDevice(Protocol):
         self, entry: ObjectEntry, method: int, data: bytes | None, context: RequestContext
     ) -> bytes | None:
         """Invoke a method; returns encoded data or None; raises `ActionRefused`."""
+
+    def incident(self, incident: Incident, client_sap: int, now: float) -> None:
+        """Take note of a failed authentication or a forged or replayed APDU."""
+
+
+class Access(NamedTuple):
+    """On what, and in whose name, a request is carried out."""
+
+    device: LogicalDevice
+    association: AssociationSettings
+    context: RequestContext
 
 
 @runtime_checkable

@@ -55,6 +55,7 @@ from ferraris.messaging.dlms.set import (
 from ferraris.server import association_object
 from ferraris.server.device import (
     SIGNED,
+    Access,
     AccessMode,
     AccessRefused,
     ActionRefused,
@@ -96,7 +97,7 @@ def serve(
     offered = association.conformance if context.conformance is None else context.conformance
     if needed & ~int(offered):
         return refuse()
-    response: Apdu = run(request, device, association, context)
+    response: Apdu = run(request, Access(device, association, context))
     return response
 
 
@@ -111,23 +112,21 @@ def refuse(
 def read(
     attribute: AttributeDescriptor,
     selection: Selection | None,
-    device: LogicalDevice,
-    association: AssociationSettings,
-    context: RequestContext,
+    access: Access,
 ) -> bytes:
     """The encoded data of one attribute; raises `AccessRefused`."""
-    target = association.rights.readable.get(attribute)
-    if target is None or target.objects is not device.objects:
-        target = _readable(attribute, device, association)
-    if target.protection & ~context.protection:
+    target = access.association.rights.readable.get(attribute)
+    if target is None or target.objects is not access.device.objects:
+        target = _readable(attribute, access)
+    if target.protection & ~access.context.protection:
         raise AccessRefused(DataAccessResult.READ_WRITE_DENIED, "request not protected enough")
     if selection is not None:
-        _check_selection(selection, target.selectors, association, context)
+        _check_selection(selection, target.selectors, access)
     try:
         if target.answer is None:
-            octets: bytes = device.get(target.entry, attribute[2], selection, context)
+            octets: bytes = access.device.get(target.entry, attribute[2], selection, access.context)
             return octets
-        return target.answer(device, association, target.entry, attribute[2], selection, context)
+        return target.answer(access, target.entry, attribute[2], selection)
     except DecodeError as error:
         raise AccessRefused(DataAccessResult.TYPE_UNMATCHED, str(error)) from error
 
@@ -136,24 +135,22 @@ def write(
     attribute: AttributeDescriptor,
     selection: Selection | None,
     data: bytes,
-    device: LogicalDevice,
-    association: AssociationSettings,
-    context: RequestContext,
+    access: Access,
 ) -> None:
     """Write encoded data to one attribute; raises `AccessRefused`."""
     class_id, logical_name, index = attribute
-    entry = _find(class_id, logical_name, device, association)
-    rights = association.rights.objects[class_id, logical_name]
+    entry = _find(class_id, logical_name, access)
+    rights = access.association.rights.objects[class_id, logical_name]
     mode = rights.attributes.get(index)
     _check_right(mode, _WRITE, _knows(entry, index, "attributes"), index)
-    if _protection(mode or 0, association) & ~context.protection:
+    if _protection(mode or 0, access.association) & ~access.context.protection:
         raise AccessRefused(DataAccessResult.READ_WRITE_DENIED, "request not protected enough")
     if selection is not None:
-        _check_selection(selection, rights.selectors.get(index, ()), association, context)
+        _check_selection(selection, rights.selectors.get(index, ()), access)
     declared = entry.declaration.attributes.get(index) if entry.declaration else None
     try:
         _check_type(data, declared.type if declared and selection is None else None)
-        device.set(entry, index, data, selection, context)
+        access.device.set(entry, index, data, selection, access.context)
     except DecodeError as error:
         raise AccessRefused(DataAccessResult.TYPE_UNMATCHED, str(error)) from error
 
@@ -161,9 +158,7 @@ def write(
 def act(
     method: MethodDescriptor,
     data: bytes | None,
-    device: LogicalDevice,
-    association: AssociationSettings,
-    context: RequestContext,
+    access: Access,
 ) -> bytes | None:
     """Invoke one method; returns encoded data or None; raises `ActionRefused`.
 
@@ -172,12 +167,12 @@ def act(
     """
     class_id, logical_name, index = method
     try:
-        entry = _find(class_id, logical_name, device, association)
-        mode = association.rights.objects[class_id, logical_name].methods.get(index)
+        entry = _find(class_id, logical_name, access)
+        mode = access.association.rights.objects[class_id, logical_name].methods.get(index)
         _check_right(mode, _READ, _knows(entry, index, "methods"), index)
     except AccessRefused as refused:
         raise ActionRefused(ActionResult(refused.result), refused.message) from refused
-    if _protection(mode or 0, association) & ~context.protection:
+    if _protection(mode or 0, access.association) & ~access.context.protection:
         raise ActionRefused(ActionResult.READ_WRITE_DENIED, "request not protected enough")
     if association_object.is_handshake(class_id, index):
         raise ActionRefused(ActionResult.READ_WRITE_DENIED, "the handshake is over")
@@ -187,19 +182,17 @@ def act(
     try:
         if data is not None:
             _check_type(data, declared.type if declared else None)
-        return device.act(entry, index, data, context)
+        return access.device.act(entry, index, data, access.context)
     except DecodeError as error:
         raise ActionRefused(ActionResult.TYPE_UNMATCHED, str(error)) from error
 
 
 def _get(
     request: GetRequestNormal,
-    device: LogicalDevice,
-    association: AssociationSettings,
-    context: RequestContext,
+    access: Access,
 ) -> Apdu:
     try:
-        data = read(request.attribute, request.selection, device, association, context)
+        data = read(request.attribute, request.selection, access)
     except AccessRefused as refused:
         return GetResponseNormal(request.invoke_id_and_priority, refused.result)
     return GetResponseNormal(request.invoke_id_and_priority, _SUCCESS, data)
@@ -207,16 +200,14 @@ def _get(
 
 def _get_list(
     request: GetRequestWithList,
-    device: LogicalDevice,
-    association: AssociationSettings,
-    context: RequestContext,
+    access: Access,
 ) -> Apdu:
-    if len(request.attributes) > association.max_list:
+    if len(request.attributes) > access.association.max_list:
         return _too_long()
     results: list[bytes | DataAccessResult] = []
     for attribute, selection in request.attributes:
         try:
-            results.append(read(attribute, selection, device, association, context))
+            results.append(read(attribute, selection, access))
         except AccessRefused as refused:
             results.append(refused.result)
     return GetResponseWithList(request.invoke_id_and_priority, results)
@@ -224,28 +215,22 @@ def _get_list(
 
 def _set(
     request: SetRequestNormal,
-    device: LogicalDevice,
-    association: AssociationSettings,
-    context: RequestContext,
+    access: Access,
 ) -> Apdu:
-    result = _written(
-        request.attribute, request.selection, request.data, device, association, context
-    )
+    result = _written(request.attribute, request.selection, request.data, access)
     return SetResponseNormal(request.invoke_id_and_priority, result)
 
 
 def _set_list(
     request: SetRequestWithList,
-    device: LogicalDevice,
-    association: AssociationSettings,
-    context: RequestContext,
+    access: Access,
 ) -> Apdu:
     if len(request.attributes) != len(request.data):
         return refuse(service=ExceptionServiceError.OPERATION_NOT_POSSIBLE)
-    if len(request.attributes) > association.max_list:
+    if len(request.attributes) > access.association.max_list:
         return _too_long()
     results = [
-        _written(attribute, selection, data, device, association, context)
+        _written(attribute, selection, data, access)
         for (attribute, selection), data in zip(request.attributes, request.data, strict=True)
     ]
     return SetResponseWithList(request.invoke_id_and_priority, results)
@@ -255,12 +240,10 @@ def _written(
     attribute: AttributeDescriptor,
     selection: Selection | None,
     data: bytes,
-    device: LogicalDevice,
-    association: AssociationSettings,
-    context: RequestContext,
+    access: Access,
 ) -> DataAccessResult:
     try:
-        write(attribute, selection, data, device, association, context)
+        write(attribute, selection, data, access)
     except AccessRefused as refused:
         return refused.result
     return _SUCCESS
@@ -268,26 +251,22 @@ def _written(
 
 def _action(
     request: ActionRequestNormal,
-    device: LogicalDevice,
-    association: AssociationSettings,
-    context: RequestContext,
+    access: Access,
 ) -> Apdu:
-    outcome = _acted(request.method, request.data, device, association, context)
+    outcome = _acted(request.method, request.data, access)
     return ActionResponseNormal(request.invoke_id_and_priority, outcome.result, outcome.data)
 
 
 def _action_list(
     request: ActionRequestWithList,
-    device: LogicalDevice,
-    association: AssociationSettings,
-    context: RequestContext,
+    access: Access,
 ) -> Apdu:
     if len(request.methods) != len(request.data):
         return refuse(service=ExceptionServiceError.OPERATION_NOT_POSSIBLE)
-    if len(request.methods) > association.max_list:
+    if len(request.methods) > access.association.max_list:
         return _too_long()
     outcomes = [
-        _acted(method, data, device, association, context)
+        _acted(method, data, access)
         for method, data in zip(request.methods, request.data, strict=True)
     ]
     return ActionResponseWithList(request.invoke_id_and_priority, outcomes)
@@ -296,12 +275,10 @@ def _action_list(
 def _acted(
     method: MethodDescriptor,
     data: bytes | None,
-    device: LogicalDevice,
-    association: AssociationSettings,
-    context: RequestContext,
+    access: Access,
 ) -> ActionOutcome:
     try:
-        returned = act(method, data, device, association, context)
+        returned = act(method, data, access)
     except ActionRefused as refused:
         return ActionOutcome(refused.result)
     return ActionOutcome(ActionResult.SUCCESS, returned)
@@ -331,32 +308,28 @@ class _Readable(NamedTuple):
     answer: association_object.Answer | None
 
 
-def _readable(
-    attribute: AttributeDescriptor, device: LogicalDevice, association: AssociationSettings
-) -> _Readable:
+def _readable(attribute: AttributeDescriptor, access: Access) -> _Readable:
     class_id, logical_name, index = attribute
-    entry = _find(class_id, logical_name, device, association)
-    rights = association.rights.objects[class_id, logical_name]
+    entry = _find(class_id, logical_name, access)
+    rights = access.association.rights.objects[class_id, logical_name]
     mode = rights.attributes.get(index, _READ if index == 1 else None)
     _check_right(mode, _READ, _knows(entry, index, "attributes"), index)
     target = _Readable(
-        device.objects,
+        access.device.objects,
         entry,
-        _protection(mode or 0, association),
+        _protection(mode or 0, access.association),
         rights.selectors.get(index, ()),
         association_object.answer_for(class_id, index),
     )
     # Only what exists and may be read is kept, so a client cannot make this grow.
-    association.rights.readable[attribute] = target
+    access.association.rights.readable[attribute] = target
     return target
 
 
-def _find(
-    class_id: int, logical_name: bytes, device: LogicalDevice, association: AssociationSettings
-) -> ObjectEntry:
-    visible = association.rights.objects
+def _find(class_id: int, logical_name: bytes, access: Access) -> ObjectEntry:
+    visible = access.association.rights.objects
     key = (class_id, logical_name)
-    entry = device.objects.get(key) if key in visible else None
+    entry = access.device.objects.get(key) if key in visible else None
     if entry is not None:
         return entry
     if any(name == logical_name for _, name in visible):
@@ -390,10 +363,11 @@ def _protection(mode: int, association: AssociationSettings) -> int:
 def _check_selection(
     selection: Selection,
     offered: tuple[int, ...],
-    association: AssociationSettings,
-    context: RequestContext,
+    access: Access,
 ) -> None:
-    services = association.conformance if context.conformance is None else context.conformance
+    services = access.context.conformance
+    if services is None:
+        services = access.association.conformance
     if selection.selector not in offered or not int(services) & _SELECTIVE:
         raise AccessRefused(DataAccessResult.OTHER_REASON, "selection not supported")
 
