@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+
 from ferraris.core.octets import Reader
 from ferraris.data.axdr import DEFAULT_LIMITS, Limits, length_octets, read_length, skip
 from ferraris.messaging.dlms.names import (
