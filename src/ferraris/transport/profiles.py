@@ -11,9 +11,22 @@ from typing import Protocol
 
 from ferraris.core.layer import Layer, To
 from ferraris.transport.addresses import Addresses
+from ferraris.transport.hdlc.parameters import DEFAULT, Parameters
+from ferraris.transport.hdlc.primary import Primary
+from ferraris.transport.hdlc.secondary import Secondary
 from ferraris.transport.wrapper import MAX_OCTETS, WrapperClient, WrapperServer
 
-__all__ = ["TCP", "UDP", "ClientStack", "Profile", "ServerStack", "WrapperProfile"]
+__all__ = [
+    "HDLC",
+    "HDLC_SERIAL",
+    "TCP",
+    "UDP",
+    "ClientStack",
+    "HdlcProfile",
+    "Profile",
+    "ServerStack",
+    "WrapperProfile",
+]
 
 ClientStack = Layer[bytes, bytes, bytes]
 """Plain APDUs above, octets of the line below."""
@@ -65,5 +78,61 @@ class WrapperProfile:
         return WrapperServer(stream=self.stream, limit=self.limit)
 
 
+@dataclass(frozen=True, slots=True)
+class HdlcProfile:
+    """HDLC over a serial line, or over a stream that stands for one.
+
+    Times in seconds: `response_timeout_s` of a client counts from when a frame has left and must be
+    longer than `inter_octet_timeout_s`, the longest pause inside a frame. `address_length` is that
+    of server addresses: 1, 2 or 4 octets, None for the shortest.
+    """
+
+    name: str
+    stream: bool = True
+    parameters: Parameters = DEFAULT
+    address_length: int | None = None
+    response_timeout_s: float = 3.0
+    max_tries: int = 3
+    poll_interval_s: float = 0.1
+    answer_within_s: float = 0.2
+    inactivity_timeout_s: float = 120.0
+    inter_octet_timeout_s: float = 0.5
+    limit: int = 1 << 20
+
+    def client_stack(
+        self, client_sap: int, server_sap: int, *, physical: int | None = None
+    ) -> ClientStack:
+        """A new link for one client; `physical` is the address of the device on its line."""
+        return Primary(
+            client_sap,
+            server_sap,
+            physical=physical,
+            address_length=self.address_length,
+            parameters=self.parameters,
+            response_timeout_s=self.response_timeout_s,
+            max_tries=self.max_tries,
+            poll_interval_s=self.poll_interval_s,
+            inter_octet_timeout_s=self.inter_octet_timeout_s,
+            limit=self.limit,
+        )
+
+    def server_stack(self, *, physical: int | None = None) -> ServerStack:
+        """A new passive link; `physical` is the device's own address, None takes any."""
+        return Secondary(
+            physical=physical,
+            address_length=self.address_length,
+            parameters=self.parameters,
+            answer_within_s=self.answer_within_s,
+            inactivity_timeout_s=self.inactivity_timeout_s,
+            inter_octet_timeout_s=self.inter_octet_timeout_s,
+            limit=self.limit,
+        )
+
+
 TCP = WrapperProfile("tcp", stream=True)
 UDP = WrapperProfile("udp", stream=False)
+HDLC = HdlcProfile("hdlc")
+"""HDLC over TCP: pauses inside a frame are those of the network."""
+
+HDLC_SERIAL = HdlcProfile("hdlc-serial", inter_octet_timeout_s=0.2)
+"""HDLC over a serial line whose driver hands octets on in small chunks."""

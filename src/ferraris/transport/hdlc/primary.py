@@ -1,0 +1,396 @@
+"""The primary station: the client's end of an HDLC link.
+
+Only the primary polls. It has the turn, sends up to a window of segments, the last one with the
+poll bit, and gets the turn back with a final bit - or repeats after the response time-out.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+from ferraris.core.errors import (
+    DecodeError,
+    Error,
+    IncompatibleError,
+    LineError,
+    RefusedError,
+    SequenceError,
+    UsageError,
+)
+from ferraris.core.layer import Closed, Deliver, Failed, LineSettings, Notice, Opened, Progress
+from ferraris.core.stack import Plain
+from ferraris.transport.hdlc.address import is_all_stations, pack_address
+from ferraris.transport.hdlc.deframer import Deframer
+from ferraris.transport.hdlc.frame import (
+    Frame,
+    Kind,
+    information_control,
+    parse,
+    receive_number,
+    send_number,
+    supervisory_control,
+)
+from ferraris.transport.hdlc.parameters import DEFAULT, Parameters
+from ferraris.transport.hdlc.sequence import (
+    LLC_COMMAND,
+    LLC_RESPONSE,
+    Reassembly,
+    Receiver,
+    Transmitter,
+)
+from ferraris.transport.hdlc.states import PRIMARY, Happening, State, step
+
+__all__ = ["Primary"]
+
+_WHERE = "hdlc"
+_FRAME_OVERHEAD = 16  # flags, format, addresses, control and check sequences, rounded up
+_COMMAND_POLL = 0x10
+_SILENT = (
+    "no answer after {tries} tries: the device is silent, the addresses ({addresses}) are wrong, "
+    "or the line has other settings"
+)
+
+
+class Primary(Plain[bytes, bytes, bytes]):
+    """A client's link to one logical device: plain APDUs above, octets of the line below.
+
+    `physical` and `address_length` (1, 2, 4) form the server's address. `parameters` are proposed
+    in SNRM, the defaults by an SNRM without information. `response_timeout_s` runs from when a
+    frame has left and must be longer than `inter_octet_timeout_s`; a frame is sent `max_tries`
+    times. `poll_interval_s` spaces the polls while somebody above waits. `limit` bounds an APDU, in
+    octets. A link to all stations sends UI frames and hears nothing.
+    """
+
+    agreed: Parameters
+    """What holds for the link, once it is open."""
+
+    _transmitter: Transmitter
+    _receiver: Receiver
+    _down: deque[bytes]
+    _command: Kind | None
+    _left: tuple[bool, bool] | None  # what was given last: polled? with new data?
+    _answer_by: float | None
+    _poll_at: float | None
+    _ready = False  # a link to all stations is open
+
+    def __init__(
+        self,
+        client_sap: int,
+        server_sap: int,
+        *,
+        physical: int | None = None,
+        address_length: int | None = None,
+        parameters: Parameters = DEFAULT,
+        response_timeout_s: float = 3.0,
+        max_tries: int = 3,
+        poll_interval_s: float = 0.1,
+        inter_octet_timeout_s: float = 0.5,
+        limit: int = 1 << 20,
+    ) -> None:
+        super().__init__()
+        self.proposed = parameters
+        self.response_timeout_s = response_timeout_s
+        self.max_tries = max_tries
+        self.poll_interval_s = poll_interval_s
+        self.deframer = Deframer(inter_octet_timeout_s=inter_octet_timeout_s)
+        self._client = pack_address(client_sap, length=1)
+        self._server = pack_address(server_sap, physical, length=address_length)
+        self._limit = limit
+        self._broadcast = is_all_stations(server_sap)
+        self._names = f"client {client_sap}, server {server_sap}"
+        if physical is not None:
+            self._names += f" in device {physical}"
+        self._unconfirmed = Reassembly(LLC_RESPONSE, limit)
+        self._state = State.NDM
+        self._begin(DEFAULT)
+
+    @property
+    def room(self) -> bool:
+        if self._broadcast:
+            return self._ready and not self._down
+        return self._state in {State.NRM, State.NRM_POLLED} and self._transmitter.room
+
+    @property
+    def expects(self) -> bool:
+        return self._answer_by is not None
+
+    @property
+    def deadline(self) -> float | None:
+        return self._poll_at if self._answer_by is None else self._answer_by
+
+    # -- from above -------------------------------------------------------------------------
+
+    def open(self, now: float) -> None:
+        self.deframer.reset()
+        self._begin(DEFAULT)
+        if self._broadcast:
+            if not self._ready:
+                self._ready = True
+                self._up.append(Opened())
+        elif self._state is State.NDM:
+            self._step(Happening.CONNECT)
+            self._command = Kind.SNRM
+
+    def close(self, now: float) -> None:
+        if self._broadcast or self._state in {State.NDM, State.SETTING_MODE}:
+            self._end(None if self._state is State.NDM else Happening.SILENCE, None)
+        elif self._state is not State.DISCONNECTING:
+            self._step(Happening.DISCONNECT)
+            self._begin(self.agreed)
+            self._command = Kind.DISC
+
+    def cancel(self, now: float) -> None:
+        self._transmitter.cancel()
+        self._down.clear()
+
+    def send(self, unit: bytes, now: float) -> None:
+        if not self.room:
+            raise UsageError(f"the link has no room ({self._state.value})", where=_WHERE)
+        if self._broadcast:
+            frame = Frame(self._server, self._client, Kind.UI.control, LLC_COMMAND + unit)
+            self._down.append(frame.to_octets())
+        else:
+            self._transmitter.put(unit)
+
+    # -- from below -------------------------------------------------------------------------
+
+    def receive(self, unit: bytes, now: float) -> None:
+        contents = self.deframer.feed(unit, now)
+        for content in contents:
+            try:
+                frame = parse(content)
+            except DecodeError as error:
+                self._up.append(Failed(error))
+                continue
+            if frame.destination != self._client or self._broadcast:
+                continue  # an echo of our own, or for somebody else on the line
+            if frame.source != self._server:
+                self._up.append(
+                    Failed(
+                        SequenceError(
+                            f"a frame from {frame.source.hex()}, not {self._server.hex()}",
+                            where=_WHERE,
+                        )
+                    )
+                )
+                continue
+            self._take(frame, now)
+        if not contents and self._answer_by is not None and self.deframer.partial:
+            self._hear(len(unit), now)
+
+    def notice(self, what: Notice, now: float) -> None:
+        if type(what) is not Closed:
+            super().notice(what, now)
+            return
+        if self._state is State.DISCONNECTING:
+            what = Closed()  # as good as a UA
+        self._end(Happening.LOST, what.error)
+
+    def wake(self, now: float) -> None:
+        if self._answer_by is None or now < self._answer_by:
+            return  # a poll that is due is made by the pull that follows
+        self._answer_by = None
+        self._tries += 1
+        if self._tries >= self.max_tries:
+            self._give_up()
+            return
+        self._step(Happening.REPEAT)
+        if self._state is State.SETTING_MODE:
+            self._command = Kind.SNRM
+        elif self._state is State.DISCONNECTING:
+            self._command = Kind.DISC
+        elif self.agreed.window_transmit == 1 and self._transmitter.unacknowledged:
+            self._transmitter.go_back()
+        else:
+            self._ask = True
+
+    def transmit(self, now: float, expecting: bool = False) -> bytes | LineSettings | None:
+        if self._left is not None:
+            self._has_left(now)
+        if self._down:
+            return self._down.popleft()
+        if self._command is not None:
+            command, self._command = self._command, None
+            return self._send_command(command)
+        if self._state is State.NRM:
+            return self._use_turn(now, expecting)
+        return None
+
+    # -- sending ----------------------------------------------------------------------------
+
+    def _has_left(self, now: float) -> None:
+        """The frame given last is on its way: only now its clock starts."""
+        polled, with_data = self._left or (False, False)
+        self._left = None
+        if polled:
+            self._answer_by = now + self.response_timeout_s
+            self._heard = 0
+        if with_data:
+            self._up.append(Progress())
+
+    def _send_command(self, kind: Kind) -> bytes:
+        information = b""
+        if kind is Kind.SNRM and self.proposed != DEFAULT:
+            information = self.proposed.to_octets()
+        self._left = (True, False)
+        control = kind.control | _COMMAND_POLL
+        return Frame(self._server, self._client, control, information).to_octets()
+
+    def _use_turn(self, now: float, expecting: bool) -> bytes | None:
+        transmitter = self._transmitter
+        segment = None
+        if not self._peer_busy and not self._ask:
+            segment = transmitter.take()
+        if segment is not None:
+            poll = not transmitter.ready
+            control = information_control(segment.number, self._receiver.expected, poll)
+            information, more = segment.information, segment.more
+        elif self._poll_is_due(now, expecting):
+            poll = True
+            self._ask = False
+            control = supervisory_control(Kind.RR, self._receiver.expected, poll)
+            information, more = b"", False
+        else:
+            return None
+        self._poll_at = None
+        self._left = (poll, segment is not None and not transmitter.repeating)
+        if poll:
+            self._step(Happening.POLL)
+        return Frame(self._server, self._client, control, information, more).to_octets()
+
+    def _poll_is_due(self, now: float, expecting: bool) -> bool:
+        if self._ask or self._receiver.partial:
+            return True  # the peer has more, or we do not know what it has
+        if not expecting and not self._transmitter.unacknowledged and not self._peer_busy:
+            self._poll_at = None
+            return False
+        if self._poll_at is None:
+            self._poll_at = now + self.poll_interval_s
+        return now >= self._poll_at
+
+    # -- receiving --------------------------------------------------------------------------
+
+    def _take(self, frame: Frame, now: float) -> None:
+        kind = frame.kind
+        if kind is Kind.UI:
+            self._deliver(self._unconfirmed, frame)
+        elif kind in {Kind.I, Kind.RR, Kind.RNR}:
+            if self._state in {State.NRM, State.NRM_POLLED}:
+                self._take_numbered(frame, kind, now)
+        elif kind is Kind.UA:
+            self._take_acknowledgement(frame)
+        elif kind is Kind.DM:
+            self._take_disconnected()
+        elif kind is Kind.FRMR:
+            if self._state is not State.NDM:
+                text = "the device rejects our frame"
+                error = IncompatibleError(text, where=_WHERE, octets=frame.information)
+                self._end(Happening.FRMR, error)
+        else:
+            text = f"{kind.value} frame from a secondary"
+            self._up.append(Failed(SequenceError(text, where=_WHERE)))
+
+    def _take_numbered(self, frame: Frame, kind: Kind, now: float) -> None:
+        acknowledged = self._transmitter.acknowledge(receive_number(frame.control))
+        fresh = kind is Kind.I and self._receiver.accept(send_number(frame.control))
+        if fresh:
+            self._deliver(self._receiver, frame)
+        if acknowledged or fresh:
+            self._up.append(Progress())
+            self._tries = 0
+        self._peer_busy = kind is Kind.RNR
+        if self._state is not State.NRM_POLLED:
+            return
+        if kind is Kind.I and not fresh and self.agreed.window_receive == 1:
+            # Every poll acknowledges what we have, so this answers an earlier one: the answer to
+            # the last poll is still to come.
+            return
+        if frame.poll_final:
+            self._tries = self._tries + 1 if self._transmitter.unacknowledged else 0
+            if self._tries >= self.max_tries:
+                self._give_up()
+                return
+            self._answer_by = self._left = None
+            self._step(Happening.FINAL)
+            self._transmitter.go_back()
+            self._poll_at = None
+            return
+        if self._answer_by is not None:
+            self._answer_by = now + self.response_timeout_s
+
+    def _take_acknowledgement(self, frame: Frame) -> None:
+        if self._state is State.DISCONNECTING:
+            self._end(Happening.UA, None)
+        elif self._state is State.SETTING_MODE:
+            try:
+                stated = Parameters.from_octets(frame.information)
+            except DecodeError as error:
+                self._end(Happening.SILENCE, error)
+                return
+            self._step(Happening.UA)
+            # An SNRM without information proposed the defaults.
+            self._begin(self.proposed.agree(stated))
+            self._up.append(Opened())
+        # In other states it answers a repeated SNRM: the link is as it should be.
+
+    def _take_disconnected(self) -> None:
+        if self._state is State.DISCONNECTING:
+            self._end(Happening.DM, None)
+        elif self._state is State.SETTING_MODE:
+            error = RefusedError("the device refuses the connection", reason=Kind.DM, where=_WHERE)
+            self._end(Happening.DM, error)
+        elif self._state is not State.NDM:
+            self._end(Happening.DM, LineError("the device has disconnected", where=_WHERE))
+
+    def _deliver(self, reassembly: Reassembly, frame: Frame) -> None:
+        try:
+            apdu = reassembly.add(frame.information, frame.segmented)
+        except DecodeError as error:
+            self._up.append(Failed(error))
+            return
+        if apdu is not None:
+            self._up.append(Deliver(apdu))
+
+    def _hear(self, octets: int, now: float) -> None:
+        """An answer is coming in: wait for its end, but not for ever in noise."""
+        self._heard += octets
+        largest = self.agreed.max_receive + _FRAME_OVERHEAD
+        if self._heard <= self.agreed.window_receive * largest:
+            self._answer_by = now + self.response_timeout_s
+
+    # -- beginning and ending ---------------------------------------------------------------
+
+    def _step(self, happening: Happening) -> None:
+        self._state = step(PRIMARY, self._state, happening)
+
+    def _begin(self, agreed: Parameters) -> None:
+        """As new: nothing sent, nothing received, no clock."""
+        self.agreed = agreed
+        self._transmitter = Transmitter(LLC_COMMAND, agreed.max_transmit, agreed.window_transmit)
+        self._receiver = Receiver(LLC_RESPONSE, self._limit)
+        self._unconfirmed.reset()
+        self._down.clear()
+        self._command = None
+        self._left = None
+        self._answer_by = None
+        self._poll_at = None
+        self._heard = 0
+        self._tries = 0
+        self._ask = False
+        self._peer_busy = False
+
+    def _give_up(self) -> None:
+        if self._state is State.DISCONNECTING:
+            self._end(Happening.SILENCE, None)
+            return
+        text = _SILENT.format(tries=self._tries, addresses=self._names)
+        self._end(Happening.SILENCE, LineError(text, where=_WHERE))
+
+    def _end(self, happening: Happening | None, error: Error | None) -> None:
+        was_up = self._ready if self._broadcast else self._state is not State.NDM
+        if happening is not None:
+            self._step(happening)
+        self._ready = False
+        self._begin(DEFAULT)
+        if was_up:
+            self._up.append(Closed(error))
