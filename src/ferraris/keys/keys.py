@@ -1,0 +1,130 @@
+"""What every key store offers, and the kinds of secrets that it holds."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple, Protocol
+
+from ferraris.core.errors import UsageError
+from ferraris.messaging.dlms.security.counters import COUNTER_LIMIT, disown_leases
+
+__all__ = ["KINDS", "RECEIVE", "SEND", "Entry", "Keys", "check_count", "check_kind", "check_name"]
+
+KINDS = (
+    "encryption_key",
+    "authentication_key",
+    "broadcast_key",
+    "master_key",
+    "dedicated_key",
+    "password",
+    "hls_secret",
+)
+"""Kinds of secrets: global unicast encryption, authentication, global broadcast encryption, master
+(key encryption) and dedicated key, password of low level and secret of high level security."""
+
+SEND = "send"
+RECEIVE = "receive"
+"""Usual directions, seen by the owner of the store. Any other word names a further originator."""
+
+_NAME_CHARACTERS = 200
+
+if hasattr(os, "register_at_fork"):
+    # A forked child shares no counter values with its parent: it has to lease its own.
+    os.register_at_fork(after_in_child=disown_leases)
+
+
+class Entry(NamedTuple):
+    """That a secret exists: of which meter (or tenant), of which kind. Never the secret."""
+
+    id: str
+    kind: str
+
+
+class Keys(Protocol):
+    """Secrets and counters by id, usually the meter's.
+
+    Counters belong to the *value* of a key, not to its name: two meters that share an encryption
+    key by mistake share the counter, a new key starts at 1, and a key that comes back goes on
+    where it stopped.
+    """
+
+    def put(self, key_id: str, kind: str, secret: bytes) -> None:
+        """Keep a secret, in place of an older one."""
+
+    def put_many(self, secrets: Iterable[tuple[str, str, bytes]]) -> None:
+        """`put` for many (id, kind, secret) at the price of one; all of them or none."""
+
+    def get(self, key_id: str, kind: str) -> bytes:
+        """The secret; `UsageError` when there is none, `SecurityError` when it was altered."""
+
+    def delete(self, key_id: str, kind: str) -> None:
+        """Forget a secret; its counters stay. Unknown ones are ignored."""
+
+    def entries(self) -> list[Entry]:
+        """What is kept, in order, without the secrets."""
+
+    def lease(
+        self, key_id: str, direction: str = SEND, n: int = 1, *, kind: str = "encryption_key"
+    ) -> range:
+        """The next `n` counter values, never handed out again, whatever happens afterwards.
+
+        Raises `SecurityError` when the key has not that many left.
+        """
+
+    def lease_many(
+        self,
+        key_ids: Iterable[str],
+        direction: str = SEND,
+        n: int = 1,
+        *,
+        kind: str = "encryption_key",
+    ) -> dict[str, range]:
+        """`lease` for many ids at the price of one; all of them or none."""
+
+    def raise_next(
+        self, key_id: str, direction: str, value: int, *, kind: str = "encryption_key"
+    ) -> None:
+        """Hand out nothing below `value`, what a meter said that it expects. Never lowers."""
+
+    def floor(self, key_id: str, direction: str = RECEIVE, *, kind: str = "encryption_key") -> int:
+        """The last accepted counter under the present key, -1 for none."""
+
+    def floors(
+        self, key_ids: Iterable[str], direction: str = RECEIVE, *, kind: str = "encryption_key"
+    ) -> dict[str, int]:
+        """`floor` for many ids."""
+
+    def raise_floor(
+        self, key_id: str, direction: str, value: int, *, kind: str = "encryption_key"
+    ) -> None:
+        """Raise the floor; a lower value changes nothing."""
+
+    def raise_floors(
+        self, values: Mapping[str, int], direction: str = RECEIVE, *, kind: str = "encryption_key"
+    ) -> None:
+        """`raise_floor` for many ids at the price of one; all of them or none."""
+
+    def close(self) -> None:
+        """Let go of files and keys."""
+
+
+def check_name(name: str) -> str:
+    """The id or direction itself; `UsageError` when it is empty, too long or not printable."""
+    if not name or len(name) > _NAME_CHARACTERS or not name.isprintable():
+        raise UsageError(f"an id has 1 to {_NAME_CHARACTERS} printable characters")
+    return name
+
+
+def check_kind(kind: str) -> str:
+    """The kind itself; `UsageError` when there is no such kind."""
+    if kind not in KINDS:
+        raise UsageError(f"there is no kind of secret {kind!r}; there are {', '.join(KINDS)}")
+    return kind
+
+
+def check_count(n: int) -> int:
+    """The number itself; `UsageError` unless it may be the size of a lease."""
+    if not 1 <= n < COUNTER_LIMIT:
+        raise UsageError(f"a lease has 1 to 2**32 - 1 values, not {n}")
+    return n
