@@ -9,6 +9,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Iterable
 from itertools import pairwise
 from pathlib import Path
 
@@ -262,6 +263,24 @@ def leased_until_killed(path: Path, chance: random.Random) -> list[tuple[int, in
         lines += pipe.readlines()
     pairs = [line.split() for line in lines if line != "ready\n"]
     return [(int(start), int(stop)) for start, stop in pairs]
+
+
+def test_nobody_leases_between_reading_and_writing(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with KeyStore.open(path, PHRASE) as first, KeyStore.open(path, PHRASE) as second:
+        second._connection.execute("PRAGMA busy_timeout = 1")
+        read = first._following
+
+        def interrupted(marks: Iterable[str], direction: str) -> dict[str, int]:
+            following = read(marks, direction)
+            with pytest.raises(UsageError, match="locked"):
+                second.lease("m1", SEND, 5)
+            return following
+
+        monkeypatch.setattr(first, "_following", interrupted)
+        assert first.lease("m1", SEND, 5) == range(1, 6)
+        assert second.lease("m1", SEND, 5) == range(6, 11)
 
 
 FORKING = """
