@@ -204,9 +204,19 @@ def _elements(
     depth += 1
     found: list[Data] = []
     append = found.append
+    fixed = _FIXED
+    total = len(octets)
     for _ in range(count):
-        element, position = _element(octets, position, limits, depth)
-        append(element)
+        if position < total and (kind := octets[position]) in fixed:
+            unpack, size = fixed[kind]  # straight on: most elements are integers
+            try:
+                append((kind, unpack(octets, position + 1)[0]))
+            except struct.error:
+                raise _short(kind, octets, position) from None
+            position += 1 + size
+        else:
+            element, position = _element(octets, position, limits, depth)
+            append(element)
     return (tag, found), position
 
 
