@@ -76,7 +76,7 @@ class Zone:
             return None
         year, month, day, _, hour, minute, second, _, deviation, status = _DATE_TIME.unpack(stamp)
         hour, minute, second = (0 if part == 0xFF else part for part in (hour, minute, second))
-        if hour > 23 or minute > 59 or second > 59:
+        if hour > 23 or minute > 59 or second > 59 or not 1970 < year < 9999:
             return None
         try:
             days = (date(year, month, day) - _EPOCH).days
@@ -103,6 +103,15 @@ class Zone:
     def local_day(self, utc: int) -> int:
         """Number of the local day at `utc`, days since 1970."""
         return (utc + self.offset(utc)) // DAY
+
+    def month(self, utc: int) -> int:
+        """Number of the local month at `utc`: 12 x year + month - 1."""
+        year, month, _, _ = _civil(self.local_day(utc))
+        return 12 * year + month - 1
+
+    def month_begin(self, number: int) -> int:
+        """UTC seconds at which the local month with this number begins."""
+        return self.midnight((date(number // 12, number % 12 + 1, 1) - _EPOCH).days)
 
 
 @lru_cache(maxsize=4096)

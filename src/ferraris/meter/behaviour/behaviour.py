@@ -1,0 +1,89 @@
+"""What every behaviour is: an object of the template, shared by all meters, without state."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, ClassVar
+
+from ferraris.core.errors import DecodeError
+from ferraris.data import axdr
+from ferraris.data.kinds import Data
+from ferraris.data.obis import Obis
+from ferraris.messaging.dlms.enumerations import ActionResult, DataAccessResult
+from ferraris.model.interface_class import InterfaceClass
+from ferraris.server.device import AccessRefused, ActionRefused
+
+if TYPE_CHECKING:
+    from ferraris.messaging.dlms.names import Selection
+    from ferraris.meter.simulated import SimulatedMeter
+
+__all__ = ["Behaviour", "decoded", "encoded"]
+
+
+class Behaviour:
+    """One object of a template; whatever belongs to a single meter comes in as `meter`.
+
+    `declares` is the interface class that the behaviour brings to life. `fixed` holds attributes
+    that never change by themselves, encoded; those of them that a client may write are kept by the
+    meter, copied on the first write.
+    """
+
+    declares: ClassVar[type[InterfaceClass]]
+
+    def __init__(self, name: str, fixed: Mapping[int, Data] | None = None) -> None:
+        self.logical_name = bytes(Obis.parse(name))
+        self.key = (self.declares.class_id, self.logical_name)
+        self.fixed = {index: axdr.encode(data) for index, data in (fixed or {}).items()}
+
+    @property
+    def attributes(self) -> tuple[int, ...]:
+        """The attributes that can be read, besides the logical name."""
+        return tuple(index for index in self.declares.attributes if index != 1)
+
+    @property
+    def selectors(self) -> Mapping[int, tuple[int, ...]]:
+        """Access selectors by attribute."""
+        return {}
+
+    def get(
+        self, meter: SimulatedMeter, attribute: int, selection: Selection | None, now: int
+    ) -> bytes:
+        """Encoded value of an attribute at `now`, UTC seconds; raises `AccessRefused`."""
+        if selection is not None:
+            raise AccessRefused(DataAccessResult.SCOPE_OF_ACCESS_VIOLATED)
+        written = meter.state.written
+        if written is not None:
+            data = written.get((self.key, attribute))
+            if data is not None:
+                return data
+        data = self.fixed.get(attribute)
+        return self.value(meter, attribute, now) if data is None else data
+
+    def value(self, meter: SimulatedMeter, attribute: int, now: int) -> bytes:
+        """Encoded value of an attribute that lives; raises `AccessRefused`."""
+        raise AccessRefused(DataAccessResult.OBJECT_UNAVAILABLE)
+
+    def set(self, meter: SimulatedMeter, attribute: int, data: bytes, now: int) -> None:
+        """Write an attribute; raises `AccessRefused`."""
+        if attribute not in self.fixed:
+            raise AccessRefused(DataAccessResult.READ_WRITE_DENIED)
+        if data[:1] != self.fixed[attribute][:1]:
+            raise AccessRefused(DataAccessResult.TYPE_UNMATCHED)
+        meter.change().write(self.key, attribute, data)
+
+    def act(self, meter: SimulatedMeter, method: int, data: bytes | None, now: int) -> bytes | None:
+        """Invoke a method; raises `ActionRefused`."""
+        raise ActionRefused(ActionResult.READ_WRITE_DENIED)
+
+
+def decoded(data: bytes) -> Data:
+    """What a client sent, decoded; `AccessRefused` when it is no COSEM data."""
+    try:
+        return axdr.decode(data)
+    except DecodeError as error:
+        raise AccessRefused(DataAccessResult.TYPE_UNMATCHED) from error
+
+
+def encoded(tag: int, value: int) -> bytes:
+    """A whole number of one of the integer kinds, encoded."""
+    return axdr.encode((int(tag), value))

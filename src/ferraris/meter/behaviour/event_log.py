@@ -1,0 +1,115 @@
+"""Event logs: what happened to the meter, by its own clock, and the code of the latest event."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ferraris.data.kinds import Tag
+from ferraris.data.obis import Obis
+from ferraris.messaging.dlms.enumerations import ActionResult
+from ferraris.meter.behaviour.behaviour import Behaviour, encoded
+from ferraris.meter.behaviour.profile import CLOCK_COLUMN, Column, Profile
+from ferraris.meter.behaviour.registers import stamp
+from ferraris.meter.codes import DST_CHANGED, LOG_CLEARED, POWER_UP, STANDARD_LOG
+from ferraris.meter.state import COMMISSIONED, LogEntry
+from ferraris.meter.zone import Zone
+from ferraris.model.data_storage import DataObject
+from ferraris.server.device import ActionRefused
+
+if TYPE_CHECKING:
+    from ferraris.meter.simulated import SimulatedMeter
+
+__all__ = ["EventCode", "EventLog", "entries"]
+
+_CODE_OCTETS = 2
+_HEAD = b"\x02\x02"
+
+
+def entries(meter: SimulatedMeter, log: int, now: int) -> list[LogEntry]:
+    """All events of a log until `now`, in the order they happened.
+
+    The standard log begins with the power-up at commissioning and knows the changes of the season;
+    the rest is what was noted.
+    """
+    found = [entry for entry in meter.state.entries if entry.log == log]
+    if log == STANDARD_LOG:
+        found += _calendar_entries(meter.zone, now)
+        found.sort()
+    return found
+
+
+def _calendar_entries(zone: Zone, now: int) -> list[LogEntry]:
+    found = [LogEntry(COMMISSIONED, 0, STANDARD_LOG, COMMISSIONED, POWER_UP)]
+    if zone.summer:
+        first, last = zone.month(COMMISSIONED) // 12, zone.month(now) // 12
+        changes = (change for year in range(first, last + 1) for change in zone.changes(year))
+        found += [
+            LogEntry(change, 0, STANDARD_LOG, change, DST_CHANGED)
+            for change in changes
+            if COMMISSIONED < change <= now
+        ]
+    return found
+
+
+class EventCode(Behaviour):
+    """The code of the latest event of a log, 0 before the first."""
+
+    declares = DataObject
+
+    def __init__(self, name: str, log: int) -> None:
+        super().__init__(name)
+        self.log = log
+
+    def value(self, meter: SimulatedMeter, attribute: int, now: int) -> bytes:
+        """Attribute 2."""
+        found = entries(meter, self.log, now)
+        return encoded(Tag.UNSIGNED, found[-1].code if found else 0)
+
+
+class EventLog(Profile):
+    """A log of clock and event code; the newest entries stay when it is full."""
+
+    def __init__(self, name: str, code: EventCode, entries: int = 255) -> None:
+        self.log = code.log
+        code_column = Column(1, str(Obis(code.logical_name)), 2, _CODE_OCTETS)
+        super().__init__(name, (CLOCK_COLUMN, code_column), 0, entries)
+
+    def count(self, meter: SimulatedMeter, now: int) -> int:
+        """Number of events kept."""
+        return len(self._kept(meter, now))
+
+    def between(
+        self, meter: SimulatedMeter, since: int | None, until: int | None, now: int
+    ) -> tuple[int, bytes]:
+        """Events by their stamps."""
+        chosen = [
+            entry
+            for entry in self._kept(meter, now)
+            if (since is None or entry.shown >= since) and (until is None or entry.shown <= until)
+        ]
+        return len(chosen), self._octets(meter, chosen)
+
+    def rows(self, meter: SimulatedMeter, first: int, stop: int, now: int) -> bytes:
+        """Events by number."""
+        return self._octets(meter, self._kept(meter, now)[first:stop])
+
+    def act(self, meter: SimulatedMeter, method: int, data: bytes | None, now: int) -> bytes | None:
+        """Method 1 clears the log, which is an event itself."""
+        if method != 1:
+            raise ActionRefused(ActionResult.READ_WRITE_DENIED)
+        meter.change().restart(self.key, meter.note(self.log, LOG_CLEARED, now))
+        return None
+
+    def _kept(self, meter: SimulatedMeter, now: int) -> list[LogEntry]:
+        found = entries(meter, self.log, now)
+        cleared = (meter.state.since or {}).get(self.key)
+        if cleared is not None:
+            places = [place for place, entry in enumerate(found) if entry.serial == cleared]
+            found = found[places[0] if places else 0 :]
+        return found[-self.entries :]
+
+    def _octets(self, meter: SimulatedMeter, chosen: list[LogEntry]) -> bytes:
+        return b"".join(
+            _HEAD + stamp(meter.zone.stamp(entry.shown)) + encoded(Tag.UNSIGNED, entry.code)
+            for entry in chosen
+        )

@@ -1,0 +1,211 @@
+"""Objects that tell who the meter is, how it is protected and how it fares."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from ferraris.data import axdr
+from ferraris.data.kinds import (
+    Data,
+    Tag,
+    array,
+    double_long_unsigned,
+    enum,
+    long_unsigned,
+    octet_string,
+    structure,
+    unsigned,
+)
+from ferraris.messaging.dlms.enumerations import ActionResult, DataAccessResult
+from ferraris.meter.behaviour.behaviour import Behaviour, decoded, encoded
+from ferraris.meter.tariff import Tariff
+from ferraris.model import access_control, time_control
+from ferraris.model.data_storage import DataObject
+from ferraris.model.interface_class import InterfaceClass
+from ferraris.server.device import AccessRefused, ActionRefused
+
+if TYPE_CHECKING:
+    from ferraris.meter.simulated import SimulatedMeter
+
+__all__ = [
+    "ActiveRate",
+    "ActivityCalendar",
+    "DeviceNumber",
+    "EngineObject",
+    "FixedData",
+    "Flags",
+    "InvocationCounter",
+    "LogicalDeviceName",
+    "ProfileStatus",
+    "SecuritySetup",
+]
+
+
+class FixedData(Behaviour):
+    """A value that is the same in all meters of the template."""
+
+    declares = DataObject
+
+    def __init__(self, name: str, data: Data) -> None:
+        super().__init__(name, {2: data})
+
+
+class LogicalDeviceName(Behaviour):
+    """The logical device name."""
+
+    declares = DataObject
+
+    def value(self, meter: SimulatedMeter, attribute: int, now: int) -> bytes:
+        """Attribute 2."""
+        return axdr.encode(octet_string(meter.logical_device_name))
+
+
+class DeviceNumber(Behaviour):
+    """The meter's number as printed on its plate, with an optional prefix."""
+
+    declares = DataObject
+
+    def __init__(self, name: str, prefix: str = "") -> None:
+        super().__init__(name)
+        self._prefix = prefix
+
+    def value(self, meter: SimulatedMeter, attribute: int, now: int) -> bytes:
+        """Attribute 2."""
+        return axdr.encode(octet_string((self._prefix + meter.number).encode("ascii")))
+
+
+class InvocationCounter(Behaviour):
+    """The highest invocation counter accepted from a client, 0 before the first."""
+
+    declares = DataObject
+
+    def __init__(self, name: str, client_sap: int) -> None:
+        super().__init__(name)
+        self._client_sap = client_sap
+
+    def value(self, meter: SimulatedMeter, attribute: int, now: int) -> bytes:
+        """Attribute 2."""
+        counter = max(0, meter.receive_floor(self._client_sap))
+        return encoded(Tag.DOUBLE_LONG_UNSIGNED, counter)
+
+
+class ProfileStatus(Behaviour):
+    """The status octet that the load profile captures: daylight saving, clock adjusted."""
+
+    declares = DataObject
+
+    def value(self, meter: SimulatedMeter, attribute: int, now: int) -> bytes:
+        """Attribute 2."""
+        return encoded(Tag.UNSIGNED, 0x08 if meter.zone.is_summer(meter.local(now)) else 0)
+
+
+class Flags(Behaviour):
+    """32 flags of errors or alarms; `clear_only` ones are never set by a client."""
+
+    declares = DataObject
+
+    def __init__(self, name: str, flags: int = 0, *, clear_only: bool = True) -> None:
+        super().__init__(name, {2: double_long_unsigned(flags)})
+        self._clear_only = clear_only
+
+    def set(self, meter: SimulatedMeter, attribute: int, data: bytes, now: int) -> None:
+        """Attribute 2: written zeros clear, written ones leave what is there."""
+        tag, flags = decoded(data)
+        if tag != Tag.DOUBLE_LONG_UNSIGNED:
+            raise AccessRefused(DataAccessResult.TYPE_UNMATCHED)
+        if self._clear_only:
+            present = int.from_bytes(self.get(meter, attribute, None, now)[1:], "big")
+            data = encoded(tag, flags & present)
+        super().set(meter, attribute, data, now)
+
+
+class ActiveRate(Behaviour):
+    """The number of the rate in force."""
+
+    declares = DataObject
+
+    def value(self, meter: SimulatedMeter, attribute: int, now: int) -> bytes:
+        """Attribute 2."""
+        return encoded(Tag.UNSIGNED, meter.rate(now))
+
+
+class SecuritySetup(Behaviour):
+    """Policy, suite and system titles; keys stay as they were derived."""
+
+    declares = access_control.SecuritySetup
+
+    def __init__(self, name: str, policy: int = 3) -> None:
+        super().__init__(name, {2: enum(policy), 3: enum(0), 4: octet_string(b"")})
+
+    def value(self, meter: SimulatedMeter, attribute: int, now: int) -> bytes:
+        """Attribute 5, the meter's own system title."""
+        return axdr.encode(octet_string(meter.system_title))
+
+    def act(self, meter: SimulatedMeter, method: int, data: bytes | None, now: int) -> bytes | None:
+        """The policy is as strict as it can be already, and keys are not replaced."""
+        if method == 1 and data == self.fixed[2]:
+            return None
+        raise ActionRefused(ActionResult.OTHER_REASON)
+
+
+class ActivityCalendar(Behaviour):
+    """One season, one week, one day: the tariff that really drives the rates."""
+
+    declares = time_control.ActivityCalendar
+
+    def __init__(self, name: str, script_table: bytes, tariff: Tariff) -> None:
+        season, week = octet_string(b"1"), octet_string(b"W")
+        any_time = octet_string(b"\xff" * 9 + b"\x80\x00\xff")
+        day = array(
+            structure(
+                unsigned(1),
+                array(
+                    *(
+                        structure(
+                            octet_string(bytes((minute // 60, minute % 60, 0, 0))),
+                            octet_string(script_table),
+                            long_unsigned(rate),
+                        )
+                        for minute, rate in tariff.switches
+                    )
+                ),
+            )
+        )
+        seasons = array(structure(season, any_time, week))
+        weeks = array(structure(week, *(unsigned(1) for _ in range(7))))
+        half = (octet_string(b"TARIFF"), seasons, weeks, day)
+        fixed = {2 + place: data for place, data in enumerate((*half, *half))}
+        super().__init__(name, {**fixed, 10: octet_string(b"\xff" * 12)})
+
+    def act(self, meter: SimulatedMeter, method: int, data: bytes | None, now: int) -> bytes | None:
+        """Both calendars are the same, so activating the passive one changes nothing."""
+        if method != 1:
+            raise ActionRefused(ActionResult.READ_WRITE_DENIED)
+        return None
+
+
+class EngineObject(Behaviour):
+    """An object that the server engine answers for: an association or the SAP assignment."""
+
+    def __init__(
+        self,
+        name: str,
+        declares: type[InterfaceClass],
+        secret: tuple[int, ...] = (),
+        selectors: Mapping[int, tuple[int, ...]] | None = None,
+    ) -> None:
+        self.declares = declares  # type: ignore[misc] # one behaviour serves several classes
+        self._secret = secret
+        self._selectors = selectors or {}
+        super().__init__(name)
+
+    @property
+    def attributes(self) -> tuple[int, ...]:
+        """All but those that are never told."""
+        return tuple(index for index in super().attributes if index not in self._secret)
+
+    @property
+    def selectors(self) -> Mapping[int, tuple[int, ...]]:
+        """As the template says."""
+        return self._selectors

@@ -1,0 +1,174 @@
+"""Registers of energy, demand and the state of the network."""
+
+from __future__ import annotations
+
+import itertools
+from hashlib import blake2b
+from typing import TYPE_CHECKING
+
+from ferraris.data.kinds import Data, Tag
+from ferraris.messaging.dlms.enumerations import ActionResult, DataAccessResult
+from ferraris.meter.behaviour.behaviour import Behaviour, encoded
+from ferraris.meter.patterns import ACTIVE_EXPORT, ACTIVE_IMPORT, QUARTER, REACTIVE_IMPORT
+from ferraris.meter.state import COMMISSIONED
+from ferraris.model.data_storage import DemandRegister, ExtendedRegister, Register
+from ferraris.server.device import AccessRefused, ActionRefused
+
+if TYPE_CHECKING:
+    from ferraris.meter.simulated import SimulatedMeter
+
+__all__ = ["Demand", "Energy", "Instantaneous", "MaximumDemand", "stamp"]
+
+_HOUR = 3600
+
+
+def stamp(octets: bytes) -> bytes:
+    """A date-time as octet-string, encoded."""
+    return b"\x09\x0c" + octets
+
+
+def _scaler_unit(scaler: int, unit: int) -> Data:
+    return (int(Tag.STRUCTURE), [(int(Tag.INTEGER), scaler), (int(Tag.ENUM), unit)])
+
+
+class Energy(Behaviour):
+    """Energy of one channel since the meter was commissioned; `rate` 0 is the total of all."""
+
+    declares = Register
+
+    def __init__(self, name: str, channel: int, rate: int = 0, unit: int = 30) -> None:
+        super().__init__(name, {3: _scaler_unit(0, unit)})
+        self.channel = channel
+        self.rate = rate
+
+    def reading(self, meter: SimulatedMeter, utc: int) -> int:
+        """Watt-hours or var-hours counted until `utc`."""
+        rates = meter.energy(self.channel, utc)
+        return rates[self.rate - 1] if self.rate else sum(rates)
+
+    def value(self, meter: SimulatedMeter, attribute: int, now: int) -> bytes:
+        """Attribute 2."""
+        return encoded(Tag.DOUBLE_LONG_UNSIGNED, self.reading(meter, now))
+
+    def act(self, meter: SimulatedMeter, method: int, data: bytes | None, now: int) -> bytes | None:
+        """Energy registers are never reset."""
+        raise ActionRefused(ActionResult.READ_WRITE_DENIED)
+
+
+class Demand(Behaviour):
+    """Average power of a channel over blocks of 15 minutes, in watts."""
+
+    declares = DemandRegister
+
+    def __init__(self, name: str, channel: int = ACTIVE_IMPORT) -> None:
+        fixed = {
+            4: _scaler_unit(0, 27),
+            5: (int(Tag.UNSIGNED), 0),
+            8: (int(Tag.DOUBLE_LONG_UNSIGNED), QUARTER),
+            9: (int(Tag.LONG_UNSIGNED), 1),
+        }
+        super().__init__(name, fixed)
+        self.channel = channel
+
+    def value(self, meter: SimulatedMeter, attribute: int, now: int) -> bytes:
+        """Attributes 2, 3, 6 and 7; blocks follow the meter's own clock."""
+        begin = meter.local(now) // QUARTER * QUARTER
+        if attribute in (6, 7):
+            return stamp(meter.zone.stamp(begin))
+        start = begin - meter.offset(now)
+        span = (start, now) if attribute == 2 else (start - QUARTER, start)
+        used = meter.total(self.channel, span[1]) - meter.total(self.channel, span[0])
+        return encoded(Tag.DOUBLE_LONG_UNSIGNED, used * _HOUR // QUARTER)
+
+
+class MaximumDemand(Behaviour):
+    """Highest average over 15 minutes in this billing month, in watts."""
+
+    declares = ExtendedRegister
+
+    def __init__(self, name: str, channel: int = ACTIVE_IMPORT) -> None:
+        super().__init__(name, {3: _scaler_unit(0, 27), 4: (int(Tag.UNSIGNED), 0)})
+        self.channel = channel
+
+    def value(self, meter: SimulatedMeter, attribute: int, now: int) -> bytes:
+        """Attributes 2 and 5."""
+        power, end = self._highest(meter, now)
+        if attribute == 5:
+            return stamp(meter.zone.stamp(end + meter.offset(now)))
+        return encoded(Tag.DOUBLE_LONG_UNSIGNED, power)
+
+    def _highest(self, meter: SimulatedMeter, now: int) -> tuple[int, int]:
+        """Power of the highest block that has ended, and when it ended (UTC)."""
+        since = (meter.state.since or {}).get(self.key, COMMISSIONED)
+        local = meter.local(now)
+        month = meter.zone.month_begin(meter.zone.month(local)) - meter.offset(now)
+        first = -(-max(month, since, COMMISSIONED) // QUARTER)
+        stop = now // QUARTER + 1
+        if stop - first < 2:
+            return 0, max(month, since)
+        values = meter.quarters(first, stop)[self.channel]
+        steps = [b - a for a, b in itertools.pairwise(values)]
+        highest = max(steps)
+        return highest * _HOUR // QUARTER, (first + 1 + steps.index(highest)) * QUARTER
+
+    def act(self, meter: SimulatedMeter, method: int, data: bytes | None, now: int) -> bytes | None:
+        """Method 1: start again from here."""
+        meter.change().restart(self.key, now)
+        return None
+
+
+class Instantaneous(Behaviour):
+    """A value of the moment; `quantity` is one of the methods of this class without underscore."""
+
+    declares = Register
+    _TAGS = {True: Tag.DOUBLE_LONG_UNSIGNED, False: Tag.LONG_UNSIGNED}  # noqa: RUF012
+
+    def __init__(self, name: str, quantity: str, scaler: int, unit: int) -> None:
+        super().__init__(name, {3: _scaler_unit(scaler, unit)})
+        self.quantity = quantity
+
+    def value(self, meter: SimulatedMeter, attribute: int, now: int) -> bytes:
+        """Attribute 2."""
+        if self.quantity == "power in":
+            return encoded(Tag.DOUBLE_LONG_UNSIGNED, _power(meter, ACTIVE_IMPORT, now))
+        if self.quantity == "power out":
+            return encoded(Tag.DOUBLE_LONG_UNSIGNED, _power(meter, ACTIVE_EXPORT, now))
+        if self.quantity == "voltage":
+            return encoded(Tag.LONG_UNSIGNED, _voltage(meter, now))
+        if self.quantity == "current":
+            through = _power(meter, ACTIVE_IMPORT, now) + _power(meter, ACTIVE_EXPORT, now)
+            return encoded(Tag.LONG_UNSIGNED, min(0xFFFF, through * 1000 // _voltage(meter, now)))
+        if self.quantity == "power factor":
+            return encoded(Tag.LONG_UNSIGNED, _power_factor(meter, now))
+        if self.quantity == "frequency":
+            return encoded(Tag.LONG_UNSIGNED, 5000 + _chance(b"network", now // 5) % 7 - 3)
+        raise AccessRefused(DataAccessResult.HARDWARE_FAULT)
+
+
+def _power(meter: SimulatedMeter, channel: int, now: int) -> int:
+    """Watts: the mean of the running quarter, fluctuating by a tenth."""
+    if meter.is_disconnected:
+        return 0
+    start = now // QUARTER * QUARTER
+    used = meter.household.total(channel, start + QUARTER) - meter.household.total(channel, start)
+    flicker = 950 + _chance(meter.system_title, now // 2) % 101
+    return used * _HOUR // QUARTER * flicker // 1000
+
+
+def _voltage(meter: SimulatedMeter, now: int) -> int:
+    """Tenths of a volt; there is voltage on the meter's inlet whatever the switch does."""
+    return 2280 + _chance(b"feeder", now // 60) % 41 + _chance(meter.system_title, now // 3) % 15
+
+
+def _power_factor(meter: SimulatedMeter, now: int) -> int:
+    """Thousandths."""
+    active, reactive = (
+        meter.household.total(channel, now) - meter.household.total(channel, now - QUARTER)
+        for channel in (ACTIVE_IMPORT, REACTIVE_IMPORT)
+    )
+    apparent = (active * active + reactive * reactive) ** 0.5
+    return round(1000 * active / apparent) if apparent and not meter.is_disconnected else 1000
+
+
+def _chance(what: bytes, when: int) -> int:
+    return int.from_bytes(blake2b(b"%b %d" % (what, when), digest_size=4).digest(), "big")

@@ -1,0 +1,134 @@
+"""Fleets: any number of meters of one template; all their secrets follow from a seed."""
+
+from __future__ import annotations
+
+from base64 import b32encode
+from collections.abc import Iterator
+from hashlib import blake2b
+from typing import TypedDict
+
+from ferraris.core.errors import UsageError
+from ferraris.meter.simulated import SimulatedMeter
+from ferraris.meter.template import Template
+
+__all__ = ["Fleet", "KeysLine"]
+
+_MAKER = b"FRR"
+_KEY_CLIENT = 1
+_MANAGEMENT_SAP = 1
+_FIRST_FREE_SAP = 16  # 0 and 2..15 are reserved in the wrapper [facts-g]
+_ALL_STATIONS_SAP = 0x7F
+_LAST_SAP = 0xFFFF
+_ADDRESSES = 1 + _LAST_SAP - _FIRST_FREE_SAP  # management, then 16 up, less all-stations
+_PASSWORD_CHARACTERS = 16
+
+
+class KeysLine(TypedDict):
+    """One meter as any client needs it: address of the management client and all secrets as hex.
+
+    The password is text.
+    """
+
+    id: str
+    url: str
+    client: int
+    server: int
+    system_title: str
+    encryption_key: str
+    authentication_key: str
+    password: str
+
+
+class Fleet:
+    """`count` meters of one template; raises `UsageError` unless there is at least one.
+
+    The same seed makes the same meters. Their invocation counters begin at `first_counter`: whoever
+    runs a fleet again with the same seed and real clients hands in more than was ever used, because
+    the keys are the same again.
+    """
+
+    def __init__(
+        self, template: Template, count: int, seed: int = 0, first_counter: int = 0
+    ) -> None:
+        if not 0 < count <= 1 << 32:
+            raise UsageError("a fleet has at least one meter")
+        self.template = template
+        self.maker = _MAKER
+        self.first_counter = first_counter
+        self._count = count
+        self._seed = seed
+        self._secret = blake2b(b"%d" % seed, digest_size=32, person=b"fleet").digest()
+        self._meters: dict[int, SimulatedMeter] = {}
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __getitem__(self, index: int) -> SimulatedMeter:
+        meter = self._meters.get(index)
+        if meter is None:
+            if not 0 <= index < self._count:
+                raise IndexError(index)
+            meter = self._meters[index] = SimulatedMeter(self, index)
+        return meter
+
+    def __iter__(self) -> Iterator[SimulatedMeter]:
+        return (self[index] for index in range(self._count))
+
+    def find(self, server_sap: int, listener: int = 0) -> SimulatedMeter | None:
+        """The meter with a server address; each listener carries the next 65520 meters."""
+        if server_sap == _MANAGEMENT_SAP:
+            place = 0
+        elif _FIRST_FREE_SAP <= server_sap <= _LAST_SAP and server_sap != _ALL_STATIONS_SAP:
+            place = server_sap - _FIRST_FREE_SAP + 1 - (server_sap > _ALL_STATIONS_SAP)
+        else:
+            return None
+        index = listener * _ADDRESSES + place
+        return self[index] if index < self._count else None
+
+    def server_sap(self, index: int) -> int:
+        """Address of a meter: 1 for the first, then 16 and up without the all-stations address."""
+        place = index % _ADDRESSES
+        if not place:
+            return _MANAGEMENT_SAP
+        address = place + _FIRST_FREE_SAP - 1
+        return address + 1 if address >= _ALL_STATIONS_SAP else address
+
+    def line(self, index: int, url: str) -> KeysLine:
+        """What a client must know to reach a meter at `url`; holds secrets."""
+        return {
+            "id": (self.maker + self.number(index).encode("ascii")).decode("ascii"),
+            "url": url,
+            "client": _KEY_CLIENT,
+            "server": self.server_sap(index),
+            "system_title": self.system_title(index).hex(),
+            "encryption_key": self.key(index, b"encryption").hex(),
+            "authentication_key": self.key(index, b"authentic").hex(),
+            "password": self.password(index).decode("ascii"),
+        }
+
+    # What follows from the seed.
+
+    def meter_seed(self, index: int) -> int:
+        """Seed of the household, 64 bits."""
+        return int.from_bytes(self._derive(index, b"household", 8), "big")
+
+    def number(self, index: int) -> str:
+        """Thirteen digits: three of the fleet, ten of the meter."""
+        return f"{self._secret[0] % 100:03d}{index:010d}"
+
+    def system_title(self, index: int) -> bytes:
+        """Eight octets."""
+        return self.maker + self._secret[1:2] + index.to_bytes(4, "big")
+
+    def key(self, index: int, purpose: bytes) -> bytes:
+        """A key of 16 octets."""
+        return self._derive(index, purpose, 16)
+
+    def password(self, index: int) -> bytes:
+        """Sixteen letters and digits."""
+        return b32encode(self._derive(index, b"password", 10))[:_PASSWORD_CHARACTERS]
+
+    def _derive(self, index: int, purpose: bytes, octets: int) -> bytes:
+        return blake2b(
+            index.to_bytes(8, "big"), digest_size=octets, key=self._secret, person=purpose
+        ).digest()

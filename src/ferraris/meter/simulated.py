@@ -1,0 +1,230 @@
+"""One simulated meter: a few references and numbers, and a state once something has happened."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from ferraris.core.errors import SecurityError
+from ferraris.messaging.dlms.enumerations import ActionResult, DataAccessResult
+from ferraris.messaging.dlms.security.cipher_keys import CipherKeys
+from ferraris.messaging.dlms.security.counters import COUNTER_LIMIT, CounterLease
+from ferraris.meter import supply
+from ferraris.meter.codes import FAILED_LOGINS, FRAUD_LOG
+from ferraris.meter.consumption import Household
+from ferraris.meter.patterns import QUARTER
+from ferraris.meter.state import UNTOUCHED, State
+from ferraris.meter.zone import Zone
+from ferraris.model.time_control import ControlState
+from ferraris.server.device import (
+    AccessRefused,
+    ActionRefused,
+    AssociationSettings,
+    Credentials,
+    ObjectEntry,
+    ObjectKey,
+    RequestContext,
+)
+
+if TYPE_CHECKING:
+    from ferraris.messaging.dlms.association.server import Incident
+    from ferraris.messaging.dlms.names import Selection
+    from ferraris.meter.fleet import Fleet
+
+__all__ = ["LEASE", "SimulatedMeter"]
+
+LEASE = 1 << 15
+"""Invocation counters in one lease; what an association does not use up is burnt."""
+
+
+class SimulatedMeter:
+    """A logical device whose values follow from its fleet's seed, its index and the time.
+
+    It implements `ferraris.server.device.LogicalDevice`. Times named `now` are UTC seconds.
+    """
+
+    __slots__ = ("_index", "fleet", "state")
+
+    def __init__(self, fleet: Fleet, index: int) -> None:
+        self.fleet = fleet
+        self._index = index
+        self.state = UNTOUCHED
+
+    # What the server engine asks for.
+
+    @property
+    def logical_device_name(self) -> bytes:
+        """Sixteen octets: three letters of the maker and the number."""
+        return self.fleet.maker + self.number.encode("ascii")
+
+    @property
+    def system_title(self) -> bytes:
+        """Eight octets: three letters of the maker and five that tell meters apart."""
+        return self.fleet.system_title(self._index)
+
+    @property
+    def server_sap(self) -> int:
+        """Address of the logical device."""
+        return self.fleet.server_sap(self._index)
+
+    @property
+    def objects(self) -> Mapping[ObjectKey, ObjectEntry]:
+        """The objects of the template."""
+        return self.fleet.template.objects
+
+    @property
+    def associations(self) -> Mapping[int, AssociationSettings]:
+        """The associations of the template."""
+        return self.fleet.template.associations
+
+    @property
+    def sap_assignment(self) -> Sequence[tuple[int, bytes]]:
+        """This logical device alone: meters of a fleet are housed one by one."""
+        return ((self.server_sap, self.logical_device_name),)
+
+    def credentials(self, client_sap: int) -> Credentials:
+        """The password, or the keys where the association is ciphered."""
+        settings = self.associations[client_sap]
+        if settings.ciphered:
+            return Credentials(keys=self.keys)
+        return Credentials(secret=self.fleet.password(self._index) if settings.mechanism else b"")
+
+    @property
+    def keys(self) -> CipherKeys:
+        """The meter's keys, derived from the seed."""
+        return CipherKeys(
+            0, self.fleet.key(self._index, b"encryption"), self.fleet.key(self._index, b"authentic")
+        )
+
+    def counter_lease(self, client_sap: int) -> CounterLease:
+        """Fresh invocation counters; all clients share one range because they share one key."""
+        state = self.change()
+        start = max(state.next_counter, self.fleet.first_counter)
+        if start >= COUNTER_LIMIT:
+            raise SecurityError("the invocation counters of this meter are used up")
+        state.next_counter = min(start + LEASE, COUNTER_LIMIT)
+        return CounterLease(start, state.next_counter)
+
+    def receive_floor(self, client_sap: int) -> int:
+        """Highest invocation counter accepted from a client, -1 for none."""
+        return (self.state.floors or {}).get(client_sap, -1)
+
+    def raise_receive_floor(self, client_sap: int, counter: int) -> None:
+        """Keep a counter whose tag verified."""
+        state = self.change()
+        if state.floors is None:
+            state.floors = {}
+        state.floors[client_sap] = max(counter, self.receive_floor(client_sap))
+
+    def get(
+        self,
+        entry: ObjectEntry,
+        attribute: int,
+        selection: Selection | None,
+        context: RequestContext,
+    ) -> bytes:
+        """Encoded value of an attribute; raises `AccessRefused`."""
+        behaviour = self.fleet.template.behaviours.get((entry.class_id, entry.logical_name))
+        if behaviour is None:
+            raise AccessRefused(DataAccessResult.OBJECT_UNDEFINED)
+        return behaviour.get(self, attribute, selection, int(context.now))
+
+    def set(
+        self,
+        entry: ObjectEntry,
+        attribute: int,
+        data: bytes,
+        selection: Selection | None,
+        context: RequestContext,
+    ) -> None:
+        """Write an attribute; raises `AccessRefused`."""
+        behaviour = self.fleet.template.behaviours.get((entry.class_id, entry.logical_name))
+        if behaviour is None:
+            raise AccessRefused(DataAccessResult.OBJECT_UNDEFINED)
+        if selection is not None:
+            raise AccessRefused(DataAccessResult.SCOPE_OF_ACCESS_VIOLATED)
+        behaviour.set(self, attribute, data, int(context.now))
+
+    def act(
+        self, entry: ObjectEntry, method: int, data: bytes | None, context: RequestContext
+    ) -> bytes | None:
+        """Invoke a method; raises `ActionRefused`."""
+        behaviour = self.fleet.template.behaviours.get((entry.class_id, entry.logical_name))
+        if behaviour is None:
+            raise ActionRefused(ActionResult.OBJECT_UNDEFINED)
+        return behaviour.act(self, method, data, int(context.now))
+
+    def incident(self, incident: Incident, client_sap: int, now: float) -> None:
+        """A failed authentication or a forged or replayed APDU goes to the fraud log."""
+        self.note(FRAUD_LOG, FAILED_LOGINS, int(now))
+
+    # What behaviours ask for.
+
+    @property
+    def index(self) -> int:
+        """Place in the fleet, from 0."""
+        return self._index
+
+    @property
+    def number(self) -> str:
+        """The 13 digits on the plate."""
+        return self.fleet.number(self._index)
+
+    @property
+    def zone(self) -> Zone:
+        """The zone of the clock."""
+        return self.fleet.template.zone
+
+    @property
+    def household(self) -> Household:
+        """Who lives behind the meter."""
+        return self.fleet.template.consumption.household(self.fleet.meter_seed(self._index))
+
+    @property
+    def connection(self) -> int:
+        """Control state of the supply switch."""
+        state = self.state.connection
+        return int(ControlState.CONNECTED) if state is None else state
+
+    @property
+    def is_disconnected(self) -> bool:
+        """Whether the switch is open and nothing flows."""
+        return self.connection != ControlState.CONNECTED
+
+    def change(self) -> State:
+        """The state to write to; made at the first change."""
+        if self.state is UNTOUCHED:
+            self.state = State()
+        return self.state
+
+    def note(self, log: int, code: int, now: int) -> int:
+        """Write an event to a log and return its serial."""
+        return self.change().record(log, code, now, self.local(now))
+
+    def offset(self, now: int) -> int:
+        """Seconds that the meter's clock is ahead of UTC at `now`, the zone left aside."""
+        for start, offset in reversed(self.state.steps):
+            if now >= start:
+                return offset
+        return 0
+
+    def local(self, now: int) -> int:
+        """UTC seconds that the meter's own clock believes in at `now`."""
+        return now + self.offset(now)
+
+    def rate(self, now: int) -> int:
+        """Number of the rate in force."""
+        local = now + self.zone.offset(now)
+        return self.fleet.template.tariff.rate(local // QUARTER)
+
+    def energy(self, channel: int, utc: int) -> tuple[int, ...]:
+        """Energy counted by rate until `utc`."""
+        return supply.energy(self.household, channel, utc, self.state.interruptions)
+
+    def total(self, channel: int, utc: int) -> int:
+        """Energy counted in all rates until `utc`."""
+        return sum(self.energy(channel, utc))
+
+    def quarters(self, first: int, stop: int, shift: int = 0) -> list[list[int]]:
+        """Totals of all channels at quarters counted from 1970, `shift` seconds later."""
+        return supply.quarters(self.household, first, stop, shift, self.state.interruptions)

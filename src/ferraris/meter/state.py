@@ -1,0 +1,96 @@
+"""What one simulated meter remembers; it exists only once something has happened to the meter."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from ferraris.meter.patterns import FIRST_DAY
+from ferraris.meter.zone import DAY
+from ferraris.server.device import ObjectKey
+
+__all__ = ["COMMISSIONED", "UNTOUCHED", "Interruption", "LogEntry", "State", "Step"]
+
+COMMISSIONED = FIRST_DAY * DAY
+"""UTC seconds at which every simulated meter starts to count and to record."""
+
+_MOST_STEPS = 64
+_MOST_ENTRIES = 512
+
+
+class Step(NamedTuple):
+    """From UTC second `start` on, the meter's clock is `offset` seconds ahead of UTC."""
+
+    start: int
+    offset: int
+
+
+class Interruption(NamedTuple):
+    """The supply was off from UTC second `start` until `stop`, None while it still is."""
+
+    start: int
+    stop: int | None
+
+
+class LogEntry(NamedTuple):
+    """An entry of an event log.
+
+    It happened at UTC second `at`, when the meter's own clock showed `shown`. Entries that follow
+    from the calendar have serial 0, noted ones count from 1.
+    """
+
+    at: int
+    serial: int
+    log: int
+    shown: int
+    code: int
+
+
+@dataclass(slots=True)
+class State:
+    """Everything about one meter that does not follow from its seed and the time."""
+
+    steps: tuple[Step, ...] = ()
+    interruptions: tuple[Interruption, ...] = ()
+    entries: tuple[LogEntry, ...] = ()
+    connection: int | None = None
+    next_counter: int = 0
+    floors: dict[int, int] | None = None
+    written: dict[tuple[ObjectKey, int], bytes] | None = None
+    since: dict[ObjectKey, int] | None = None
+
+    def step_clock(self, now: int, offset: int) -> None:
+        """Set the clock at `now`; the oldest of more than 64 settings is forgotten."""
+        self.steps = (*self.steps, Step(now, offset))[-_MOST_STEPS:]
+
+    def record(self, log: int, code: int, at: int, shown: int) -> int:
+        """Write an event and return its serial; the oldest of more than 512 is forgotten."""
+        serial = self.entries[-1].serial + 1 if self.entries else 1
+        entry = LogEntry(at, serial, log, shown, code)
+        self.entries = (*self.entries, entry)[-_MOST_ENTRIES:]
+        return serial
+
+    def open_supply(self, now: int) -> None:
+        """Nothing flows from `now` on."""
+        self.interruptions = (*self.interruptions, Interruption(now, None))
+
+    def close_supply(self, now: int) -> None:
+        """Energy flows again from `now` on."""
+        last = self.interruptions[-1]
+        self.interruptions = (*self.interruptions[:-1], last._replace(stop=now))
+
+    def write(self, key: ObjectKey, attribute: int, data: bytes) -> None:
+        """Keep an attribute that a client has written."""
+        if self.written is None:
+            self.written = {}
+        self.written[key, attribute] = data
+
+    def restart(self, key: ObjectKey, since: int) -> None:
+        """Forget what the object collected before a second, or an event log before a serial."""
+        if self.since is None:
+            self.since = {}
+        self.since[key] = since
+
+
+UNTOUCHED = State()
+"""The state of every meter to which nothing has happened; never written to."""

@@ -1,0 +1,86 @@
+"""The energy a meter has counted: the household's consumption less what interruptions held back."""
+
+from __future__ import annotations
+
+import itertools
+
+from ferraris.meter.consumption import Household
+from ferraris.meter.patterns import CHANNELS, QUARTER, QUARTERS
+from ferraris.meter.state import Interruption
+
+__all__ = ["energy", "quarters"]
+
+_Interruptions = tuple[Interruption, ...]
+
+
+def energy(
+    household: Household, channel: int, utc: int, interruptions: _Interruptions = ()
+) -> tuple[int, ...]:
+    """Energy by rate counted from the meter's commissioning until `utc`."""
+    values = household.energy(channel, utc)
+    for start, stop in interruptions:
+        if utc > start:
+            end = household.energy(channel, utc if stop is None else min(stop, utc))
+            begin = household.energy(channel, start)
+            values = tuple(value - (b - a) for value, a, b in zip(values, begin, end, strict=True))
+    return values
+
+
+def quarters(
+    household: Household,
+    first: int,
+    stop: int,
+    shift: int = 0,
+    interruptions: _Interruptions = (),
+) -> list[list[int]]:
+    """Totals of all channels at the quarters `first` to `stop` - 1, counted from 1970.
+
+    `shift` seconds, less than a quarter, are added to every instant.
+    """
+    last = stop + 1 if shift else stop
+    columns = _columns(household, first, last)
+    if shift:
+        columns = [
+            [a + (b - a) * shift // QUARTER for a, b in itertools.pairwise(column)]
+            for column in columns
+        ]
+    if interruptions:
+        for channel, column in enumerate(columns):
+            columns[channel] = _without(household, channel, column, interruptions)
+    return columns
+
+
+def _columns(household: Household, first: int, stop: int) -> list[list[int]]:
+    day, begin = divmod(first, QUARTERS)
+    count = stop - first
+    if begin + count <= QUARTERS:
+        return household.day(day, begin, begin + count)
+    columns: list[list[int]] = [[] for _ in range(CHANNELS)]
+    while count > 0:
+        end = min(QUARTERS, begin + count)
+        for column, part in zip(columns, household.day(day, begin, end), strict=True):
+            column += part
+        count -= end - begin
+        day, begin = day + 1, 0
+    return columns
+
+
+def _without(
+    household: Household, channel: int, column: list[int], interruptions: _Interruptions
+) -> list[int]:
+    """Take away what interruptions held back.
+
+    Totals never fall, so a total between those at the two ends of an interruption belongs to an
+    instant within it: the comparison of totals replaces that of times.
+    """
+    held = [0] * len(column)
+    for start, stop in interruptions:
+        low = household.total(channel, start)
+        high = column[-1] if stop is None else household.total(channel, stop)
+        if column[-1] <= low:
+            continue
+        held = [
+            lost + min(max(value, low), high) - low
+            for lost, value in zip(held, column, strict=True)
+        ]
+    return [value - lost for value, lost in zip(column, held, strict=True)]

@@ -1,0 +1,101 @@
+"""Templates: everything that meters of one kind share - objects, rights, associations, region."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from ferraris.core.errors import UsageError
+from ferraris.meter.behaviour.behaviour import Behaviour
+from ferraris.meter.consumption import Consumption
+from ferraris.meter.tariff import Tariff
+from ferraris.meter.zone import Zone
+from ferraris.server.device import (
+    READ,
+    READ_WRITE,
+    WRITE,
+    AccessMode,
+    AccessRights,
+    AssociationSettings,
+    ObjectEntry,
+    ObjectKey,
+    ObjectRights,
+)
+
+__all__ = ["Placed", "Template", "rights_of"]
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """One object of a template and the clients that may read, write and invoke it.
+
+    `writes` and `methods` map an index to the addresses of the clients that may use it.
+    """
+
+    behaviour: Behaviour
+    readers: frozenset[int]
+    writes: Mapping[int, frozenset[int]] = field(default_factory=dict)
+    methods: Mapping[int, frozenset[int]] = field(default_factory=dict)
+
+
+class Template:
+    """A kind of meter. It is built once and shared; nothing in it changes afterwards.
+
+    Raises `UsageError` when two objects have the same class and name.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        consumption: Consumption,
+        placed: Iterable[Placed],
+        associations: Iterable[AssociationSettings],
+    ) -> None:
+        self.name = name
+        self.consumption = consumption
+        behaviours: dict[ObjectKey, Behaviour] = {}
+        for each in placed:
+            behaviour = each.behaviour
+            if behaviour.key in behaviours:
+                raise UsageError(f"two objects are {behaviour.key[0]}, {behaviour.key[1].hex()}")
+            behaviours[behaviour.key] = behaviour
+        self.behaviours: Mapping[ObjectKey, Behaviour] = MappingProxyType(behaviours)
+        self.objects: Mapping[ObjectKey, ObjectEntry] = MappingProxyType(
+            {key: _entry(behaviour) for key, behaviour in behaviours.items()}
+        )
+        self.associations: Mapping[int, AssociationSettings] = MappingProxyType(
+            {settings.client_sap: settings for settings in associations}
+        )
+
+    @property
+    def zone(self) -> Zone:
+        """The zone of the meters' clocks."""
+        return self.consumption.zone
+
+    @property
+    def tariff(self) -> Tariff:
+        """When which rate is in force."""
+        return self.consumption.tariff
+
+
+def rights_of(client_sap: int, placed: Iterable[Placed]) -> AccessRights:
+    """What one client may do with the objects of a template."""
+    objects: dict[ObjectKey, ObjectRights] = {}
+    for each in placed:
+        modes = dict.fromkeys(each.behaviour.attributes, READ) if client_sap in each.readers else {}
+        for index, writers in each.writes.items():
+            if client_sap in writers:
+                modes[index] = READ_WRITE if index in modes else WRITE
+        methods: dict[int, AccessMode] = {
+            index: READ for index, users in each.methods.items() if client_sap in users
+        }
+        if modes or methods:
+            behaviour = each.behaviour
+            objects[behaviour.key] = ObjectRights(modes, methods, behaviour.selectors)
+    return AccessRights(objects)
+
+
+def _entry(behaviour: Behaviour) -> ObjectEntry:
+    declares = behaviour.declares
+    return ObjectEntry(declares.class_id, declares.version, behaviour.logical_name, declares)

@@ -1,0 +1,189 @@
+"""The household meter: two rates, both directions, switch, logs and a load profile of 60 days."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from ferraris.data.kinds import octet_string
+from ferraris.data.obis import Obis
+from ferraris.messaging.dlms.conformance import Conformance
+from ferraris.meter.behaviour.capture import Daily, Monthly
+from ferraris.meter.behaviour.clock import Clock
+from ferraris.meter.behaviour.disconnector import Disconnector
+from ferraris.meter.behaviour.event_log import EventCode, EventLog
+from ferraris.meter.behaviour.identity import (
+    ActiveRate,
+    ActivityCalendar,
+    DeviceNumber,
+    EngineObject,
+    FixedData,
+    Flags,
+    InvocationCounter,
+    LogicalDeviceName,
+    ProfileStatus,
+    SecuritySetup,
+)
+from ferraris.meter.behaviour.periodic import BillingProfile, LoadProfile
+from ferraris.meter.behaviour.profile import Column
+from ferraris.meter.behaviour.registers import Demand, Energy, Instantaneous, MaximumDemand
+from ferraris.meter.codes import CONTROL_LOG, FRAUD_LOG, STANDARD_LOG
+from ferraris.meter.consumption import Consumption
+from ferraris.meter.patterns import (
+    ACTIVE_EXPORT,
+    ACTIVE_IMPORT,
+    REACTIVE_EXPORT,
+    REACTIVE_IMPORT,
+)
+from ferraris.meter.tariff import Tariff
+from ferraris.meter.template import Placed, Template, rights_of
+from ferraris.meter.zone import Zone
+from ferraris.model.access_control import AssociationLnV1, SapAssignment
+from ferraris.server.device import AssociationSettings
+
+__all__ = ["MANAGEMENT", "PUBLIC", "READING", "residential"]
+
+MANAGEMENT, READING, PUBLIC = 1, 2, 16
+"""Addresses of the clients: HLS with GMAC and ciphering, password, no security."""
+
+_ALL = frozenset((MANAGEMENT, READING, PUBLIC))
+_KNOWN = frozenset((MANAGEMENT, READING))
+_MANAGEMENT = frozenset((MANAGEMENT,))
+
+_HLS_GMAC, _PASSWORD = 5, 1
+_AUTHENTICATED_AND_ENCRYPTED = 0x30
+_MAX_PDU = 2048
+_PROFILE_ENTRIES = 60 * 96
+_WATT_HOUR, _VAR_HOUR = 30, 32
+_FIRMWARE = b"FRR-R1.0"
+
+_PUBLIC_SERVICES = (
+    Conformance.GET
+    | Conformance.SELECTIVE_ACCESS
+    | Conformance.MULTIPLE_REFERENCES
+    | Conformance.BLOCK_TRANSFER_WITH_GET_OR_READ
+)
+_SERVICES = (
+    _PUBLIC_SERVICES
+    | Conformance.SET
+    | Conformance.ACTION
+    | Conformance.BLOCK_TRANSFER_WITH_SET_OR_WRITE
+    | Conformance.BLOCK_TRANSFER_WITH_ACTION
+    | Conformance.PRIORITY_MANAGEMENT
+)
+
+
+def residential(
+    zone: Zone | None = None, tariff: Tariff | None = None, region: int = 0
+) -> Template:
+    """Build the template for a zone, a tariff and a region with its own weather.
+
+    Central European time and 07-23 o'clock as rate 1 unless said otherwise.
+    """
+    consumption = Consumption(zone or Zone(), tariff or Tariff(), region)
+    placed = [
+        *_identity(),
+        *_control(consumption),
+        *_measurement(consumption.tariff),
+    ]
+    return Template("residential", consumption, placed, _associations(placed))
+
+
+def _associations(placed: Sequence[Placed]) -> Iterator[AssociationSettings]:
+    yield AssociationSettings(
+        PUBLIC,
+        Obis.parse("0-0:40.0.1*255"),
+        conformance=int(_PUBLIC_SERVICES),
+        max_pdu=_MAX_PDU,
+        rights=rights_of(PUBLIC, placed),
+    )
+    yield AssociationSettings(
+        READING,
+        Obis.parse("0-0:40.0.2*255"),
+        mechanism=_PASSWORD,
+        conformance=int(_SERVICES),
+        max_pdu=_MAX_PDU,
+        rights=rights_of(READING, placed),
+    )
+    yield AssociationSettings(
+        MANAGEMENT,
+        Obis.parse("0-0:40.0.3*255"),
+        mechanism=_HLS_GMAC,
+        ciphered=True,
+        conformance=int(_SERVICES | Conformance.GENERAL_PROTECTION),
+        max_pdu=_MAX_PDU,
+        policy=_AUTHENTICATED_AND_ENCRYPTED,
+        rights=rights_of(MANAGEMENT, placed),
+        security_setup=Obis.parse("0-0:43.0.1*255"),
+    )
+
+
+def _identity() -> Iterator[Placed]:
+    for name in ("0-0:40.0.0*255", "0-0:40.0.1*255", "0-0:40.0.2*255", "0-0:40.0.3*255"):
+        own = {"0-0:40.0.0*255": _ALL, "0-0:40.0.1*255": _ALL, "0-0:40.0.2*255": _KNOWN}
+        association = EngineObject(name, AssociationLnV1, (7,), {2: (1, 2, 3, 4)})
+        yield Placed(association, own.get(name, _MANAGEMENT), methods={1: _MANAGEMENT})
+    yield Placed(EngineObject("0-0:41.0.0*255", SapAssignment), _ALL)
+    yield Placed(LogicalDeviceName("0-0:42.0.0*255"), _ALL)
+    yield Placed(InvocationCounter("0-0:43.1.1*255", MANAGEMENT), _ALL)
+    yield Placed(SecuritySetup("0-0:43.0.1*255"), _KNOWN, methods={1: _MANAGEMENT})
+    yield Placed(DeviceNumber("0-0:96.1.0*255"), _ALL)
+    yield Placed(DeviceNumber("0-0:96.1.1*255", "E"), _KNOWN)
+    yield Placed(FixedData("1-0:0.2.0*255", octet_string(_FIRMWARE)), _ALL)
+
+
+def _control(consumption: Consumption) -> Iterator[Placed]:
+    clock_methods = dict.fromkeys((1, 2, 3, 4, 5, 6), _KNOWN)
+    clock = Clock("0-0:1.0.0*255", consumption.zone)
+    yield Placed(clock, _ALL, {2: _KNOWN}, clock_methods)
+    scripts = Obis.parse("0-0:10.0.100*255")
+    calendar = ActivityCalendar("0-0:13.0.0*255", scripts, consumption.tariff)
+    yield Placed(calendar, _KNOWN, methods={1: _MANAGEMENT})
+    yield Placed(ActiveRate("0-0:96.14.0*255"), _KNOWN)
+    switch = Disconnector("0-0:96.3.10*255")
+    yield Placed(switch, _KNOWN, {4: _MANAGEMENT}, {1: _MANAGEMENT, 2: _MANAGEMENT})
+    yield Placed(Flags("0-0:97.97.0*255"), _KNOWN, {2: _MANAGEMENT})
+    yield Placed(Flags("0-0:97.98.0*255"), _KNOWN, {2: _MANAGEMENT})
+    alarm_filter = Flags("0-0:97.98.10*255", 0xFFFFFFFF, clear_only=False)
+    yield Placed(alarm_filter, _KNOWN, {2: _MANAGEMENT})
+    yield Placed(Flags("0-0:97.98.20*255"), _KNOWN, {2: _MANAGEMENT})
+    for log in (STANDARD_LOG, FRAUD_LOG, CONTROL_LOG):
+        code = EventCode(f"0-0:96.11.{log}*255", log)
+        yield Placed(code, _KNOWN)
+        yield Placed(EventLog(f"0-0:99.98.{log}*255", code), _KNOWN, methods={1: _MANAGEMENT})
+
+
+def _measurement(tariff: Tariff) -> Iterator[Placed]:
+    totals = [
+        Energy("1-0:1.8.0*255", ACTIVE_IMPORT, unit=_WATT_HOUR),
+        Energy("1-0:2.8.0*255", ACTIVE_EXPORT, unit=_WATT_HOUR),
+        Energy("1-0:3.8.0*255", REACTIVE_IMPORT, unit=_VAR_HOUR),
+        Energy("1-0:4.8.0*255", REACTIVE_EXPORT, unit=_VAR_HOUR),
+    ]
+    rates = [
+        Energy(f"1-0:{group}.8.{rate}*255", channel, rate, _WATT_HOUR)
+        for group, channel in ((1, ACTIVE_IMPORT), (2, ACTIVE_EXPORT))
+        for rate in range(1, tariff.rates + 1)
+    ]
+    for behaviour in (
+        *totals,
+        *rates,
+        Demand("1-0:1.4.0*255"),
+        Instantaneous("1-0:1.7.0*255", "power in", 0, 27),
+        Instantaneous("1-0:2.7.0*255", "power out", 0, 27),
+        Instantaneous("1-0:31.7.0*255", "current", -2, 33),
+        Instantaneous("1-0:32.7.0*255", "voltage", -1, 35),
+        Instantaneous("1-0:13.7.0*255", "power factor", -3, 255),
+        Instantaneous("1-0:14.7.0*255", "frequency", -2, 44),
+    ):
+        yield Placed(behaviour, _KNOWN)
+    yield Placed(MaximumDemand("1-0:1.6.0*255"), _KNOWN, methods={1: _MANAGEMENT})
+    status = ProfileStatus("0-0:96.10.1*255")
+    yield Placed(status, _KNOWN)
+    channels = [Column(3, str(Obis(total.logical_name)), 2, 5) for total in totals]
+    status_column = Column(1, "0-0:96.10.1*255", 2, 2)
+    load = LoadProfile("1-0:99.1.0*255", status_column, channels, _PROFILE_ENTRIES)
+    yield Placed(load, _KNOWN, methods={1: _MANAGEMENT})
+    daily = BillingProfile("1-0:99.2.0*255", Daily(), rates, 62)
+    yield Placed(daily, _KNOWN, methods={1: _MANAGEMENT})
+    monthly = BillingProfile("0-0:98.1.0*255", Monthly(), [*totals[:2], *rates], 13)
+    yield Placed(monthly, _KNOWN, methods={1: _MANAGEMENT})
