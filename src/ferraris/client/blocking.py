@@ -1,0 +1,165 @@
+"""The blocking twin: the same procedures on a plain socket, for scripts without an event loop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Sequence
+from datetime import datetime, tzinfo
+from types import TracebackType
+from typing import Any, TypeVar
+
+from ferraris.client.connecting import ClientStack, Connecting, connect
+from ferraris.client.meter import BrowsedObject, Meter, Name
+from ferraris.client.profile import ProfileLayout
+from ferraris.client.security import Security
+from ferraris.data.kinds import Data
+from ferraris.data.readings import Reading, Series
+from ferraris.line import tcp
+from ferraris.line.blocking import run
+from ferraris.line.driver import Driver
+from ferraris.line.url import Endpoint
+from ferraris.messaging.dlms.apdu import Apdu
+from ferraris.messaging.dlms.association.client import is_push
+from ferraris.messaging.dlms.association.parameters import Negotiated
+from ferraris.messaging.dlms.names import Selection
+from ferraris.model.access_control import ObjectListElement
+from ferraris.model.interface_class import Attribute, Method
+
+__all__ = ["BlockingMeter", "open_meter"]
+
+T = TypeVar("T")
+P = TypeVar("P")
+R = TypeVar("R")
+
+
+def open_meter(
+    url: str | Endpoint,
+    *,
+    client: int | None = None,
+    server: int = 1,
+    security: Security | None = None,
+    timeout_s: float = 10.0,
+    device: str = "",
+    zone: tzinfo | None = None,
+    counter_object: str | None = None,
+) -> BlockingMeter:
+    """Open an association and block until it is open; arguments as for `connect`.
+
+    Use it as `with ferraris.open(...) as meter:`, or call `close` at the end.
+    """
+    connecting = connect(
+        url,
+        client=client,
+        server=server,
+        security=security,
+        timeout_s=timeout_s,
+        device=device,
+        zone=zone,
+        counter_object=counter_object,
+    )
+    return BlockingMeter(_open(connecting))
+
+
+class BlockingMeter:
+    """`Meter`, each call of which blocks; see there."""
+
+    def __init__(self, meter: Meter) -> None:
+        self._meter = meter
+
+    def __enter__(self) -> BlockingMeter:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    @property
+    def device(self) -> str:
+        """Name of the meter in readings."""
+        return self._meter.device
+
+    @property
+    def negotiated(self) -> Negotiated:
+        """Services and sizes of this association."""
+        return self._meter.negotiated
+
+    @property
+    def system_title(self) -> bytes:
+        """The meter's system title."""
+        return self._meter.system_title
+
+    @property
+    def receive_floor(self) -> int:
+        """The highest invocation counter accepted from the meter."""
+        return self._meter.receive_floor
+
+    def get(self, attribute: Attribute[T], name: Name, selection: Selection | None = None) -> T:
+        """See `Meter.get`."""
+        return run(self._meter.get(attribute, name, selection))
+
+    def get_data(
+        self, class_id: int, name: Name, attribute: int, selection: Selection | None = None
+    ) -> Data:
+        """See `Meter.get_data`."""
+        return run(self._meter.get_data(class_id, name, attribute, selection))
+
+    def set(self, attribute: Attribute[T], name: Name, value: T) -> None:
+        """See `Meter.set`."""
+        run(self._meter.set(attribute, name, value))
+
+    def set_data(self, class_id: int, name: Name, attribute: int, data: Data) -> None:
+        """See `Meter.set_data`."""
+        run(self._meter.set_data(class_id, name, attribute, data))
+
+    def act(self, method: Method[P, R], name: Name, value: P) -> R | None:
+        """See `Meter.act`."""
+        procedure: Coroutine[Any, Any, R | None] = self._meter.act(method, name, value)
+        return run(procedure)
+
+    def act_data(
+        self, class_id: int, name: Name, method: int, data: Data | None = None
+    ) -> Data | None:
+        """See `Meter.act_data`."""
+        return run(self._meter.act_data(class_id, name, method, data))
+
+    def read(self, name: Name) -> Reading:
+        """See `Meter.read`."""
+        return run(self._meter.read(name))
+
+    def profile(
+        self,
+        name: Name | ProfileLayout,
+        since: datetime | None = None,
+        until: datetime | None = None,
+    ) -> Series:
+        """See `Meter.profile`."""
+        return run(self._meter.profile(name, since, until))
+
+    def profile_layout(self, name: Name) -> ProfileLayout:
+        """See `Meter.profile_layout`."""
+        return run(self._meter.profile_layout(name))
+
+    def object_list(self) -> Sequence[ObjectListElement]:
+        """See `Meter.object_list`."""
+        return run(self._meter.object_list())
+
+    def browse(
+        self, *, values: bool = True, progress: Callable[[int, int], None] | None = None
+    ) -> list[BrowsedObject]:
+        """See `Meter.browse`."""
+        return run(self._meter.browse(values=values, progress=progress))
+
+    def close(self) -> None:
+        """Release the association and close the line."""
+        run(self._meter.close())
+
+
+def _open(connecting: Connecting) -> Meter:
+    return run(connecting.open(_dial))
+
+
+async def _dial(endpoint: Endpoint, stack: ClientStack, timeout_s: float) -> Driver[Apdu, Apdu]:
+    return tcp.connect_blocking(endpoint, stack, timeout_s=timeout_s, is_push=is_push)

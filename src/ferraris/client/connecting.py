@@ -1,0 +1,200 @@
+"""From a URL to an open association: stack, driver, and the invocation counter if it is unknown."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from datetime import tzinfo
+from types import TracebackType
+
+from ferraris.client import services
+from ferraris.client.meter import Meter
+from ferraris.client.security import HighGMAC, NoSecurity, Security
+from ferraris.core.errors import DecodeError, RefusedError, SecurityError, UsageError
+from ferraris.core.stack import Over, over
+from ferraris.data import axdr
+from ferraris.data.obis import Obis
+from ferraris.line import tcp
+from ferraris.line.driver import Driver
+from ferraris.line.url import Endpoint, parse_url
+from ferraris.messaging.dlms.apdu import Apdu
+from ferraris.messaging.dlms.association.client import ClientAssociation, is_push
+from ferraris.messaging.dlms.names import AttributeDescriptor
+from ferraris.transport import profiles
+
+__all__ = ["Connecting", "associate", "connect", "learn_counter"]
+
+_PUBLIC_CLIENT = 16
+_PROFILES: dict[str, profiles.Profile] = {"tcp": profiles.TCP, "tcp+hdlc": profiles.HDLC}
+_LAST_COUNTER = 0xFFFFFFFF
+
+ClientStack = Over[Apdu, Apdu, bytes, bytes]
+Dial = Callable[[Endpoint, ClientStack, float], Awaitable[Driver[Apdu, Apdu]]]
+Entropy = Callable[[int], bytes]
+
+
+def connect(
+    url: str | Endpoint,
+    *,
+    client: int | None = None,
+    server: int = 1,
+    security: Security | None = None,
+    timeout_s: float = 10.0,
+    device: str = "",
+    zone: tzinfo | None = None,
+    counter_object: str | None = None,
+) -> Connecting:
+    """Open an association with the meter at `url`.
+
+    Use it as `async with connect(...) as meter:` or `meter = await connect(...)`.
+
+    Args:
+        url: `tcp://host:port`, `tcp+hdlc://host:port?physical=17`, `sim://residential`.
+        client: client address; by default the usual one of `security` (16, 2 or 1).
+        server: address of the logical device.
+        security: `NoSecurity()` (default), `Password(...)` or `HighGMAC(...)`.
+        timeout_s: silence after which the connection or an exchange has failed.
+        device: name of the meter in readings; by default its URL.
+        zone: time zone for clocks that do not tell theirs.
+        counter_object: where the public client reads the invocation counter that `HighGMAC` does
+            not know, such as "0-0:43.1.1*255"; by default the usual places are tried.
+    """
+    return Connecting(
+        url if isinstance(url, Endpoint) else parse_url(url),
+        client=client,
+        server=server,
+        security=security or NoSecurity(),
+        timeout_s=timeout_s,
+        device=device,
+        zone=zone,
+        counter_object=counter_object,
+    )
+
+
+class Connecting:
+    """What `connect` returns: an asynchronous context manager, or something to await."""
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        *,
+        client: int | None,
+        server: int,
+        security: Security,
+        timeout_s: float,
+        device: str,
+        zone: tzinfo | None,
+        counter_object: str | None,
+    ) -> None:
+        self._endpoint = endpoint
+        self._client = security.client if client is None else client
+        self._server = server
+        self._security = security
+        self._timeout_s = timeout_s
+        self._device = device or str(endpoint)
+        self._zone = zone
+        self._counter_object = counter_object
+        self._meter: Meter | None = None
+
+    def __await__(self):  # type: ignore[no-untyped-def] # the generator of `open`
+        return self.open(_dial_async).__await__()
+
+    async def __aenter__(self) -> Meter:
+        self._meter = await self.open(_dial_async)
+        return self._meter
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._meter is not None:
+            await self._meter.close()
+
+    async def open(self, dial: Dial) -> Meter:
+        """Connect and associate through `dial`; learns the invocation counter where needed."""
+        security = self._security
+        if isinstance(security, HighGMAC) and not security.counter_is_known:
+            security = await learn_counter(self._open_as, dial, security, self._counter_object)
+        return await self._open_as(dial, self._client, security)
+
+    async def _open_as(self, dial: Dial, client: int, security: Security) -> Meter:
+        stack, association = client_stack(
+            self._endpoint, client, self._server, security, timeout_s=self._timeout_s
+        )
+        driver = await dial(self._endpoint, stack, self._timeout_s)
+        return await associate(driver, association, device=self._device, zone=self._zone)
+
+
+def client_stack(
+    endpoint: Endpoint,
+    client: int,
+    server: int,
+    security: Security,
+    *,
+    timeout_s: float = 10.0,
+    entropy: Entropy = secrets.token_bytes,
+) -> tuple[ClientStack, ClientAssociation]:
+    """The layers for one association over the line that `endpoint` names."""
+    profile = _PROFILES.get(endpoint.scheme)
+    if profile is None:
+        raise UsageError(f"{endpoint.scheme}:// is not a line to a meter", where="client")
+    parameters = security.parameters(entropy)
+    parameters.response_timeout_s = timeout_s
+    association = ClientAssociation(parameters)
+    physical = endpoint.number("physical")
+    return over(association, profile.client_stack(client, server, physical=physical)), association
+
+
+async def associate(
+    driver: Driver[Apdu, Apdu],
+    association: ClientAssociation,
+    *,
+    device: str = "",
+    zone: tzinfo | None = None,
+) -> Meter:
+    """Open the association on a driver, whichever it is."""
+    await driver.open()
+    return Meter(driver, association, device=device, zone=zone)
+
+
+async def learn_counter(
+    open_as: Callable[[Dial, int, Security], Awaitable[Meter]],
+    dial: Dial,
+    security: HighGMAC,
+    counter_object: str | None,
+) -> HighGMAC:
+    """Read, as public client, the last invocation counter that the meter took from us.
+
+    The value came unprotected and is only a hint: a false one is refused by the meter or burns
+    counters, it never makes one serve twice, since the caller that needs that guarantee leases
+    from a key store. Raises `SecurityError` when the meter tells none.
+    """
+    names = [counter_object] if counter_object else ["0-0:43.1.0*255", "0-0:43.1.1*255"]
+    public = await open_as(dial, _PUBLIC_CLIENT, NoSecurity())
+    try:
+        for name in names:
+            attribute = AttributeDescriptor(1, Obis.parse(name), 2)
+            try:
+                _, value = axdr.decode(await services.get(public._driver, attribute))
+            except RefusedError:
+                continue
+            if isinstance(value, int) and 0 <= value < _LAST_COUNTER:
+                title = security.server_system_title or public.system_title
+                return replace(security, invocation_counter=value + 1, server_system_title=title)
+            raise DecodeError(f"{name} holds no invocation counter", where="client")
+    finally:
+        await public.close()
+    raise SecurityError(
+        "the meter does not tell its invocation counter to the public client: give the counter, "
+        "or name its object",
+        where="client",
+    )
+
+
+async def _dial_async(
+    endpoint: Endpoint, stack: ClientStack, timeout_s: float
+) -> Driver[Apdu, Apdu]:
+    return await tcp.connect(endpoint, stack, timeout_s=timeout_s, is_push=is_push)

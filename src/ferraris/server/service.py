@@ -1,0 +1,141 @@
+"""Logical devices on a transport: the passive end of a line, one association for each client.
+
+The layer takes APDUs with their addresses, lets `messaging` open, authenticate and decipher, lets
+`dispatch` serve, and sends the answers back to where the requests came from. An address that
+nobody has is met with silence, as on any real line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Never
+
+from ferraris.core.layer import Closed, Layer, Notice, To
+from ferraris.core.stack import Plain, over
+from ferraris.messaging.dlms.association.parameters import ServerOffer
+from ferraris.messaging.dlms.association.server import (
+    Incident,
+    Indication,
+    ServerAssociation,
+)
+from ferraris.server.device import LogicalDevice, RequestContext
+from ferraris.server.dispatch import serve
+from ferraris.transport.addresses import Addresses
+from ferraris.transport.profiles import Profile
+
+__all__ = ["Directory", "Observer", "Service", "server_stack"]
+
+Directory = Callable[[int], LogicalDevice | None]
+"""Finds the logical device that has a server address."""
+
+Observer = Callable[[LogicalDevice, Incident, int], None]
+"""Hears of security incidents: the device, what happened, and the client address used."""
+
+_MAX_ASSOCIATIONS = 64  # on one line, so that a stranger cannot fill the memory with addresses
+
+
+def server_stack(
+    profile: Profile,
+    directory: Directory,
+    *,
+    entropy: Callable[[int], bytes],
+    utc: Callable[[], float],
+    on_incident: Observer | None = None,
+) -> Layer[Never, None, bytes]:
+    """A passive stack for one line: the profile's transport with a `Service` on top."""
+    service = Service(directory, entropy=entropy, utc=utc, on_incident=on_incident)
+    return over(service, profile.server_stack())
+
+
+class Service(Plain[Never, None, To[Addresses, bytes]]):
+    """Serves every logical device that `directory` finds; `utc` tells seconds since 1970."""
+
+    def __init__(
+        self,
+        directory: Directory,
+        *,
+        entropy: Callable[[int], bytes],
+        utc: Callable[[], float],
+        on_incident: Observer | None = None,
+    ) -> None:
+        super().__init__()
+        self._on_incident = on_incident
+        self._directory = directory
+        self._entropy = entropy
+        self._utc = utc
+        self._associations: dict[Addresses, tuple[LogicalDevice, ServerAssociation]] = {}
+
+    def receive(self, unit: To[Addresses, bytes], now: float) -> None:
+        found = self._associations.get(unit.address) or self._meet(unit.address)
+        if found is None:
+            return
+        device, association = found
+        client_sap = unit.address.client_sap
+        # Another line of the same client may have raised the floor meanwhile.
+        association.receive_floor = max(association.receive_floor, device.receive_floor(client_sap))
+        outcome = association.receive(unit.unit)
+        if isinstance(outcome, Indication):
+            answer: bytes | None = self._serve(device, association, outcome, client_sap)
+        else:
+            answer = outcome.octets
+            if outcome.incident is not None and self._on_incident is not None:
+                self._on_incident(device, outcome.incident, client_sap)
+        floor = association.receive_floor
+        if floor > device.receive_floor(client_sap):
+            device.raise_receive_floor(client_sap, floor)
+        if answer is not None and unit.confirmed:
+            self._down.append(To(unit.address, answer))
+
+    def notice(self, what: Notice, now: float) -> None:
+        if type(what) is Closed:
+            for _, association in self._associations.values():
+                association.disconnected()
+            self._associations.clear()
+        super().notice(what, now)
+
+    def _meet(self, address: Addresses) -> tuple[LogicalDevice, ServerAssociation] | None:
+        """The device and a fresh association for an address that was not heard before."""
+        device = self._directory(address.server_sap)
+        if device is None or len(self._associations) >= _MAX_ASSOCIATIONS:
+            return None
+        settings = device.associations.get(address.client_sap)
+        if settings is None:
+            return None
+        credentials = device.credentials(address.client_sap)
+        needs_keys = settings.ciphered or credentials.keys is not None
+        offer = ServerOffer(
+            conformance=settings.conformance,
+            max_pdu=settings.max_pdu,
+            mechanism=settings.mechanism,
+            secret=credentials.secret,
+            ciphered=settings.ciphered,
+            policy=settings.policy,
+            system_title=device.system_title,
+            keys=credentials.keys,
+            lease=device.counter_lease(address.client_sap) if needs_keys else None,
+            receive_floor=device.receive_floor(address.client_sap),
+            challenge_octets=settings.challenge_octets,
+        )
+        found = (device, ServerAssociation(offer, self._entropy))
+        self._associations[address] = found
+        return found
+
+    def _serve(
+        self,
+        device: LogicalDevice,
+        association: ServerAssociation,
+        indication: Indication,
+        client_sap: int,
+    ) -> bytes:
+        negotiated = association.negotiated
+        assert negotiated is not None
+        context = RequestContext(
+            client_sap,
+            indication.protection,
+            self._utc(),
+            negotiated.conformance,
+            negotiated.max_send,
+            association.client_system_title,
+        )
+        settings = device.associations[client_sap]
+        return association.respond(serve(indication.request, device, settings, context))
