@@ -15,7 +15,7 @@ from ferraris.headend.store.records import (
     StoreSummary,
     Work,
 )
-from ferraris.headend.store.store import RegisterValue, Store
+from ferraris.headend.store.store import Store
 
 __all__ = [
     "ChannelKey",
@@ -24,7 +24,6 @@ __all__ = [
     "Held",
     "MeterEntry",
     "Plan",
-    "RegisterValue",
     "Result",
     "Store",
     "StoreError",

@@ -25,7 +25,7 @@ from ferraris.headend.store.columns_codec import (
     unpack_column,
 )
 
-__all__ = ["DAY_S", "Rows", "day_of", "merge", "pack", "split_days", "unpack"]
+__all__ = ["DAY_S", "Rows", "day_of", "merge", "pack", "split_days", "unpack", "within"]
 
 DAY_S = 86_400
 _FORMAT = 1
@@ -39,18 +39,28 @@ _WHERE = "store block"
 class Rows(NamedTuple):
     """Rows of a block: interval ends (UTC epoch seconds), raw stamps, status, one list a channel.
 
-    `stamps` and `status` are empty when the profile has none.
+    `quality` has the bits of `ferraris.data.readings.Quality`; `stamps`, `status` and `quality`
+    are empty when there are none.
     """
 
     axis: array[int]
     stamps: list[bytes]
     status: list[Any]
     columns: list[list[Any]]
+    quality: list[int]
 
 
 def day_of(end: int) -> int:
     """The UTC day (days since 1970-01-01) to which the interval that ends at `end` belongs."""
     return (end - 1) // DAY_S
+
+
+def within(rows: Rows, first_s: int, last_s: int) -> Rows:
+    """The rows with `first_s < end <= last_s`; the same object when these are all."""
+    axis = rows.axis
+    if not axis or (first_s < min(axis) and max(axis) <= last_s):
+        return rows
+    return _pick(rows, [at for at, end in enumerate(axis) if first_s < end <= last_s])
 
 
 def split_days(rows: Rows) -> Iterator[tuple[int, Rows]]:
@@ -68,14 +78,13 @@ def split_days(rows: Rows) -> Iterator[tuple[int, Rows]]:
         yield day, _pick(rows, picked)
 
 
-def pack(axis: Sequence[int], stamps: Sequence[bytes], status: Sequence[Any],
-         columns: Sequence[Sequence[Any]]) -> bytes:  # fmt: skip
+def pack(rows: Rows) -> bytes:
     """Pack rows into octets; the same rows always give the same octets."""
-    rows = len(axis)
-    when = _pack_time(axis if isinstance(axis, array) else array("q", axis), stamps)
-    parts = [bytes((_FORMAT,)), _length(rows), _length(len(when)), when,
-             pack_column(status), _length(len(columns))]  # fmt: skip
-    parts += map(pack_column, columns)
+    when = _pack_time(rows.axis, rows.stamps)
+    parts = [bytes((_FORMAT,)), _length(len(rows.axis)), _length(len(when)), when,
+             pack_column(rows.status), pack_column(rows.quality),
+             _length(len(rows.columns))]  # fmt: skip
+    parts += map(pack_column, rows.columns)
     return b"".join(parts)
 
 
@@ -89,11 +98,8 @@ def unpack(octets: bytes) -> Rows:
     size, at = read_varint(octets, at)
     axis, stamps = _unpack_time(octets[at : at + size], rows)
     at += size
-    if octets[at : at + 1] == b"\0":  # a profile without a status channel
-        status: list[Any] = []
-        at += 1
-    else:
-        status, at = unpack_column(octets, at, rows)
+    status, at = _optional(octets, at, rows)
+    quality, at = _optional(octets, at, rows)
     count, at = read_varint(octets, at)
     if count > len(octets) - at:
         raise DecodeError("too many columns", where=_WHERE, offset=at)
@@ -103,7 +109,7 @@ def unpack(octets: bytes) -> Rows:
         columns.append(column)
     if at != len(octets):
         raise DecodeError("octets left over", where=_WHERE, offset=at)
-    return Rows(array("q", axis), list(stamps), status, columns)
+    return Rows(array("q", axis), list(stamps), status, columns, quality)
 
 
 def merge(old: Rows, new: Rows) -> Rows:
@@ -123,12 +129,21 @@ def merge(old: Rows, new: Rows) -> Rows:
     either = (old, new)
     stamps = [either[n].stamps[at] if either[n].stamps else b"" for n, at in picks]
     status = [either[n].status[at] if either[n].status else None for n, at in picks]
+    quality = [either[n].quality[at] if either[n].quality else 0 for n, at in picks]
     return Rows(
         array("q", [either[n].axis[at] for n, at in picks]),
         stamps if any(stamps) else [],
         status if any(value is not None for value in status) else [],
         [[either[n].columns[c][at] for n, at in picks] for c in range(len(new.columns))],
+        quality if old.quality or new.quality else [],
     )
+
+
+def _optional(octets: bytes, at: int, rows: int) -> tuple[list[Any], int]:
+    """A column that may be absent, which its null octet says."""
+    if octets[at : at + 1] == b"\0":
+        return [], at + 1
+    return unpack_column(octets, at, rows)
 
 
 def _pick(rows: Rows, places: list[int]) -> Rows:
@@ -137,6 +152,7 @@ def _pick(rows: Rows, places: list[int]) -> Rows:
         [rows.stamps[at] for at in places] if rows.stamps else [],
         [rows.status[at] for at in places] if rows.status else [],
         [[column[at] for at in places] for column in rows.columns],
+        [rows.quality[at] for at in places] if rows.quality else [],
     )
 
 

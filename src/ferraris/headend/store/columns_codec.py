@@ -11,12 +11,15 @@ from __future__ import annotations
 import json
 import struct
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from decimal import Decimal
 from itertools import accumulate
 from operator import sub
 from typing import Any
 
-from ferraris.core.errors import DecodeError
+from ferraris.core.errors import DecodeError, Error, UsageError
+from ferraris.data.date_time import DateTime
+from ferraris.data.kinds import BitString
 
 __all__ = ["MAX_ROWS", "pack_column", "read_signed", "read_varint", "signed", "unpack_column"]
 
@@ -30,7 +33,10 @@ _WHERE = "store block"
 
 
 def pack_column(values: Sequence[Any]) -> bytes:
-    """Pack one column; any mix of int, None, bytes, str, bool and float comes back equal."""
+    """Pack one column; every kind of value that a reading can have comes back equal.
+
+    Raises `UsageError` for a value of another type.
+    """
     if not values:
         return bytes((_NULL,))
     column = values if type(values) is list else list(values)
@@ -198,27 +204,58 @@ def _pack_general(column: list[Any]) -> bytes:
 
 
 def _tag(value: object) -> Any:
-    if isinstance(value, bool):
+    if value is None or isinstance(value, bool | str):
         return value
     if isinstance(value, int):
-        return ["i", str(value)] if value.bit_length() > 4096 else value
-    if isinstance(value, str):
-        return value
-    if isinstance(value, bytes | bytearray | memoryview):
-        return ["b", bytes(value).hex()]
-    if isinstance(value, float):
-        return ["f", struct.pack(">d", value).hex()]
-    raise TypeError(f"a block cannot hold {type(value).__name__}")
+        return int(value) if value.bit_length() < 4096 else ["x", f"{value:x}"]
+    for kind, name, spell, _ in _TAGS:
+        if isinstance(value, kind):
+            return [name, spell(value)]
+    raise UsageError(f"a store cannot hold a value of type {type(value).__name__}", where=_WHERE)
 
 
 def _untag(value: Any) -> Any:
     if not isinstance(value, list):
         return value
-    kind, text = value
-    if kind == "i":
-        return int(text)
-    octets = bytes.fromhex(text)
-    return octets if kind == "b" else struct.unpack(">d", octets)[0]
+    name, text = value
+    if name == "x":
+        return int(text, 16)
+    for _, known, _, load in _TAGS:
+        if known == name:
+            return load(text)
+    raise ValueError(f"unknown kind of value {name!r}")
+
+
+# Special kinds first: a date-time is a bytes.
+_TAGS: tuple[tuple[Any, str, Callable[[Any], Any], Callable[[Any], Any]], ...] = (
+    (DateTime, "t", bytes.hex, lambda text: DateTime(bytes.fromhex(text))),
+    (
+        BitString,
+        "s",
+        lambda bits: [bits.length, bits.octets.hex()],
+        lambda pair: BitString(pair[0], bytes.fromhex(pair[1])),
+    ),
+    (bytes, "b", bytes.hex, bytes.fromhex),
+    (
+        float,
+        "f",
+        lambda number: struct.pack(">d", number).hex(),
+        lambda text: struct.unpack(">d", bytes.fromhex(text))[0],
+    ),
+    (Decimal, "d", str, Decimal),
+    (
+        list,
+        "l",
+        lambda values: [_tag(value) for value in values],
+        lambda values: [_untag(value) for value in values],
+    ),
+    (
+        tuple,
+        "p",
+        lambda values: [_tag(value) for value in values],
+        lambda values: tuple([_untag(value) for value in values]),
+    ),
+)
 
 
 def _unpack_general(octets: bytes, at: int, rows: int) -> tuple[list[Any], int]:
@@ -228,7 +265,16 @@ def _unpack_general(octets: bytes, at: int, rows: int) -> tuple[list[Any], int]:
     try:
         plain = inflate.decompress(octets[at:end], _MAX_PLAIN_OCTETS)
         values = [_untag(value) for value in json.loads(plain)]
-    except (ValueError, TypeError, zlib.error, struct.error, RecursionError) as error:
+    except (
+        ArithmeticError,
+        Error,
+        IndexError,
+        TypeError,
+        ValueError,
+        struct.error,
+        zlib.error,
+        RecursionError,
+    ) as error:
         raise DecodeError("general column damaged", where=_WHERE, offset=at) from error
     if len(values) != rows:
         raise DecodeError("general column of another length", where=_WHERE, offset=at)

@@ -13,12 +13,14 @@ from typing import Any
 
 from ferraris.headend.store import statements as sql
 from ferraris.headend.store.database import Database
+from ferraris.headend.store.exchange import canonical
 from ferraris.headend.store.records import Held, Plan, Work
 
 __all__ = ["GapList"]
 
 _WINDOW = 256
-_Row = tuple[int, str, int, int, int, str | None, float | None, float | None, int]
+_STATE, _TRIES, _REASON = 5, 9, 10
+_Row = tuple[Any, ...]
 
 
 class GapList:
@@ -30,7 +32,7 @@ class GapList:
         self._database = database
         self._worker_name = worker
         self._worker: int | None = None
-        self._profile = database.profile(plan.profile) if plan.profile else None
+        self._profile = database.profile(canonical(plan.profile)) if plan.profile else None
 
     def keep_alive(self, until_s: float) -> None:
         """Say that this worker lives until then; its claims hold as long."""
@@ -131,28 +133,29 @@ class GapList:
                  wanted, window[0][0], window[-1][0]),
             ).fetchall()  # fmt: skip
             for meter, gaps in groupby(rows, key=lambda row: int(row[0])):
-                yield _work(meter, list(gaps), now), meter
+                yield self._of_meter(meter, list(gaps), now), meter
             after = window[-1][0]
 
+    def _of_meter(self, meter: int, gaps: list[_Row], now: float | None) -> Work | None:
+        free = [row for row in gaps if now is None or self._free(row, now)]
+        if not free:
+            return None
+        return Work(
+            meter=meter,
+            external_id=free[0][1],
+            days=tuple(row[2] for row in free),
+            profile_days=tuple(row[2] for row in free if row[3]),
+            registers=any(row[4] for row in free),
+            tries=max(row[_TRIES] for row in free),
+            reason=max(row[_REASON] for row in free),
+        )
 
-def _work(meter: int, gaps: list[_Row], now: float | None) -> Work | None:
-    free = [row for row in gaps if now is None or _free(row, now)]
-    if not free:
-        return None
-    return Work(
-        meter=meter,
-        external_id=free[0][1],
-        days=tuple(row[2] for row in free),
-        profile_days=tuple(row[2] for row in free if row[3]),
-        registers=any(row[4] for row in free),
-        tries=max(row[8] for row in free),
-    )
-
-
-def _free(row: _Row, now: float) -> bool:
-    state, not_before_s, alive_until_s = row[5:8]
-    if state is None:
-        return True
-    if state == "waiting":
-        return (not_before_s or 0.0) <= now
-    return state == "claimed" and (alive_until_s is None or alive_until_s <= now)
+    def _free(self, row: _Row, now: float) -> bool:
+        state, not_before_s, alive_until_s, worker = row[_STATE:_TRIES]
+        if state is None:
+            return True
+        if state == "waiting":
+            return bool(not_before_s <= now)
+        if state == "held" or worker == self._worker:
+            return False
+        return alive_until_s is None or bool(alive_until_s <= now)

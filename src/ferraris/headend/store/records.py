@@ -8,13 +8,13 @@ from typing import NamedTuple
 from ferraris.core.errors import Error
 
 __all__ = [
-    "NO_SCALER",
     "ChannelKey",
     "Deferred",
     "Held",
     "MeterEntry",
     "PackedBlock",
     "PackedRead",
+    "PackedUndated",
     "Plan",
     "Result",
     "StoreError",
@@ -23,22 +23,26 @@ __all__ = [
     "Work",
 ]
 
-NO_SCALER = -128
-"""Scaler of a channel whose values are kept as they are, not as mantissas."""
-
 
 class StoreError(Error):
     """The store cannot do its work: full disk, damaged or newer database, locked by another."""
 
 
 class ChannelKey(NamedTuple):
-    """What makes a channel the same channel; `unit` is the symbol or empty."""
+    """What makes a channel the same channel; another scaler or unit makes another one.
 
-    obis: str
+    `name` is an OBIS code in its canonical spelling, or a family's own name when `is_obis` is 0.
+    `unit` is the code of `ferraris.data.units`, -1 for none.
+    """
+
+    name: str
+    is_obis: int
     class_id: int
     attribute: int
+    element: int
     scaler: int
-    unit: str
+    unit: int
+    origin: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +73,8 @@ class Plan:
 class Work:
     """The gaps of one meter, claimed: `days` are all, `profile_days` those that lack rows.
 
-    `registers` tells whether a register read is due for the last of `days`.
+    `registers` tells whether a register read is due for the last of `days`, `reason` what the last
+    try failed of.
     """
 
     meter: int
@@ -78,6 +83,7 @@ class Work:
     profile_days: tuple[int, ...]
     registers: bool
     tries: int = 0
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +105,16 @@ class PackedRead:
     day: int
     read_s: int
     channels: tuple[ChannelKey, ...]
+    body: bytes
+    digest: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class PackedUndated:
+    """Rows of a profile whose stamps tell no instant: no day holds them, so they are kept apart."""
+
+    profile: str
+    rows: int
     body: bytes
     digest: bytes
 
@@ -129,6 +145,7 @@ class Result:
     message: str = ""
     blocks: list[PackedBlock] = field(default_factory=list)
     reads: list[PackedRead] = field(default_factory=list)
+    undated: list[PackedUndated] = field(default_factory=list)
     deferred: list[Deferred] = field(default_factory=list)
 
 

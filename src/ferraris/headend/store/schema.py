@@ -41,14 +41,17 @@ CREATE INDEX service_point_of_meter ON service_point_meter (meter, since_s);
 CREATE TABLE channel (
     id INTEGER PRIMARY KEY,
     tenant INTEGER NOT NULL REFERENCES tenant (id),
-    obis TEXT NOT NULL,
+    name TEXT NOT NULL,
+    is_obis INTEGER NOT NULL,
     class_id INTEGER NOT NULL,
     attribute INTEGER NOT NULL,
+    element INTEGER NOT NULL,
     scaler INTEGER NOT NULL,
-    unit TEXT NOT NULL,
+    unit INTEGER NOT NULL,
+    origin TEXT NOT NULL,
     version INTEGER NOT NULL,
-    UNIQUE (tenant, obis, class_id, attribute, scaler, unit),
-    UNIQUE (tenant, obis, class_id, attribute, version)
+    UNIQUE (tenant, name, is_obis, class_id, attribute, element, scaler, unit, origin),
+    UNIQUE (tenant, name, is_obis, class_id, attribute, element, version)
 ) STRICT;
 -- The channels of a block or register read, in the order of its columns (a JSON list of ids).
 CREATE TABLE layout (
@@ -91,6 +94,17 @@ CREATE TABLE register_read (
     body BLOB NOT NULL
 ) STRICT;
 CREATE UNIQUE INDEX register_read_key ON register_read (meter, day, read_s, layout, version);
+CREATE TABLE undated (
+    id INTEGER PRIMARY KEY,
+    tenant INTEGER NOT NULL,
+    meter INTEGER NOT NULL REFERENCES meter (id),
+    profile INTEGER NOT NULL REFERENCES profile (id),
+    rows INTEGER NOT NULL,
+    stored_s INTEGER NOT NULL,
+    digest BLOB NOT NULL,
+    body BLOB NOT NULL,
+    UNIQUE (meter, profile, digest)
+) STRICT;
 CREATE TABLE plan (
     id INTEGER PRIMARY KEY,
     tenant INTEGER NOT NULL REFERENCES tenant (id),

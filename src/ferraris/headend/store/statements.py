@@ -37,15 +37,18 @@ ORDER BY s.since_s DESC LIMIT 1
 
 CHANNEL: Final = """
 SELECT id FROM channel
-WHERE tenant = ? AND obis = ? AND class_id = ? AND attribute = ? AND scaler = ? AND unit = ?
+WHERE tenant = ? AND name = ? AND is_obis = ? AND class_id = ? AND attribute = ? AND element = ?
+  AND scaler = ? AND unit = ? AND origin = ?
 """
 ADD_CHANNEL: Final = """
-INSERT INTO channel (tenant, obis, class_id, attribute, scaler, unit, version)
-SELECT ?1, ?2, ?3, ?4, ?5, ?6, 1 + COALESCE(MAX(version), 0) FROM channel
-WHERE tenant = ?1 AND obis = ?2 AND class_id = ?3 AND attribute = ?4
+INSERT INTO channel
+  (tenant, name, is_obis, class_id, attribute, element, scaler, unit, origin, version)
+SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 1 + COALESCE(MAX(version), 0) FROM channel
+WHERE tenant = ?1 AND name = ?2 AND is_obis = ?3 AND class_id = ?4 AND attribute = ?5
+  AND element = ?6
 """
 CHANNELS_OF: Final = """
-SELECT c.obis, c.class_id, c.attribute, c.scaler, c.unit
+SELECT c.name, c.is_obis, c.class_id, c.attribute, c.element, c.scaler, c.unit, c.origin
 FROM layout l JOIN json_each(l.channels) e JOIN channel c ON c.id = e.value
 WHERE l.id = ? ORDER BY e.key
 """
@@ -86,6 +89,13 @@ WHERE r.tenant = ? AND r.meter = ? AND r.read_s >= ? AND r.read_s < ?
     SELECT 1 FROM register_read n WHERE n.meter = r.meter AND n.day = r.day
       AND n.read_s = r.read_s AND n.layout = r.layout AND n.version > r.version)
 ORDER BY r.read_s, r.id
+"""
+ADD_UNDATED: Final = """
+INSERT INTO undated (tenant, meter, profile, rows, stored_s, digest, body)
+VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING
+"""
+UNDATED: Final = """
+SELECT body, rows FROM undated WHERE tenant = ? AND meter = ? AND profile = ? ORDER BY id
 """
 ADD_SESSION: Final = """
 INSERT INTO session
@@ -140,7 +150,8 @@ WITH due AS (
   WHERE pm.plan = ?1 AND pm.meter BETWEEN ?6 AND ?7 AND d.value >= pm.since_day
 )
 SELECT due.meter, m.external_id, due.day, lacks_rows, lacks_read,
-  c.state, c.not_before_s, w.alive_until_s, COALESCE(c.tries, 0)
+  c.state, c.not_before_s, w.alive_until_s, c.worker, COALESCE(c.tries, 0),
+  COALESCE(c.reason, '')
 FROM due JOIN meter m ON m.id = due.meter
 LEFT JOIN claim c ON c.plan = ?1 AND c.meter = due.meter AND c.day = due.day
 LEFT JOIN worker w ON w.id = c.worker

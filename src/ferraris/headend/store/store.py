@@ -8,13 +8,20 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import NamedTuple
 
 from ferraris.core.errors import DecodeError, UsageError
+from ferraris.data.readings import Reading, Series
 from ferraris.headend.store import statements as sql
-from ferraris.headend.store.blocks import DAY_S, Rows, day_of, unpack
-from ferraris.headend.store.columns_codec import unpack_column
+from ferraris.headend.store.blocks import DAY_S, Rows, day_of, unpack, within
 from ferraris.headend.store.database import Database, location_of
+from ferraris.headend.store.exchange import (
+    canonical,
+    digest,
+    readings_of,
+    series_of,
+    unpack_read,
+    unpack_undated,
+)
 from ferraris.headend.store.gaps import GapList
 from ferraris.headend.store.records import (
     ChannelKey,
@@ -25,22 +32,9 @@ from ferraris.headend.store.records import (
     StoreError,
     StoreSummary,
 )
-from ferraris.headend.store.writing import commit, digest
+from ferraris.headend.store.writing import commit
 
-__all__ = ["RegisterValue", "Store"]
-
-
-class RegisterValue(NamedTuple):
-    """One value of a register read as it is stored: `value` is a mantissa when there is a scaler.
-
-    `time_s` and `read_s` are UTC epoch seconds; `time_s` is the meter's own, if it gave one.
-    """
-
-    channel: ChannelKey
-    value: object
-    time_s: int | None
-    quality: object
-    read_s: int
+__all__ = ["Store"]
 
 
 class Store:
@@ -94,6 +88,11 @@ class Store:
             )
             return dict(connection.execute(sql.METERS, (self._database.tenant,)).fetchall())
 
+    def numbers(self) -> dict[str, int]:
+        """The surrogate numbers of all meters by external id."""
+        with self._database.reading() as connection:
+            return dict(connection.execute(sql.METERS, (self._database.tenant,)).fetchall())
+
     def meters(self) -> list[MeterEntry]:
         """The inventory, in the order of enrolment."""
         with self._database.reading() as connection:
@@ -135,7 +134,9 @@ class Store:
         with self._database.transaction() as connection:
             tenant = self._database.tenant
             known = dict(connection.execute(sql.METERS, (tenant,)).fetchall())
-            profile = plan.profile and self._database.make_profile(connection, plan.profile)
+            profile = plan.profile and self._database.make_profile(
+                connection, canonical(plan.profile)
+            )
             connection.execute(
                 sql.PUT_PLAN,
                 (tenant, plan.name, profile, plan.period_s, json.dumps(plan.registers)),
@@ -154,39 +155,40 @@ class Store:
 
     # --- reading ---------------------------------------------------------------------------
 
-    def rows(
+    def series(
         self, external_id: str, profile: str, since: datetime | int, until: datetime | int
-    ) -> tuple[tuple[ChannelKey, ...], Rows]:
-        """The rows of a profile whose interval ends lie in `since < end <= until`.
+    ) -> Series:
+        """The rows of a profile whose interval ends lie in `since < end <= until`, newest versions.
 
-        A channel that some days lack has None there. Raises `DecodeError` for damaged blocks.
+        A channel that some days lack has None there; `undated` has all rows without an instant.
+        Raises `DecodeError` for damaged blocks, `UsageError` for a meter that is not enrolled.
         """
         meter, first, last = self._meter(external_id), _seconds(since), _seconds(until)
-        number = self._database.profile(profile)
-        key = (self._database.tenant, meter, number, day_of(first + 1), day_of(last))
+        name = canonical(profile)
+        tenant, number = self._database.tenant, self._database.profile(name)
         with self._database.reading() as connection:
-            found = connection.execute(sql.BLOCKS_BETWEEN, key).fetchall()
+            key = (tenant, meter, number, day_of(first + 1), day_of(last))
             parts = [
                 (self._database.channels_of(connection, layout), unpack(body))
-                for _, layout, body in found
-            ]  # fmt: skip
-        return _joined(parts, first, last)
+                for _, layout, body in connection.execute(sql.BLOCKS_BETWEEN, key).fetchall()
+            ]
+            undated = connection.execute(sql.UNDATED, (tenant, meter, number)).fetchall()
+        channels, rows = _joined(parts, first, last)
+        apart = [row for body, count in undated for row in unpack_undated(body, count)]
+        return series_of(external_id, name, channels, rows, apart)
 
     def registers(
         self, external_id: str, since: datetime | int, until: datetime | int
-    ) -> Iterator[RegisterValue]:
-        """The register values read at `since <= time < until`, in the order of the reads."""
+    ) -> Iterator[Reading]:
+        """The registers read at `since <= time < until`, in the order of the reads."""
         key = (self._database.tenant, self._meter(external_id), _seconds(since), _seconds(until))
         with self._database.reading() as connection:
             found = [
                 (read_s, self._database.channels_of(connection, layout), body)
                 for read_s, layout, _, body in connection.execute(sql.READS_BETWEEN, key).fetchall()
-            ]  # fmt: skip
+            ]
         for read_s, channels, body in found:
-            values, times, qualities = _read_body(body, len(channels))
-            for at, channel in enumerate(channels):
-                time_s = None if times[at] is None else read_s + times[at]
-                yield RegisterValue(channel, values[at], time_s, qualities[at], read_s)
+            yield from readings_of(external_id, read_s, channels, body)
 
     def summary(self) -> StoreSummary:
         """Counts of what the store holds for its tenant, and the size of its file in octets."""
@@ -234,32 +236,21 @@ def _joined(
 ) -> tuple[tuple[ChannelKey, ...], Rows]:
     """Days put together; rows outside `first < end <= last` left out."""
     channels = tuple(dict.fromkeys(key for keys, _ in parts for key in keys))
-    with_stamps = any(rows.stamps for _, rows in parts)
-    with_status = any(rows.status for _, rows in parts)
-    whole = Rows(array("q"), [], [], [[] for _ in channels])
-    for keys, rows in parts:
-        keep = [at for at, end in enumerate(rows.axis) if first < end <= last]
-        whole.axis.extend(rows.axis[at] for at in keep)
-        if with_stamps:
-            whole.stamps.extend(rows.stamps[at] if rows.stamps else b"" for at in keep)
-        if with_status:
-            whole.status.extend(rows.status[at] if rows.status else None for at in keep)
+    stamps = any(rows.stamps for _, rows in parts)
+    status = any(rows.status for _, rows in parts)
+    quality = any(rows.quality for _, rows in parts)
+    whole = Rows(array("q"), [], [], [[] for _ in channels], [])
+    for keys, part in parts:
+        rows = within(part, first, last)
+        count = len(rows.axis)
+        whole.axis.extend(rows.axis)
+        whole.stamps.extend(rows.stamps or [b""] * count if stamps else ())
+        whole.status.extend(rows.status or [None] * count if status else ())
+        whole.quality.extend(rows.quality or [0] * count if quality else ())
         for place, key in enumerate(channels):
-            if key in keys:
-                column = rows.columns[keys.index(key)]
-                whole.columns[place].extend(column[at] for at in keep)
-            else:
-                whole.columns[place].extend([None] * len(keep))
+            column = rows.columns[keys.index(key)] if key in keys else [None] * count
+            whole.columns[place].extend(column)
     return channels, whole
-
-
-def _read_body(body: bytes, count: int) -> tuple[list[object], list[int | None], list[object]]:
-    values, at = unpack_column(body, 0, count)
-    times, at = unpack_column(body, at, count)
-    qualities, at = unpack_column(body, at, count)
-    if at != len(body):
-        raise DecodeError("octets left over", where="register read", offset=at)
-    return values, times, qualities
 
 
 def _fault(kind: str, count: int, known: bytes, body: bytes, columns: int | None) -> str:
@@ -270,7 +261,7 @@ def _fault(kind: str, count: int, known: bytes, body: bytes, columns: int | None
             rows = unpack(body)
             same = len(rows.axis) == count and len(rows.columns) == columns
         else:
-            _read_body(body, count)
+            unpack_read(body, count)
             same = count == columns
     except (DecodeError, StoreError) as error:
         return str(error)

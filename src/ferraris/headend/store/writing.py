@@ -2,45 +2,22 @@
 
 from __future__ import annotations
 
-import hashlib
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from ferraris.headend.store import statements as sql
-from ferraris.headend.store.blocks import Rows, merge, pack, split_days, unpack
-from ferraris.headend.store.columns_codec import pack_column
+from ferraris.headend.store.blocks import merge, pack, unpack
 from ferraris.headend.store.database import Database
-from ferraris.headend.store.records import ChannelKey, PackedBlock, PackedRead, Result, Stored
+from ferraris.headend.store.exchange import digest
+from ferraris.headend.store.records import (
+    PackedBlock,
+    PackedRead,
+    PackedUndated,
+    Result,
+    Stored,
+)
 
-__all__ = ["commit", "digest", "pack_blocks", "pack_read"]
-
-
-def pack_blocks(profile: str, channels: tuple[ChannelKey, ...], rows: Rows) -> list[PackedBlock]:
-    """Pack rows into one block a UTC day; needs no database, so it can run anywhere."""
-    blocks = []
-    for day, part in split_days(rows):
-        body = pack(part.axis, part.stamps, part.status, part.columns)
-        blocks.append(PackedBlock(profile, day, channels, len(part.axis), body, digest(body)))
-    return blocks
-
-
-def pack_read(
-    day: int,
-    read_s: int,
-    channels: tuple[ChannelKey, ...],
-    *,
-    values: Sequence[object],
-    times: Sequence[int | None],
-    qualities: Sequence[object],
-) -> PackedRead:
-    """Pack values read at about one moment; `times` are seconds relative to `read_s`."""
-    body = pack_column(values) + pack_column(times) + pack_column(qualities)
-    return PackedRead(day, read_s, channels, body, digest(body))
-
-
-def digest(body: bytes) -> bytes:
-    """The content hash of a packed body: finds damage and repeated reads, proves no origin."""
-    return hashlib.blake2b(body, digest_size=8).digest()
+__all__ = ["commit"]
 
 
 def commit(database: Database, plan: int, results: Iterable[Result], now: float) -> Stored:
@@ -55,6 +32,8 @@ def commit(database: Database, plan: int, results: Iterable[Result], now: float)
                        for block in result.blocks)  # fmt: skip
             values = sum(_put_read(database, connection, result.work.meter, read)
                          for read in result.reads)  # fmt: skip
+            for undated in result.undated:
+                _put_undated(database, connection, result.work.meter, undated, now)
             _settle(database, connection, plan, result, Stored(rows, values))
             intervals += rows
             registers += values
@@ -75,7 +54,7 @@ def _put_block(
     if old == block.body:
         return 0
     whole = merge(unpack(old), unpack(block.body))
-    packed = pack(whole.axis, whole.stamps, whole.status, whole.columns)
+    packed = pack(whole)
     if packed == old:
         return 0
     body = (len(whole.axis), int(now), digest(packed), packed)
@@ -97,6 +76,18 @@ def _put_read(
         return 0
     connection.execute(sql.ADD_READ, (database.tenant, *key, version + 1, *body))
     return 0
+
+
+def _put_undated(
+    database: Database,
+    connection: sqlite3.Connection,
+    meter: int,
+    undated: PackedUndated,
+    now: float,
+) -> None:
+    profile = database.make_profile(connection, undated.profile)
+    body = (undated.rows, int(now), undated.digest, undated.body)
+    connection.execute(sql.ADD_UNDATED, (database.tenant, meter, profile, *body))
 
 
 def _settle(
