@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, tzinfo
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from ferraris.client.connecting import ClientStack, Connecting, connect
 from ferraris.client.meter import BrowsedObject, Meter, Name
@@ -116,7 +116,7 @@ class BlockingMeter:
 
     def act(self, method: Method[P, R], name: Name, value: P) -> R | None:
         """See `Meter.act`."""
-        procedure: Coroutine[Any, Any, R | None] = self._meter.act(method, name, value)
+        procedure = self._meter.act(method, name, value)
         return run(procedure)
 
     def act_data(
