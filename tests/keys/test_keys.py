@@ -101,9 +101,18 @@ def test_a_meter_may_ask_for_higher_counters(keys: Keys) -> None:
     assert keys.lease("m1", SEND, 2) == range(500, 502)
 
 
+def test_a_forged_counter_uses_up_no_key(keys: Keys) -> None:
+    keys.put("m1", "encryption_key", EK)
+    for value in (0xFFFFFFFF, (1 << 24) + 2):
+        with pytest.raises(SecurityError, match="ahead"):
+            keys.raise_next("m1", SEND, value)
+    keys.raise_next("m1", SEND, (1 << 24) + 1)
+    assert keys.lease("m1").start == (1 << 24) + 1
+
+
 def test_a_key_is_used_up_at_the_end(keys: Keys) -> None:
     keys.put_many([("m1", "encryption_key", EK), ("m2", "encryption_key", OTHER)])
-    keys.raise_next("m1", SEND, 0xFFFFFFFE)
+    keys.raise_next("m1", SEND, 0xFFFFFFFE, most=1 << 32)
     with pytest.raises(SecurityError, match="renew the key"):
         keys.lease("m1", SEND, 3)
     with pytest.raises(SecurityError):

@@ -83,9 +83,18 @@ class Keys(Protocol):
         """`lease` for many ids at the price of one; all of them or none."""
 
     def raise_next(
-        self, key_id: str, direction: str, value: int, *, kind: str = "encryption_key"
+        self,
+        key_id: str,
+        direction: str,
+        value: int,
+        *,
+        kind: str = "encryption_key",
+        most: int = 1 << 24,
     ) -> None:
-        """Hand out nothing below `value`, what a meter said that it expects. Never lowers."""
+        """Hand out nothing below `value`, what a meter said that it expects. Never lowers.
+
+        Raises `SecurityError` for a step of more than `most`.
+        """
 
     def floor(self, key_id: str, direction: str = RECEIVE, *, kind: str = "encryption_key") -> int:
         """The last accepted counter under the present key, -1 for none."""

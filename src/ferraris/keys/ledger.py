@@ -15,10 +15,13 @@ from ferraris.core.errors import SecurityError, UsageError
 from ferraris.keys.keys import RECEIVE, SEND, check_count, check_kind, check_name
 from ferraris.messaging.dlms.security.counters import COUNTER_LIMIT
 
-__all__ = ["FIRST_COUNTER", "Ledger", "nameless_mark"]
+__all__ = ["FIRST_COUNTER", "MOST_AHEAD", "Ledger", "nameless_mark"]
 
 FIRST_COUNTER = 1
 """Counters start here: some meters hold 0 for the last one they saw."""
+
+MOST_AHEAD = 1 << 24
+"""Widest step that a meter may ask for: a message every ten seconds for five years."""
 
 
 def nameless_mark(key_id: str, kind: str) -> str:
@@ -68,17 +71,30 @@ class Ledger(ABC):
         return leased
 
     def raise_next(
-        self, key_id: str, direction: str, value: int, *, kind: str = "encryption_key"
+        self,
+        key_id: str,
+        direction: str,
+        value: int,
+        *,
+        kind: str = "encryption_key",
+        most: int = MOST_AHEAD,
     ) -> None:
         """Hand out nothing below `value`, what a meter said that it expects. Never lowers.
 
-        Call it only with a value whose tag verified: a forged one would use up the key.
+        Raises `SecurityError` for a step of more than `most`: a meter often says it without a tag,
+        and a forged value near the end would use up the key.
         """
         names = _names((key_id,), direction, kind)
         _check_value(value)
         with self._writing():
             mark = self._marks(names, kind)[key_id]
-            if value > self._following((mark,), direction).get(mark, FIRST_COUNTER):
+            following = self._following((mark,), direction).get(mark, FIRST_COUNTER)
+            if value - following > most:
+                raise SecurityError(
+                    f"{key_id!r} asks for counter {value}, {value - following} ahead of ours: "
+                    "forged, or the key was used elsewhere"
+                )
+            if value > following:
                 self._set_following({mark: value}, direction)
 
     def floor(self, key_id: str, direction: str = RECEIVE, *, kind: str = "encryption_key") -> int:
