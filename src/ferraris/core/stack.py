@@ -226,6 +226,7 @@ class Then(Generic[In, Out, Below]):
         self._first: Layer[Any, Any, Below] | None = first
         self._second = second
         self._started = first
+        self._second_is_new = True
         self._up: deque[Deliver[Out] | Notice] = deque()
 
     @property
@@ -246,6 +247,7 @@ class Then(Generic[In, Out, Below]):
 
     def open(self, now: float) -> None:
         self._first = self._started
+        self._second_is_new = True
         self._first.open(now)
         self._move(now)
 
@@ -307,8 +309,6 @@ class Then(Generic[In, Out, Below]):
             self._second.open(now)
             for unit in left_over:
                 self._second.receive(unit, now)
-
-    _second_is_new = True
 
 
 def fork(uppers: dict[Any, Layer[Any, Any, Any]]) -> Fork:
