@@ -247,7 +247,7 @@ def runs(buffer: Buffer) -> Iterator[Run]:
     while left and (buffer.rows is not None or position < total):
         layout = next((seen for seen in known if seen.matches(octets, position)), None)
         if layout is None:
-            layout = _learn(buffer, position) if len(known) < _MAX_LAYOUTS else None
+            layout = _recognise(buffer, position) if len(known) < _MAX_LAYOUTS else None
             if layout is None:
                 yield Run(None, position, 1)
                 position = _skip_row(buffer, position)
@@ -292,6 +292,25 @@ _NULLS = frozenset((0, 255))
 _REGULAR = frozenset(_SIZES) | _STRINGS
 _MAX_LAYOUTS = 24  # known layouts of one buffer; more kinds of rows than that are irregular
 _CAUTIOUS = 16  # rows looked ahead once looking further has not paid
+
+
+_recent: dict[bytes, Layout] = {}  # by the first octets of a row: a guess, always verified
+
+
+def _recognise(buffer: Buffer, position: int) -> Layout | None:
+    """The layout of the row at `position`, from memory when a row like it was seen lately."""
+    if buffer.members is not None:
+        return _learn(buffer, position)
+    head = buffer.octets[position : position + 4]
+    guess = _recent.get(head)
+    if guess is not None and guess.matches(buffer.octets, position):
+        return guess
+    layout = _learn(buffer, position)
+    if layout is not None:
+        if len(_recent) >= 64:
+            _recent.clear()
+        _recent[head] = layout
+    return layout
 
 
 def _learn(buffer: Buffer, position: int) -> Layout | None:
