@@ -286,7 +286,10 @@ class _Moment(DataType[M]):
         self.tag = int(kind if tagged else Tag.OCTET_STRING)
 
     def _load(self, data: Data) -> M:
-        return self.make(data[1])
+        try:
+            return self.make(data[1])
+        except UsageError as error:
+            raise DecodeError(error.message, where=_WHERE) from error
 
     def dump(self, value: M) -> Data:
         if not isinstance(value, self.make):

@@ -214,7 +214,7 @@ class AssociationLn(
     remove_object = Method(4, _ELEMENT_V0, optional)
 
 
-class AssociationLnV1(AssociationLn, version=1, provenance="two-sources"):
+class AssociationLnV1(AssociationLn, version=1, provenance="two-sources", first_method=0x60):
     """Association LN: rights of methods as an enumeration, and a security set-up."""
 
     object_list = Attribute(2, ObjectListType, static, selectors=_SELECTORS)
@@ -223,7 +223,7 @@ class AssociationLnV1(AssociationLn, version=1, provenance="two-sources"):
     remove_object = Method(4, _ELEMENT, optional)
 
 
-class AssociationLnV2(AssociationLnV1, version=2, provenance="two-sources"):
+class AssociationLnV2(AssociationLnV1, version=2, provenance="two-sources", first_method=0x60):
     """Association LN: with users."""
 
     user_list = Attribute(10, ArrayOf(_USER), static)
@@ -232,7 +232,7 @@ class AssociationLnV2(AssociationLnV1, version=2, provenance="two-sources"):
     remove_user = Method(6, _USER, optional)
 
 
-class AssociationLnV3(AssociationLnV2, version=3, provenance="one-source"):
+class AssociationLnV3(AssociationLnV2, version=3, provenance="one-source", first_method=0x60):
     """Association LN: rights as bits, requests and responses protected separately."""
 
 
@@ -317,7 +317,7 @@ class Certificate(NamedTuple):
     subject_alt_name: bytes
 
 
-class SecuritySetupV1(SecuritySetup, version=1, provenance="one-source"):
+class SecuritySetupV1(SecuritySetup, version=1, provenance="one-source", first_method=0x30):
     """Security set-up: policy as bits (2 to 7 of the octet), certificates and key agreement.
 
     The parameters of methods 3 to 8 are kept as any data.

@@ -181,7 +181,8 @@ class InterfaceClass:
         cls.version = version
         cls.source = cls.source if source is None else source
         cls.provenance = cls.provenance if provenance is None else provenance
-        cls.first_method = cls.first_method if first_method is None else first_method
+        # Not inherited: a version with more attributes may push its methods further out.
+        cls.first_method = first_method
         attributes: list[Attribute[Any]] = []
         methods: list[Method[Any, Any]] = []
         for name, member in _members(cls, drop):

@@ -252,7 +252,7 @@ class DisconnectControl(
     remote_reconnect = Method(2, Integer)
 
 
-class DisconnectControlV1(DisconnectControl, version=1, provenance="one-source"):
+class DisconnectControlV1(DisconnectControl, version=1, provenance="one-source", first_method=0x20):
     """Disconnect control: with mode 7."""
 
     control_mode: Attribute[ControlModeV1 | int] = Attribute(4, Enum(ControlModeV1), static)

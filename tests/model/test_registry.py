@@ -1,0 +1,70 @@
+"""Every declared class: found by its key, complete, typed, and unchanged unless meant to change."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from ferraris.data.types import DataType, LogicalName
+from ferraris.model import registry
+from ferraris.model.interface_class import InterfaceClass
+
+GOLDEN = Path(__file__).parent / "registry.golden.json"
+CLASSES = registry.classes()
+
+
+def test_the_registry_is_as_committed() -> None:
+    """Write the file anew with `python tests/model/test_registry.py` and read the difference."""
+    assert [item.describe() for item in CLASSES] == json.loads(GOLDEN.read_text())
+
+
+def test_what_is_declared() -> None:
+    declared = {(item.class_id, item.version) for item in CLASSES}
+    assert declared >= {
+        *((1, 0), (3, 0), (4, 0), (5, 0), (7, 1), (8, 0), (11, 0), (17, 0), (20, 0)),
+        *((15, version) for version in range(4)),
+        *((40, version) for version in range(3)),
+        *((64, 0), (64, 1), (70, 0), (70, 1)),
+    }
+
+
+def test_find_and_newest() -> None:
+    found = registry.find(15, 2)
+    assert found is not None
+    assert (found.class_id, found.version) == (15, 2)
+    assert registry.find(15, 9) is None
+    assert registry.find(8192, 0) is None
+    newest = registry.newest(40)
+    assert newest is not None
+    assert newest.version == 2
+    assert registry.newest(8192) is None
+
+
+@pytest.mark.parametrize("declared", CLASSES, ids=lambda item: item.__name__)
+def test_each_declaration(declared: type[InterfaceClass], root: Path) -> None:
+    sources = (root / "docs/sources.md").read_text()
+    assert re.search(rf"^## {re.escape(declared.source)}$", sources, flags=re.MULTILINE)
+    assert declared.provenance in ("two-sources", "one-source", "memory")
+    assert declared.__doc__
+    assert declared.attributes[1].type is LogicalName
+    assert list(declared.attributes) == list(range(1, len(declared.attributes) + 1))
+    assert list(declared.methods) == list(range(1, len(declared.methods) + 1))
+    for attribute in declared.attributes.values():
+        assert attribute.owner is declared
+        assert isinstance(attribute.type, DataType)
+        assert attribute.type.tags
+        assert all(isinstance(kind, DataType) for kind in attribute.selectors.values())
+    for method in declared.methods.values():
+        assert method.owner is declared
+        assert isinstance(method.type, DataType)
+    # Methods never overlap attributes in short-name referencing.
+    if declared.first_method is not None:
+        assert declared.first_method >= 8 * len(declared.attributes)
+
+
+if __name__ == "__main__":
+    text = json.dumps([item.describe() for item in CLASSES], indent=1, ensure_ascii=False)
+    GOLDEN.write_text(text + "\n")
