@@ -33,6 +33,7 @@ _REGULAR, _DERIVED, _LISTED = 1, 2, 4
 _EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
 _MAX_ORDINAL = date.max.toordinal()
 _CACHE_SIZE = 512
+_MAX_VALUES = 1 << 24
 _WHERE = "store block"
 
 
@@ -101,7 +102,7 @@ def unpack(octets: bytes) -> Rows:
     status, at = _optional(octets, at, rows)
     quality, at = _optional(octets, at, rows)
     count, at = read_varint(octets, at)
-    if count > len(octets) - at:
+    if count > len(octets) - at or rows * count > _MAX_VALUES:
         raise DecodeError("too many columns", where=_WHERE, offset=at)
     columns = []
     for _ in range(count):

@@ -13,7 +13,7 @@ import struct
 import zlib
 from collections.abc import Callable, Sequence
 from decimal import Decimal
-from itertools import accumulate
+from itertools import accumulate, groupby
 from operator import sub
 from typing import Any
 
@@ -27,7 +27,7 @@ MAX_ROWS = 1 << 20
 """Most rows of one block: a day of seconds and room to spare; a bound for hostile stores."""
 
 _MAX_PLAIN_OCTETS = 64 << 20
-_NULL, _CONSTANT, _DELTA, _OFFSET, _SPARSE, _GENERAL = range(6)
+_NULL, _CONSTANT, _DELTA, _OFFSET, _SPARSE, _GENERAL, _RUNS = range(7)
 _CONTAINERS = {1: "B", 2: "H", 4: "I", 8: "Q"}
 _WHERE = "store block"
 
@@ -69,6 +69,8 @@ def unpack_column(octets: bytes, at: int, rows: int) -> tuple[list[Any], int]:
         return _unpack_numbers(octets, at + 1, rows, kind == _DELTA)
     if kind == _SPARSE:
         return _unpack_sparse(octets, at + 1, rows)
+    if kind == _RUNS:
+        return _unpack_runs(octets, at + 1, rows)
     if kind == _GENERAL:
         return _unpack_general(octets, at + 1, rows)
     raise DecodeError(f"unknown column kind {kind}", where=_WHERE, offset=at)
@@ -113,6 +115,8 @@ def _pack_numbers(column: list[int]) -> bytes:
     low, high = (ordered[0], ordered[-1]) if ordered else (0, 0)
     if low == high == 0:
         return bytes((_CONSTANT,)) + _signed_64(first)
+    if low <= 0 and 16 * (len(deltas) - deltas.count(0)) <= len(deltas):
+        return _pack_runs(column)
     kind = _DELTA
     if low < 0:
         ordered = sorted(column)
@@ -125,6 +129,25 @@ def _pack_numbers(column: list[int]) -> bytes:
     if low:
         deltas = [value - low for value in deltas]
     return bytes((kind, width)) + _signed_64(first) + _signed_64(low) + _planes(deltas, width)
+
+
+def _pack_runs(column: list[int]) -> bytes:
+    """Rare changes: each value with how often it comes."""
+    runs = [(value, len(list(same))) for value, same in groupby(column)]
+    parts = [_signed_64(value) + _varint(count) for value, count in runs]
+    return bytes((_RUNS,)) + _varint(len(runs)) + b"".join(parts)
+
+
+def _unpack_runs(octets: bytes, at: int, rows: int) -> tuple[list[int], int]:
+    values: list[int] = []
+    runs, at = read_varint(octets, at)
+    for _ in range(min(runs, rows)):
+        value, at = read_signed(octets, at)
+        count, at = read_varint(octets, at)
+        values += [value] * min(count, rows + 1 - len(values))
+    if len(values) != rows or runs > rows:
+        raise DecodeError("runs of another length", where=_WHERE, offset=at)
+    return values, at
 
 
 def _signed_64(value: int) -> bytes:
