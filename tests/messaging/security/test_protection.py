@@ -75,6 +75,31 @@ def test_vectors_both_ways(name: str, control: int, plain: bytes, body: str) -> 
     assert opener.open(expected) == (plain, control, COUNTER)
 
 
+def test_general_ciphering_vector_both_ways() -> None:
+    """Transaction-id, both titles, empty date-time and other information are authenticated."""
+    keys = CipherKeys(1, bytes.fromhex("811E7C1F8F6BD02E933DDA04EADF9D30"), AK)
+    title = b"ABCDEFGH"
+    fields = bytes.fromhex("080000000000000002 084142434445464748 084354543030303030 00 00")
+    plain = bytes.fromhex(
+        "DF080000000000000002084142434445464748084354543030303030000082DEB14068969EBE2E725C81776A"
+        "186D578AC4292233B602DA21AE7EE597E1D956C48C88E404DADACBA3C75985877611A0A7CB658204E9A8B752"
+        "DFB59E64D3C21EB7271E"
+    )
+    content = bytes.fromhex(
+        "3100000002"
+        "3C7753636312082D3AEF50EC823C95D7C6E8EEA7C8EE51CB344AE1CE8C7EABDECE738AE4E2E46FD4DAF68F53"
+        "713C58FA609582269A677478B2ACFAB13CE04542CB764F9849D79E6377B1FA7BE41BE30C8D283E105F4BCEC3"
+        "58EA3E2D75EC55D80FE85B329EB4074B1F3D547326A4"
+    )
+    assert sealer(keys, 2, title).seal(plain, 0x31, fields) == content
+    assert Opener(keys, title).open(content, fields).plain == plain
+    for wrong in (b"", fields[:-1]):
+        with pytest.raises(SecurityError):
+            Opener(keys, title).open(content, wrong)
+    signed = sealer(keys, 2, title).seal(plain, 0x11, fields)
+    assert Opener(keys, title).open(signed, fields).plain == plain
+
+
 def test_hls_gmac_vector_both_ways() -> None:
     client = bytes.fromhex("4D4D4D0000000001")
     token = bytes.fromhex("10 00000001 1A52FE7DD3E72748973C1E28")

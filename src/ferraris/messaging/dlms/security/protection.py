@@ -3,6 +3,9 @@
 The same octets stand in service-specific ciphering (glo-, ded-) and in general-glo- and
 general-ded-ciphering: security control, invocation counter, then the APDU, encrypted, tagged or
 both. The initialisation vector is the originator's system title and the counter [facts-g].
+
+General-ciphering authenticates its own fields as well. Their layout rests on one published example
+and one implementation: it is to be confirmed by meeting a foreign meter.
 """
 
 from __future__ import annotations
@@ -58,8 +61,11 @@ class Sealer:
         self._broadcast_lease = broadcast_lease
         self._plans: dict[int, _SealPlan] = {}
 
-    def seal(self, plain: bytes, control: int) -> bytes:
+    def seal(self, plain: bytes, control: int, fields: bytes = b"") -> bytes:
         """Security header, then APDU or ciphertext, then the tag when `control` asks for one.
+
+        `fields` are what general-ciphering authenticates besides: transaction-id, both titles,
+        date-time and other information, each with its length octet; empty everywhere else.
 
         Raises `UsageError` for a control octet of another suite, without any protection, with
         compression, or with the key-set bit where there is no broadcast key or lease;
@@ -69,6 +75,8 @@ class Sealer:
         if plan is None:
             plan = self._plan(control)
         first, associated, cipher, lease = plan
+        if fields:
+            associated += fields
         counter = lease.take().to_bytes(4, "big")
         vector = self.system_title + counter
         if control & BOTH == BOTH:
@@ -182,8 +190,10 @@ class Opener:
         self._minimum = bits & BOTH
         self._plans.clear()
 
-    def open(self, content: bytes) -> Opened:
+    def open(self, content: bytes, fields: bytes = b"") -> Opened:
         """Take the protection off `content`: security header, APDU or ciphertext, tag.
+
+        `fields` are those of general-ciphering, as in `Sealer.seal`.
 
         The tag is checked first, then the counter, then the floor rises. Raises `DecodeError` for
         octets too short to be protected, `ReplayError` for a counter that is not above the floor,
@@ -197,6 +207,8 @@ class Opener:
         if plan is None:
             plan = self._plan(control)
         associated, cipher = plan
+        if fields:
+            associated += fields
         vector = self.system_title + content[1:5]
         counter = int.from_bytes(content[1:5], "big")
         if not control & AUTHENTICATION:
