@@ -6,7 +6,7 @@ negotiated. Refusals become `RefusedError` with the standard's own reason.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from typing import Protocol
 
 from ferraris.core.errors import RefusedError, SequenceError, UsageError
@@ -19,7 +19,7 @@ from ferraris.messaging.dlms.action import (
     ActionResponseNextBlock,
     ActionResponseNormal,
 )
-from ferraris.messaging.dlms.apdu import Apdu
+from ferraris.messaging.dlms.apdu import Apdu, decode
 from ferraris.messaging.dlms.association.blocks import Incoming, Outgoing, block_octets
 from ferraris.messaging.dlms.association.parameters import Negotiated
 from ferraris.messaging.dlms.conformance import Conformance
@@ -28,8 +28,10 @@ from ferraris.messaging.dlms.errors import ConfirmedServiceError, ExceptionRespo
 from ferraris.messaging.dlms.get import (
     GetRequestNext,
     GetRequestNormal,
+    GetRequestWithList,
     GetResponseNormal,
     GetResponseWithBlock,
+    GetResponseWithList,
 )
 from ferraris.messaging.dlms.names import AttributeDescriptor, MethodDescriptor, Selection
 from ferraris.messaging.dlms.set import (
@@ -41,11 +43,12 @@ from ferraris.messaging.dlms.set import (
     SetResponseNormal,
 )
 
-__all__ = ["Exchange", "act", "get", "set_"]
+__all__ = ["Exchange", "act", "get", "get_list", "set_"]
 
 _SUCCESS = DataAccessResult.SUCCESS
 _ACTION_HEAD = 12  # C3 01, invoke id, method descriptor
 _SET_HEAD = 12
+_LONGEST_LIST = 32  # attributes in one request: few meters take more
 
 
 class Exchange(Protocol):
@@ -75,6 +78,58 @@ async def get(
             return gathered.data()
         answer = await driver.exchange(GetRequestNext(0, answer.block_number))
     raise _strange(attribute, answer)
+
+
+async def get_list(
+    driver: Exchange,
+    negotiated: Negotiated,
+    attributes: Sequence[tuple[AttributeDescriptor, Selection | None]],
+) -> list[bytes | DataAccessResult]:
+    """The encoded data of several attributes, each or the reason why there is none.
+
+    One request with a list where that was negotiated, else one request each.
+    """
+    if not negotiated.has(Conformance.MULTIPLE_REFERENCES):
+        return [await _one(driver, *attribute) for attribute in attributes]
+    results: list[bytes | DataAccessResult] = []
+    for start in range(0, len(attributes), _LONGEST_LIST):
+        part = attributes[start : start + _LONGEST_LIST]
+        found = await _listed(driver, part)
+        if len(found) != len(part):
+            raise SequenceError(f"{len(found)} results for {len(part)} attributes", where="client")
+        results += found
+    return results
+
+
+async def _one(
+    driver: Exchange, attribute: AttributeDescriptor, selection: Selection | None
+) -> bytes | DataAccessResult:
+    try:
+        return await get(driver, attribute, selection)
+    except RefusedError as refused:
+        if isinstance(refused.reason, DataAccessResult):
+            return refused.reason
+        raise
+
+
+async def _listed(
+    driver: Exchange, attributes: Sequence[tuple[AttributeDescriptor, Selection | None]]
+) -> list[bytes | DataAccessResult]:
+    first = attributes[0][0]
+    answer = await driver.exchange(GetRequestWithList(0, list(attributes)))
+    gathered = Incoming()
+    while type(answer) is GetResponseWithBlock:
+        if answer.raw_data is None:
+            raise _refused(first, answer.result)
+        gathered.add(answer.block_number, answer.raw_data)
+        if answer.last_block:
+            # The blocks hold what would have followed the invoke id of one response.
+            answer = decode(b"\xc4\x03\x00" + gathered.data())
+            break
+        answer = await driver.exchange(GetRequestNext(0, answer.block_number))
+    if type(answer) is GetResponseWithList:
+        return answer.results
+    raise _strange(first, answer)
 
 
 async def set_(

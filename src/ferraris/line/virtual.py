@@ -38,8 +38,7 @@ class VirtualTime:
     def run(self, until: float | None = None) -> None:
         """Run all planned moments, or those up to `until`."""
         while self._moments and (until is None or self._moments[0][0] <= until):
-            self.now, _, what = heapq.heappop(self._moments)
-            what()
+            self._step()
         if until is not None:
             self.now = max(self.now, until)
 
@@ -50,10 +49,15 @@ class VirtualTime:
         return task
 
     def complete(self, procedure: Coroutine[Any, Any, Result]) -> Result:
-        """Run until nothing is left to do; return or raise what the procedure did."""
+        """Run until the procedure has ended; return or raise what it did."""
         task = self.spawn(procedure)
-        self.run()
+        while self._moments and not task.done:
+            self._step()
         return task.result()
+
+    def _step(self) -> None:
+        self.now, _, what = heapq.heappop(self._moments)
+        what()
 
 
 class _Promise(Awaitable[Any]):

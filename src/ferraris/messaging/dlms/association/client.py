@@ -55,6 +55,7 @@ from ferraris.messaging.dlms.association.states import CLIENT, Happening, State,
 from ferraris.messaging.dlms.enumerations import (
     ActionResult,
     AssociationResult,
+    ExceptionServiceError,
     ServiceUserDiagnostic,
 )
 from ferraris.messaging.dlms.errors import ConfirmedServiceError, ExceptionResponse
@@ -367,14 +368,17 @@ class ClientAssociation(Plain[Apdu, Apdu, bytes]):
         """An exception-response ends the opening: all a server says to a bad tag or counter."""
         answer = codec.decode(octets)
         assert isinstance(answer, ExceptionResponse)
-        self._end(
-            RefusedError(
-                f"the meter refused the association ({answer.words}): wrong key, system title or "
-                "invocation counter, or an association that it does not offer",
-                reason=answer.service_error,
-                where=_WHERE,
+        if answer.service_error == ExceptionServiceError.INVOCATION_COUNTER_ERROR:
+            counter = answer.invocation_counter
+            lowest = "" if counter is None else f"; it claims to take {counter} and up"
+            text = f"the meter has seen our invocation counter before, or a higher one{lowest}"
+        else:
+            text = (
+                f"the meter refused the association ({answer.words}): wrong key, or an altered "
+                "message, or a system title or an association that it does not know; compare the "
+                "keys first"
             )
-        )
+        self._end(RefusedError(text, reason=answer.service_error, where=_WHERE))
 
     def _accepted(self, aare: Aare, now: float) -> None:
         parameters = self.parameters
