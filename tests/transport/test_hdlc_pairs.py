@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
 from random import Random
 
 import pytest
+from bad_line import Answerer, Asker, Line, Physics, answer_to
 
 from ferraris.core.errors import LineError
 from ferraris.core.layer import Closed, Deliver, Failed, Opened, Progress
@@ -14,9 +13,6 @@ from ferraris.core.stack import over
 from ferraris.transport.hdlc.parameters import DEFAULT, Parameters
 from ferraris.transport.hdlc.primary import Primary
 from ferraris.transport.hdlc.secondary import Secondary
-
-sys.path.insert(0, str(Path(__file__).parent))
-from pair import Answerer, Asker, Line, Physics, answer_to
 
 SEEDS = 60
 

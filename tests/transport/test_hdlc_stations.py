@@ -408,7 +408,7 @@ def test_another_client_takes_the_link_over() -> None:
 
 
 def test_a_stack_above_hears_of_a_restart_in_order() -> None:
-    from pair import Answerer
+    from bad_line import Answerer
 
     stack = over(Answerer(10, random.Random(0)), Secondary())
     stack.open(0.0)

@@ -59,7 +59,7 @@ class Deframer:
             return self._search(octets, octets.find(FLAG), len(octets))
         frames: list[bytes] = []
         if now - self._heard_at > self.inter_octet_timeout_s and self._have > 1:
-            frames = self._give_up()
+            frames = self.finish()
         self._heard_at = now
         self._parts.append(octets)
         self._have += len(octets)
@@ -68,6 +68,16 @@ class Deframer:
         octets = b"".join(self._parts)
         start = octets.find(FLAG)
         return frames + self._search(octets, start, len(octets))
+
+    def finish(self) -> list[bytes]:
+        """Give up the frame that has begun; sound ones inside it are still found."""
+        frames: list[bytes] = []
+        while self._have > 1:
+            octets = b"".join(self._parts)
+            self.discarded += 1
+            self._parts, self._have = [], 0
+            frames += self._search(octets[1:], octets[1:].find(FLAG), len(octets) - 1)
+        return frames
 
     def _search(self, octets: bytes, position: int, size: int) -> list[bytes]:
         """All sound frames from the flag at `position` on; what may become one is kept."""
@@ -101,14 +111,4 @@ class Deframer:
             self.discarded += position - behind
             kept = octets[position:]
             self._parts, self._have = [kept], len(kept)
-        return frames
-
-    def _give_up(self) -> list[bytes]:
-        """The frame that had begun will not end; sound ones inside it are still found."""
-        frames: list[bytes] = []
-        while self._have > 1:
-            octets = b"".join(self._parts)
-            self.discarded += 1
-            self._parts, self._have = [], 0
-            frames += self._search(octets[1:], octets[1:].find(FLAG), len(octets) - 1)
         return frames
