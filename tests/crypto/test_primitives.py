@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from hypothesis import given
@@ -97,3 +100,15 @@ def test_comparison_shows_nothing() -> None:
     with pytest.raises(SecurityError) as caught:
         require_equal(b"expected", b"given", "differs", where="here")
     assert str(caught.value) == "here: differs"
+
+
+def test_the_library_is_loaded_when_the_first_key_is_used() -> None:
+    """It takes longer to load than all of `import ferraris` may take."""
+    lines = [
+        "import sys",
+        "import ferraris.keys, ferraris.messaging.dlms.security.hls",
+        "assert 'cryptography' not in sys.modules",
+        "ferraris.messaging.dlms.security.CipherKeys(0, bytes(16), bytes(16)).cipher()",
+        "assert 'cryptography' in sys.modules",
+    ]
+    subprocess.run([sys.executable, "-c", "\n".join(lines)], check=True, timeout=20)

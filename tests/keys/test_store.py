@@ -169,9 +169,14 @@ def test_every_damaged_file_is_one_line(path: Path, tmp_path: Path) -> None:
 
 
 def test_a_new_passphrase(path: Path) -> None:
+    connection = sqlite3.connect(path)
+    (before,) = connection.execute("SELECT value FROM header WHERE name = 'data_key'").fetchone()
+    connection.close()
+    assert before in path.read_bytes()
     with KeyStore.open(path, PHRASE) as store:
         store.change_passphrase("battery staple", cost=4)
         assert store.get("m1", "encryption_key") == SECRET
+        assert not any(before in place.read_bytes() for place in path.parent.iterdir())
     refusal(path, SecurityError)
     with KeyStore.open(path, "battery staple") as store:
         assert store.get("m1", "encryption_key") == SECRET

@@ -183,11 +183,16 @@ class KeyStore(Ledger):
             db.execute(query, (min(step, COUNTER_LIMIT), COUNTER_LIMIT))
 
     def change_passphrase(self, passphrase: str | bytes, *, cost: int = _DEFAULT_COST) -> None:
-        """Seal the data key under a new passphrase; the secrets stay as they are."""
+        """Seal the data key under a new passphrase; the secrets stay as they are.
+
+        Copies of the file made before still open with the old one.
+        """
         sealing = _Header.make(passphrase, cost)
         with self._writing() as db:
             db.execute("DELETE FROM header")
             _write_header(db, sealing, self._data_key)
+        with self._lock, _plain_errors(self._path):
+            self._db().execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def close(self) -> None:
         """Let go of the file and the keys."""
@@ -323,6 +328,8 @@ def _connect(place: Path) -> sqlite3.Connection:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA fullfsync = 1")
+        connection.execute("PRAGMA secure_delete = ON")  # an old header must not stay in free pages
+        connection.execute("PRAGMA trusted_schema = OFF")
     except BaseException:
         connection.close()
         raise

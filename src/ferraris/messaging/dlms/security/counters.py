@@ -41,6 +41,9 @@ class ReplayError(SecurityError):
 class CounterLease:
     """Values `start` to `stop` - 1, each taken once, in rising order.
 
+    Threads that share a lease never get the same value; while one of them moves on to a range from
+    `extend`, another may be told too early that the lease is spent.
+
     Raises `UsageError` for a range outside 0 to 2**32 - 1.
     """
 
