@@ -8,6 +8,7 @@ power is even. So registers, rates and profiles agree to the last unit, whatever
 
 from __future__ import annotations
 
+from array import array
 from functools import lru_cache
 from hashlib import blake2b, shake_128
 from itertools import accumulate
@@ -67,27 +68,34 @@ class Consumption:
 class Household:
     """The energy that one household has used and fed in; channels are those of `patterns`."""
 
-    __slots__ = ("_pattern", "_scales", "_seed")
+    __slots__ = ("_counters", "_pattern", "_seed", "_slices")
 
     def __init__(self, seed: int, pattern: Pattern, scales: tuple[int, ...]) -> None:
         self._seed = seed
         self._pattern = pattern
-        self._scales = scales
+        # One counter for each channel and rate: the pattern's sums and swings, and our scale.
+        self._counters: list[tuple[array[int], array[int], int]] = []
+        self._slices: list[slice] = []
+        for totals, swings, scale in zip(pattern.totals, pattern.swing, scales, strict=True):
+            first = len(self._counters)
+            self._counters += [(t, s, scale) for t, s in zip(totals, swings, strict=True)]
+            self._slices.append(slice(first, len(self._counters)))
 
     def energy(self, channel: int, utc: int) -> tuple[int, ...]:
         """Energy by rate from `FIRST_DAY` until `utc`; their sum is the total."""
+        rates = self._slices[channel]
         day, second = divmod(utc - FIRST_DAY * DAY, DAY)
         if day < 0:
             return (0,) * len(self._pattern.totals[channel])
         if not second:
-            return tuple(self._bound(channel, day, self._noise(day, _NOISE.size)))
+            return tuple(self._bounds(day, self._noise(day, _NOISE.size))[rates])
+        noise, after = self._noise(day), self._noise(day + 1, _NOISE.size)
+        begin, end = self._bounds(day, noise)[rates], self._bounds(day + 1, after)[rates]
+        if begin == end:
+            return tuple(begin)
         quarter, second = divmod(second, QUARTER)
-        noise = self._noise(day)
-        begin = self._bound(channel, day, noise)
-        end = self._bound(channel, day + 1, self._noise(day + 1, _NOISE.size))
         shape, weights = self._spread(channel, day, noise)
-        sums, parts = [0] * len(begin), [0] * len(begin)
-        active = 0
+        sums, parts, active = [0] * len(begin), [0] * len(begin), 0
         for start, stop, rate in shape.segments:
             sums[rate] += weights[stop] - weights[start]
             if start <= quarter:
@@ -100,8 +108,8 @@ class Household:
         if second:
             part = parts[active] + weights[quarter + 1] - weights[quarter]
             difference = end[active] - begin[active]
-            next_quarter = begin[active] + difference * part // (sums[active] or 1)
-            energies[active] += (next_quarter - energies[active]) * second // QUARTER
+            following = begin[active] + difference * part // (sums[active] or 1)
+            energies[active] += (following - energies[active]) * second // QUARTER
         return tuple(energies)
 
     def total(self, channel: int, utc: int) -> int:
@@ -117,62 +125,32 @@ class Household:
         if day < 0:
             return [[0] * (stop - first)] * CHANNELS
         if stop == 1:
-            noise = self._noise(day, _NOISE.size)
-            return [[sum(self._bound(channel, day, noise))] for channel in range(CHANNELS)]
+            bounds = self._bounds(day, self._noise(day, _NOISE.size))
+            return [[sum(bounds[rates])] for rates in self._slices]
         noise, after = self._noise(day), self._noise(day + 1, _NOISE.size)
-        return [
-            self._quarters(channel, day, (noise, after), slice(first, stop))
-            for channel in range(CHANNELS)
-        ]
-
-    def _quarters(
-        self, channel: int, day: int, noises: tuple[bytes, bytes], wanted: slice
-    ) -> list[int]:
-        noise = noises[0]
-        first, stop = wanted.start, wanted.stop
-        begin = self._bound(channel, day, noise)
-        end = self._bound(channel, day + 1, noises[1])
-        total = sum(begin)
-        if begin == end:
-            return [total] * (stop - first)
-        shape, weights = self._spread(channel, day, noise)
-        sums = [0] * len(begin)
-        for start, last, rate in shape.segments:
-            sums[rate] += weights[last] - weights[start]
-        done = [0] * len(begin)
-        totals: list[int] = []
-        for start, last, rate in shape.segments:
-            whole = sums[rate] or 1
-            difference = end[rate] - begin[rate]
-            before = done[rate] * difference // whole
-            # Everything but this rate stands still in the segment.
-            base = total - before
-            offset = weights[start] - done[rate]
-            low, high = max(start, first), min(last, stop)
-            if low < high:
-                totals += [
-                    base + (weight - offset) * difference // whole for weight in weights[low:high]
-                ]
-            done[rate] += weights[last] - weights[start]
-            total = base + done[rate] * difference // whole
-        return totals
+        begins, ends = self._bounds(day, noise), self._bounds(day + 1, after)
+        columns = []
+        for channel, rates in enumerate(self._slices):
+            begin, end = begins[rates], ends[rates]
+            if begin == end:
+                columns.append([sum(begin)] * (stop - first))
+            else:
+                shape, weights = self._spread(channel, day, noise)
+                columns.append(_share_out(shape, weights, (begin, end), first, stop))
+        return columns
 
     def _noise(self, day: int, count: int = _NOISE.size + CHANNELS * QUARTERS) -> bytes:
         """Noise of a day; a short stretch is the beginning of the long one."""
         return shake_128(_KEY.pack(self._seed, day)).digest(count)
 
-    def _bound(self, channel: int, day: int, noise: bytes) -> list[int]:
-        """Energy by rate at the beginning of a day, which draws on that day's noise."""
-        pattern = self._pattern
-        if day >= len(pattern.days):
-            pattern.extend(day)
-        draws = _NOISE.unpack_from(noise)[channel * _MOST_RATES :]
-        scale = self._scales[channel]
+    def _bounds(self, day: int, noise: bytes) -> list[int]:
+        """All counters at the beginning of a day, which draws on that day's noise."""
+        if day >= len(self._pattern.days):
+            self._pattern.extend(day)
+        draws: tuple[int, ...] = _NOISE.unpack_from(noise)
         return [
-            scale * (totals[day] + (swing[day] * draw >> 16)) // MEAN_DAY
-            for totals, swing, draw in zip(
-                pattern.totals[channel], pattern.swing[channel], draws, strict=False
-            )
+            scale * (totals[day] + (swings[day] * draw >> 16)) // MEAN_DAY
+            for (totals, swings, scale), draw in zip(self._counters, draws, strict=False)
         ]
 
     def _spread(self, channel: int, day: int, noise: bytes) -> tuple[Shape, list[int]]:
@@ -181,3 +159,27 @@ class Household:
         start = _NOISE.size + channel * QUARTERS
         factors = noise[start : start + QUARTERS].translate(shape.noise)
         return shape, list(accumulate(map(mul, shape.weights, factors), initial=0))
+
+
+def _share_out(
+    shape: Shape, weights: list[int], bounds: tuple[list[int], list[int]], first: int, stop: int
+) -> list[int]:
+    """Totals of one channel at the starts of quarters, from its rates at both ends of the day."""
+    begin, end = bounds
+    total = sum(begin)
+    sums, done = [0] * len(begin), [0] * len(begin)
+    for start, last, rate in shape.segments:
+        sums[rate] += weights[last] - weights[start]
+    totals: list[int] = []
+    for start, last, rate in shape.segments:
+        whole, difference = sums[rate] or 1, end[rate] - begin[rate]
+        # Everything but this rate stands still in the segment.
+        still = total - done[rate] * difference // whole
+        low, high = max(start, first), min(last, stop)
+        if low < high:
+            # still + (weight - weights[start] + done) * difference // whole, in fewer steps.
+            constant = still * whole + (done[rate] - weights[start]) * difference
+            totals += [(weight * difference + constant) // whole for weight in weights[low:high]]
+        done[rate] += weights[last] - weights[start]
+        total = still + done[rate] * difference // whole
+    return totals

@@ -137,11 +137,13 @@ class BillingProfile(Periodic):
     def _part(self, meter: SimulatedMeter, run: Run, first: int, stop: int) -> bytes:
         head = bytes((2, len(self.columns)))
         rows = []
+        channels = {register.channel for register in self._registers}
         for number in range(first, stop):
             instant = self.grid.instant(number, meter.zone)
+            counted = {c: meter.energy(c, instant - run.offset) for c in channels}
             rows.append(head + stamp(meter.zone.stamp(instant)))
             rows += [
-                b"\x06" + register.reading(meter, instant - run.offset).to_bytes(4, "big")
+                b"\x06" + register.of(counted[register.channel]).to_bytes(4, "big")
                 for register in self._registers
             ]
         return b"".join(rows)

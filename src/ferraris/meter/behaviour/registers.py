@@ -41,14 +41,13 @@ class Energy(Behaviour):
         self.channel = channel
         self.rate = rate
 
-    def reading(self, meter: SimulatedMeter, utc: int) -> int:
-        """Watt-hours or var-hours counted until `utc`."""
-        rates = meter.energy(self.channel, utc)
+    def of(self, rates: tuple[int, ...]) -> int:
+        """What the register shows when its channel has counted these energies by rate."""
         return rates[self.rate - 1] if self.rate else sum(rates)
 
     def value(self, meter: SimulatedMeter, attribute: int, now: int) -> bytes:
         """Attribute 2."""
-        return encoded(Tag.DOUBLE_LONG_UNSIGNED, self.reading(meter, now))
+        return encoded(Tag.DOUBLE_LONG_UNSIGNED, self.of(meter.energy(self.channel, now)))
 
     def act(self, meter: SimulatedMeter, method: int, data: bytes | None, now: int) -> bytes | None:
         """Energy registers are never reset."""

@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from meter_asking import CLOCK, NOW, act, entries, get, put, rows, stamped
+
+from ferraris.data.kinds import octet_string
+from ferraris.messaging.dlms.association.server import Incident
+from ferraris.messaging.dlms.enumerations import ActionResult
+from ferraris.meter.fleet import Fleet
+
+STANDARD, FRAUD = "0-0:99.98.0*255", "0-0:99.98.1*255"
+
+
+def test_the_log_begins_with_power_up_and_knows_the_seasons(fleet: Fleet) -> None:
+    log = rows(fleet[0], STANDARD)
+    assert [row[1] for row in log] == [2, 3, 3, 3, 3, 3]
+    assert get(fleet[0], STANDARD, 7, 7) == 6
+    summer = int(datetime(2026, 3, 29, 1, tzinfo=UTC).timestamp())
+    assert log[-1][0] == fleet.template.zone.stamp(summer)
+    assert get(fleet[0], "0-0:96.11.0*255", 1) == 3
+
+
+def test_setting_the_clock_is_logged_with_both_times(fleet: Fleet) -> None:
+    zone = fleet.template.zone
+    assert put(fleet[0], CLOCK, 8, 2, octet_string(zone.stamp(NOW - 5000))) == 0
+    log = rows(fleet[0], STANDARD)
+    assert log[-2:] == [(zone.stamp(NOW), 4), (zone.stamp(NOW - 5000), 5)]
+    assert rows(fleet[0], STANDARD, stamped(fleet[0], NOW - 5000, NOW - 5000)) == log[-1:]
+    assert rows(fleet[0], STANDARD, entries(7, 0)) == log[-2:]
+    assert len(rows(fleet[1], STANDARD)) == 6
+
+
+def test_failed_logins_go_to_the_fraud_log(fleet: Fleet) -> None:
+    fleet[0].incident(Incident.WRONG_PASSWORD, 2, NOW + 0.5)
+    assert rows(fleet[0], FRAUD) == [(fleet.template.zone.stamp(NOW), 46)]
+    assert get(fleet[0], "0-0:96.11.1*255", 1) == 46
+    assert rows(fleet[1], FRAUD) == []
+
+
+def test_clearing_is_an_event(fleet: Fleet) -> None:
+    assert act(fleet[0], STANDARD, 7, 1) == ActionResult.SUCCESS
+    assert [row[1] for row in rows(fleet[0], STANDARD)] == [255]
+    later = NOW + 60 * 86400
+    assert [row[1] for row in rows(fleet[0], STANDARD, now=later)] == [255, 3]
+    assert act(fleet[0], STANDARD, 7, 1, now=later) == ActionResult.SUCCESS
+    assert get(fleet[0], STANDARD, 7, 7, now=later) == 1
+
+
+def test_a_full_log_keeps_the_newest(fleet: Fleet) -> None:
+    for second in range(300):
+        fleet[0].incident(Incident.REPLAY, 1, NOW + second)
+    log = rows(fleet[0], FRAUD, now=NOW + 300)
+    assert len(log) == 255
+    assert log[-1][0] == fleet.template.zone.stamp(NOW + 299)
