@@ -332,7 +332,8 @@ def _find(class_id: int, logical_name: bytes, access: Access) -> ObjectEntry:
     entry = access.device.objects.get(key) if key in visible else None
     if entry is not None:
         return entry
-    if any(name == logical_name for _, name in visible):
+    named = (other for other in visible if other[1] == logical_name and other != key)
+    if any(other in access.device.objects for other in named):
         raise AccessRefused(DataAccessResult.OBJECT_CLASS_INCONSISTENT)
     raise AccessRefused(DataAccessResult.OBJECT_UNDEFINED)
 
