@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ferraris.client import (
         BlockingMeter,
         HighGMAC,
+        Kind,
         Meter,
         NoSecurity,
         Password,
@@ -47,6 +48,7 @@ __all__ = [
     "Event",
     "HighGMAC",
     "IncompatibleError",
+    "Kind",
     "LineError",
     "Meter",
     "NoSecurity",
@@ -70,6 +72,7 @@ _HOMES = {
     "ferraris.client": (
         "BlockingMeter",
         "HighGMAC",
+        "Kind",
         "Meter",
         "NoSecurity",
         "Password",

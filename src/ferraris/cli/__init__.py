@@ -1,0 +1,1 @@
+"""The command line: commands only. Each loads its machinery when it runs."""

@@ -2,6 +2,7 @@
 
 from ferraris.client.blocking import BlockingMeter, open_meter
 from ferraris.client.connecting import Connecting, connect
+from ferraris.client.kind import Kind
 from ferraris.client.meter import BrowsedAttribute, BrowsedObject, Meter
 from ferraris.client.profile import ProfileLayout
 from ferraris.client.security import HighGMAC, NoSecurity, Password, Security
@@ -12,6 +13,7 @@ __all__ = [
     "BrowsedObject",
     "Connecting",
     "HighGMAC",
+    "Kind",
     "Meter",
     "NoSecurity",
     "Password",

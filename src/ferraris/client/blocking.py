@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import TypeVar
 
 from ferraris.client.connecting import ClientStack, Connecting, connect
+from ferraris.client.kind import Kind
 from ferraris.client.meter import BrowsedObject, Meter, Name
 from ferraris.client.profile import ProfileLayout
 from ferraris.client.security import Security
@@ -40,6 +41,7 @@ def open_meter(
     timeout_s: float = 10.0,
     device: str = "",
     zone: tzinfo | None = None,
+    kind: Kind | None = None,
     counter_object: str | None = None,
 ) -> BlockingMeter:
     """Open an association and block until it is open; arguments as for `connect`.
@@ -54,6 +56,7 @@ def open_meter(
         timeout_s=timeout_s,
         device=device,
         zone=zone,
+        kind=kind,
         counter_object=counter_object,
     )
     return BlockingMeter(_open(connecting))
@@ -128,6 +131,10 @@ class BlockingMeter:
     def read(self, name: Name) -> Reading:
         """See `Meter.read`."""
         return run(self._meter.read(name))
+
+    def read_many(self, names: Sequence[Name]) -> list[Reading]:
+        """See `Meter.read_many`."""
+        return run(self._meter.read_many(names))
 
     def profile(
         self,

@@ -9,6 +9,7 @@ from datetime import tzinfo
 from types import TracebackType
 
 from ferraris.client import services
+from ferraris.client.kind import Kind
 from ferraris.client.meter import Meter
 from ferraris.client.security import HighGMAC, NoSecurity, Security
 from ferraris.core.errors import DecodeError, RefusedError, SecurityError, UsageError
@@ -43,6 +44,7 @@ def connect(
     timeout_s: float = 10.0,
     device: str = "",
     zone: tzinfo | None = None,
+    kind: Kind | None = None,
     counter_object: str | None = None,
 ) -> Connecting:
     """Open an association with the meter at `url`.
@@ -57,6 +59,7 @@ def connect(
         timeout_s: silence after which the connection or an exchange has failed.
         device: name of the meter in readings; by default its URL.
         zone: time zone for clocks that do not tell theirs.
+        kind: what is known of this kind of meter; the same one for all meters of the kind.
         counter_object: where the public client reads the invocation counter that `HighGMAC` does
             not know, such as "0-0:43.1.1*255"; by default the usual places are tried.
     """
@@ -68,6 +71,7 @@ def connect(
         timeout_s=timeout_s,
         device=device,
         zone=zone,
+        kind=kind,
         counter_object=counter_object,
     )
 
@@ -85,6 +89,7 @@ class Connecting:
         timeout_s: float,
         device: str,
         zone: tzinfo | None,
+        kind: Kind | None,
         counter_object: str | None,
     ) -> None:
         self._endpoint = endpoint
@@ -94,6 +99,7 @@ class Connecting:
         self._timeout_s = timeout_s
         self._device = device or str(endpoint)
         self._zone = zone
+        self._kind = kind
         self._counter_object = counter_object
         self._meter: Meter | None = None
 
@@ -125,7 +131,13 @@ class Connecting:
             self._endpoint, client, self._server, security, timeout_s=self._timeout_s
         )
         driver = await dial(self._endpoint, stack, self._timeout_s)
-        return await associate(driver, association, device=self._device, zone=self._zone)
+        return await associate(
+            driver,
+            association,
+            device=self._device,
+            zone=self._zone,
+            kind=self._kind if client == self._client else None,
+        )
 
 
 def client_stack(
@@ -154,10 +166,11 @@ async def associate(
     *,
     device: str = "",
     zone: tzinfo | None = None,
+    kind: Kind | None = None,
 ) -> Meter:
     """Open the association on a driver, whichever it is."""
     await driver.open()
-    return Meter(driver, association, device=device, zone=zone)
+    return Meter(driver, association, device=device, zone=zone, kind=kind)
 
 
 async def learn_counter(

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import datetime, tzinfo
 from typing import Any, NamedTuple, TypeVar
 
 from ferraris.client import services
+from ferraris.client.kind import Kind
 from ferraris.client.profile import ProfileLayout, read_layout, read_rows
 from ferraris.core.errors import DecodeError, RefusedError, UsageError
 from ferraris.data import axdr, units
@@ -89,11 +91,12 @@ class Meter:
         *,
         device: str = "",
         zone: tzinfo | None = None,
+        kind: Kind | None = None,
     ) -> None:
         self._driver = driver
         self._association = association
         self._objects: dict[Obis, ObjectListElement] | None = None
-        self._scalers: dict[tuple[int, Obis], tuple[int, int]] = {}
+        self.kind = kind or Kind()
         self.device = device
         self.zone = zone
 
@@ -177,26 +180,34 @@ class Meter:
         list is asked when the meter knows no such object.
         """
         obis = _obis(name)
-        if self._objects is None:
-            try:
-                return await self._read_as(_usual_class(obis), obis)
-            except RefusedError as refused:
-                if refused.reason not in _ELSEWHERE:
-                    raise
-                first = refused
-            try:
-                await self.object_list()
-            except RefusedError:
-                raise first from None
-        assert self._objects is not None
-        found = self._objects.get(obis)
-        if found is None:
-            raise RefusedError(
-                f"{obis} is not among the {len(self._objects)} objects that this client sees",
-                reason=DataAccessResult.OBJECT_UNDEFINED,
-                where="client",
-            )
-        return await self._read_as(found.class_id, obis)
+        known = self.kind.classes.get(obis)
+        if known is None:
+            return await self._read_unknown(obis)
+        return await self._read_as(known, obis)
+
+    async def read_many(self, names: Sequence[Name]) -> list[Reading]:
+        """Read the values of several objects, many in one request where that was negotiated.
+
+        Objects that the meter refuses are left out: what is missing from the answer is missing
+        from the meter, or hidden from this client.
+        """
+        found: dict[Obis, Reading] = {}
+        known: list[tuple[int, Obis]] = []
+        for name in names:
+            obis = _obis(name)
+            class_id = self.kind.classes.get(obis)
+            if class_id is None or (class_id in _SCALED and not self._is_scaled(class_id, obis)):
+                with suppress(RefusedError):
+                    found[obis] = await self.read(obis)
+            else:
+                known.append((class_id, obis))
+        wanted = [(AttributeDescriptor(class_id, obis, 2), None) for class_id, obis in known]
+        if wanted:
+            results = await services.get_list(self._driver, self.negotiated, wanted)
+            for (class_id, obis), result in zip(known, results, strict=True):
+                if isinstance(result, bytes):
+                    found[obis] = self._reading(class_id, obis, result)
+        return [found[obis] for obis in map(_obis, names) if obis in found]
 
     async def profile(
         self,
@@ -214,8 +225,12 @@ class Meter:
         return known.series(octets, self.device, self.zone)
 
     async def profile_layout(self, name: Name) -> ProfileLayout:
-        """What the profile `name` captures."""
-        return await read_layout(self, _obis(name))
+        """What the profile `name` captures; asked once for each kind of meter."""
+        obis = _obis(name)
+        known = self.kind.layouts.get(obis)
+        if known is None:
+            known = self.kind.layouts[obis] = await read_layout(self, obis)
+        return known
 
     async def object_list(self) -> Sequence[ObjectListElement]:
         """Every object that this client sees, with class, version and rights."""
@@ -256,28 +271,61 @@ class Meter:
         protected = self._association.parameters.ciphered
         return await services.act(self._driver, self.negotiated, method, data, protected=protected)
 
+    async def _read_unknown(self, obis: Obis) -> Reading:
+        """Guess the class, then look it up; what worked is remembered for the kind."""
+        if self._objects is None:
+            guess = _usual_class(obis)
+            try:
+                reading = await self._read_as(guess, obis)
+            except RefusedError as refused:
+                if refused.reason not in _ELSEWHERE:
+                    raise
+                first = refused
+            else:
+                self.kind.classes[obis] = guess
+                return reading
+            try:
+                await self.object_list()
+            except RefusedError:
+                raise first from None
+        assert self._objects is not None
+        found = self._objects.get(obis)
+        if found is None:
+            raise RefusedError(
+                f"{obis} is not among the {len(self._objects)} objects that this client sees",
+                reason=DataAccessResult.OBJECT_UNDEFINED,
+                where="client",
+            )
+        self.kind.classes[obis] = found.class_id
+        return await self._read_as(found.class_id, obis)
+
     async def _read_as(self, class_id: int, obis: Obis) -> Reading:
-        descriptor = AttributeDescriptor(class_id, obis, 2)
-        value: Any = plain(axdr.decode(await services.get(self._driver, descriptor)))
+        octets = await services.get(self._driver, AttributeDescriptor(class_id, obis, 2))
+        if class_id in _SCALED:
+            await self._scaler(class_id, obis)
+        reading = self._reading(class_id, obis, octets)
+        if class_id in _TIMED:
+            reading = reading._replace(time=await self._capture_time(class_id, obis))
+        return reading
+
+    def _reading(self, class_id: int, obis: Obis, octets: bytes) -> Reading:
+        """The value of an object whose scaler, if it has one, is known."""
+        value: Any = plain(axdr.decode(octets))
         unit = None
         if class_id in _SCALED:
-            scaler, code = await self._scaler(class_id, obis)
+            scaler, code = self.kind.scalers[class_id, obis]
             unit = units.unit(code)
             if type(value) in (int, float):
                 value = units.scale(value, scaler)
-        time = None
-        if class_id in _TIMED:
-            time = await self._capture_time(class_id, obis)
-        return Reading(
-            self.device, obis, value, unit, time, origin=f"dlms class {class_id} attribute 2"
-        )
+        return Reading(self.device, obis, value, unit, origin=f"dlms class {class_id} attribute 2")
 
-    async def _scaler(self, class_id: int, obis: Obis) -> tuple[int, int]:
-        known = self._scalers.get((class_id, obis))
-        if known is None:
+    def _is_scaled(self, class_id: int, obis: Obis) -> bool:
+        return (class_id, obis) in self.kind.scalers
+
+    async def _scaler(self, class_id: int, obis: Obis) -> None:
+        if not self._is_scaled(class_id, obis):
             found = await self.get(_SCALED[class_id], obis)
-            known = self._scalers[class_id, obis] = (found.scaler, found.unit)
-        return known
+            self.kind.scalers[class_id, obis] = (found.scaler, found.unit)
 
     async def _capture_time(self, class_id: int, obis: Obis) -> datetime | None:
         attribute = (

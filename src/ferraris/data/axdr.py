@@ -112,7 +112,7 @@ def skip(octets: bytes, position: int = 0, limits: Limits = DEFAULT_LIMITS) -> i
         size = _SIZES[tag]
         if size:
             if position + size > total:
-                raise _short(tag, octets, position)
+                raise _short(tag, octets, position + 1)
             position += size
         elif tag in (1, 2):
             if len(pending) >= min(limits.max_depth, _MAX_DEPTH):
@@ -185,7 +185,7 @@ def _element(octets: bytes, position: int, limits: Limits, depth: int) -> tuple[
         try:
             return (tag, unpack(octets, position + 1)[0]), position + 1 + size
         except struct.error:
-            raise _short(tag, octets, position) from None
+            raise _short(tag, octets, position + 1) from None
     if tag == 2 or tag == 1:  # noqa: PLR1714 - faster than a membership test
         return _elements(tag, octets, position, limits, depth)
     reader = _READERS.get(tag)
@@ -212,7 +212,7 @@ def _elements(
             try:
                 append((kind, unpack(octets, position + 1)[0]))
             except struct.error:
-                raise _short(kind, octets, position) from None
+                raise _short(kind, octets, position + 1) from None
             position += 1 + size
         else:
             element, position = _element(octets, position, limits, depth)

@@ -14,7 +14,7 @@ from struct import Struct
 __all__ = ["DAY", "Zone"]
 
 DAY = 86400
-_DATE_TIME = Struct(">HBBBBBBBhB")  # 12 octets of a date-time [gb §4.1.6.1]
+_DATE_TIME = Struct(">HBBBBBBBhB")  # 12 octets of a date-time [facts-g]
 _UNSPECIFIED_DEVIATION = -0x8000
 _SUMMER = 0x80  # clock status: daylight saving active [facts-g]
 _CHANGE_HOUR = 3600  # both changes happen at 01:00 UTC

@@ -1,0 +1,127 @@
+"""Who we are to a meter: security from options, from the environment, or from a file of keys."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from ferraris.client.security import HighGMAC, NoSecurity, Password, Security
+from ferraris.core.errors import UsageError
+from ferraris.keys.secrets import secret
+
+__all__ = ["Credentials", "security_of"]
+
+_WAYS = {
+    "none": "none",
+    "lowest": "none",
+    "public": "none",
+    "password": "password",
+    "low": "password",
+    "lls": "password",
+    "gmac": "gmac",
+    "high": "gmac",
+    "hls5": "gmac",
+}
+
+
+@dataclass(slots=True)
+class Credentials:
+    """What the options said; secrets still as references."""
+
+    auth: str | None = None
+    key: str | None = None
+    auth_key: str | None = None
+    password: str | None = None
+    system_title: str | None = None
+    counter: int | None = None
+    protection: str = "both"
+    keys_file: str | None = None
+    url: str = ""
+
+
+def security_of(given: Credentials) -> Security:
+    """The security value that `connect` takes; `UsageError` when something is missing."""
+    if given.keys_file is not None:
+        return _from_file(given, _entry(given.keys_file, given.url))
+    way = _way(given)
+    if way == "password":
+        reference = given.password or given.key
+        if reference is None:
+            raise UsageError("--auth password needs --password SECRET")
+        return Password(secret(reference, form="text", kind="password", warn=_warn))
+    if way == "gmac":
+        if given.key is None or given.auth_key is None:
+            raise UsageError("--auth gmac needs --key SECRET and --auth-key SECRET")
+        key = secret(given.key, kind="encryption_key", warn=_warn)
+        auth_key = secret(given.auth_key, kind="authentication_key", warn=_warn)
+        return _high(given, key, auth_key)
+    return NoSecurity()
+
+
+def _way(given: Credentials) -> str:
+    if given.auth is None:
+        if given.key is not None or given.auth_key is not None:
+            return "gmac"
+        return "none" if given.password is None else "password"
+    try:
+        return _WAYS[given.auth.lower()]
+    except KeyError:
+        raise UsageError(f"--auth is none, password or gmac, not {given.auth}") from None
+
+
+def _high(given: Credentials, key: bytes, auth_key: bytes) -> HighGMAC:
+    more: dict[str, Any] = {"protection": given.protection}
+    if given.system_title is not None:
+        more["system_title"] = _title(given.system_title)
+    if given.counter is not None:
+        more["invocation_counter"] = given.counter
+    return HighGMAC(key, auth_key, **more)
+
+
+def _from_file(given: Credentials, entry: Mapping[str, Any]) -> Security:
+    way = "gmac" if given.auth is None else _way(given)
+    try:
+        if way == "password":
+            return Password(str(entry["password"]).encode())
+        if way == "gmac":
+            key = bytes.fromhex(entry["encryption_key"])
+            return _high(given, key, bytes.fromhex(entry["authentication_key"]))
+    except (KeyError, TypeError, ValueError):
+        raise UsageError(f"{given.keys_file}: the line of {given.url} is incomplete") from None
+    return NoSecurity()
+
+
+def _entry(file: str, url: str) -> Mapping[str, Any]:
+    """The line of a file of keys that speaks of this URL; its only line whatever the URL."""
+    try:
+        lines = Path(file).read_text(encoding="utf-8").splitlines()
+        entries = [json.loads(line) for line in lines if line.strip()]
+    except OSError as error:
+        raise UsageError(f"{file}: {error.strerror}") from None
+    except ValueError:
+        raise UsageError(f"{file}: not a file of keys, one JSON object a line") from None
+    for entry in entries:
+        if isinstance(entry, dict) and entry.get("url") == url:
+            return entry
+    if len(entries) == 1 and isinstance(entries[0], dict):
+        return entries[0]
+    raise UsageError(f"{file} has no keys for {url}")
+
+
+def _title(text: str) -> bytes:
+    try:
+        title = bytes.fromhex(text)
+    except ValueError:
+        raise UsageError("a system title is written in hexadecimal") from None
+    if len(title) != 8:
+        raise UsageError(f"a system title has 8 octets, not {len(title)}")
+    return title
+
+
+def _warn(message: str) -> None:
+    typer.echo(f"ferraris: warning: {message}", err=True)

@@ -1,0 +1,209 @@
+"""`ferraris decode`: explain any telegram."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ferraris.cli.failures import BAD_INPUT, DONE, exit_code, failure, one_line
+from ferraris.core.errors import UsageError
+
+if TYPE_CHECKING:
+    from ferraris.cli.protected import Secrets
+    from ferraris.cli.telegram import Telegram
+
+__all__ = ["register"]
+
+_MOST_OCTETS = 64 << 20
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("decode")(decode)
+
+
+def decode(
+    source: Annotated[
+        str,
+        typer.Argument(metavar="[HEX|FILE|-]", help="A telegram, a file of one, or - for input."),
+    ] = "-",
+    family: Annotated[
+        str | None, typer.Option("--as", metavar="NAME", help="data, apdu, hdlc or wrapper.")
+    ] = None,
+    key: Annotated[
+        str | None, typer.Option(metavar="SECRET", help="Encryption key: @FILE or env:NAME.")
+    ] = None,
+    auth_key: Annotated[
+        str | None, typer.Option(metavar="SECRET", help="Authentication key: @FILE or env:NAME.")
+    ] = None,
+    system_title: Annotated[
+        str | None, typer.Option(metavar="HEX", help="The sender's, when the telegram has none.")
+    ] = None,
+    decrypted: Annotated[
+        bool, typer.Option("--decrypted", help="Contents are plain behind their security header.")
+    ] = False,
+    lines: Annotated[
+        bool,
+        typer.Option("--lines", help="One telegram a line; a bad line does not stop the rest."),
+    ] = False,
+    explain: Annotated[bool, typer.Option("--explain", help="Show what every octet says.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a telegram.")] = False,
+) -> int:
+    """Explain a telegram: HDLC frames, wrapper units, APDUs, COSEM data.
+
+    Without --as, whatever fits first is taken: framing proven by its checksum, the wrapper, an
+    APDU, plain data. With --lines the exit code is 2 when any line was bad.
+    """
+    from ferraris.cli import telegram
+
+    secrets = _secrets(key, auth_key, system_title, decrypted)
+    if family is not None and family not in telegram.FAMILIES:
+        raise UsageError(f"--as knows {', '.join(telegram.FAMILIES)}, not {family}")
+    outcome = DONE
+    for item in _telegrams(source, lines):
+        if isinstance(item, UsageError):
+            found = telegram.Telegram(error=item)
+        else:
+            found = telegram.read(item, family, secrets)
+            if explain:
+                found.lines = _explained(item, found)
+        _show(found, as_json=as_json)
+        if found.error is not None:
+            outcome = BAD_INPUT if lines else exit_code(found.error, from_peer=False)
+    return outcome
+
+
+def _secrets(
+    key: str | None, auth_key: str | None, system_title: str | None, decrypted: bool
+) -> Secrets:
+    from ferraris.cli.protected import Secrets
+
+    if key is None and auth_key is None and system_title is None:
+        return Secrets(decrypted=decrypted)
+    from ferraris.keys.secrets import secret
+
+    def given(text: str | None) -> bytes | None:
+        return None if text is None else secret(text, warn=_warn)
+
+    title = None if system_title is None else _hex(system_title)
+    if title is not None and len(title) != 8:
+        raise UsageError(f"a system title has 8 octets, not {len(title)}")
+    return Secrets(given(key), given(auth_key), title, decrypted)
+
+
+def _warn(message: str) -> None:
+    typer.echo(f"ferraris: warning: {message}", err=True)
+
+
+def _telegrams(source: str, lines: bool) -> Iterator[bytes | UsageError]:
+    """Octets of each telegram; a line that is no hex is an error in its place."""
+    content = _content(source)
+    if not lines:
+        yield _octets(content)
+        return
+    for number, line in enumerate(content.splitlines(), 1):
+        text = line.split(b"#", 1)[0].strip()
+        if text:
+            try:
+                yield _hex(text.decode("latin-1"))
+            except UsageError as error:
+                yield UsageError(error.message, where=f"line {number}")
+
+
+def _content(source: str) -> bytes:
+    if source == "-":
+        content = sys.stdin.buffer.read(_MOST_OCTETS + 1)
+    elif len(source) < 4096 and (path := Path(source)).is_file():
+        with path.open("rb") as file:
+            content = file.read(_MOST_OCTETS + 1)
+    else:
+        return source.encode("utf-8", "surrogateescape")
+    if len(content) > _MOST_OCTETS:
+        raise UsageError(f"more than {_MOST_OCTETS >> 20} MiB of input")
+    return content
+
+
+def _octets(content: bytes) -> bytes:
+    """Hex in text, else the octets themselves, as they stand in a capture."""
+    try:
+        text = content.decode("ascii")
+    except UnicodeDecodeError:
+        return content
+    return _hex(text)
+
+
+def _hex(text: str) -> bytes:
+    digits = "".join(text.split()).replace(":", "").replace("-", "").removeprefix("0x")
+    try:
+        return bytes.fromhex(digits)
+    except ValueError:
+        shown = text if len(text) <= 40 else text[:40] + "…"
+        raise UsageError(f"neither hexadecimal nor a file: {shown!r}") from None
+
+
+def _explained(octets: bytes, found: Telegram) -> list[Any]:
+    from ferraris.cli.explained import explained
+
+    if found.protocol is None:
+        return []
+    return explained(octets, found.protocol)
+
+
+def _show(found: Telegram, *, as_json: bool) -> None:
+    if as_json:
+        _show_json(found)
+        return
+    if found.error is not None and found.data is None:
+        typer.echo(f"ferraris: {one_line(found.error)}", err=True)
+        return
+    from ferraris.cli.output import indented
+
+    typer.echo(f"protocol: {found.protocol}" + _also(found))
+    for line in found.lines:
+        typer.echo(f"{line.offset:5d}  {'  ' * line.depth}{line.octets.hex(' ')}  {line.text}")
+    if not found.lines:
+        for text in indented(found.data):
+            typer.echo(text)
+    _show_readings(found)
+    if found.error is not None:
+        typer.echo(f"ferraris: {one_line(found.error)}", err=True)
+
+
+def _also(found: Telegram) -> str:
+    return f"   (also fits: {', '.join(found.also)})" if found.also else ""
+
+
+def _show_readings(found: Telegram) -> None:
+    from ferraris.cli.output import indented
+
+    if found.readings:
+        typer.echo("readings:")
+    for reading in found.readings:
+        value = "".join(indented(reading["value"]))
+        unit = f" {reading['unit']}" if reading["unit"] else ""
+        name = f"  {reading['name']}" if reading["name"] else ""
+        typer.echo(f"  {reading['obis']:<18} {value}{unit}{name}")
+
+
+def _show_json(found: Telegram) -> None:
+    from ferraris.cli.output import json_text
+
+    device = {name: found.device.get(name) for name in ("id", "manufacturer", "version", "medium")}
+    shape: dict[str, Any] = {
+        "protocol": found.protocol,
+        "device": device,
+        "readings": found.readings,
+        "data": found.data,
+        "also": found.also,
+        "error": None if found.error is None else failure(found.error),
+    }
+    if found.lines:
+        shape["explain"] = [
+            {"offset": line.offset, "octets": line.octets, "depth": line.depth, "text": line.text}
+            for line in found.lines
+        ]
+    typer.echo(json_text(shape))

@@ -1,0 +1,242 @@
+"""`ferraris read`, `browse`, `set`, `act`: talk to a meter."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ferraris.core.errors import UsageError
+
+if TYPE_CHECKING:
+    from ferraris.cli.credentials import Credentials
+    from ferraris.data.readings import Reading, Series
+
+__all__ = ["register"]
+
+Url = Annotated[str, typer.Argument(metavar="URL", help="tcp://HOST:PORT, tcp+hdlc://…, sim://…")]
+Client = Annotated[int | None, typer.Option(help="Client address; by default that of --auth.")]
+Server = Annotated[int, typer.Option(help="Address of the logical device.")]
+Auth = Annotated[str | None, typer.Option(metavar="WAY", help="none, password or gmac (HLS 5).")]
+Key = Annotated[str | None, typer.Option(metavar="SECRET", help="Encryption key.")]
+AuthKey = Annotated[str | None, typer.Option(metavar="SECRET", help="Authentication key.")]
+PasswordText = Annotated[str | None, typer.Option("--password", metavar="SECRET", help="Password.")]
+Title = Annotated[str | None, typer.Option(metavar="HEX", help="Our system title, 8 octets.")]
+Counter = Annotated[int | None, typer.Option(help="Next invocation counter; else it is asked for.")]
+Protection = Annotated[str, typer.Option(help="both, authentication or encryption.")]
+KeysFile = Annotated[str | None, typer.Option("--keys", metavar="FILE", help="From meter run.")]
+Timeout = Annotated[float, typer.Option(help="Seconds of silence before giving up.")]
+AsJson = Annotated[bool, typer.Option("--json", help="JSON.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command("read")(read)
+    app.command("browse")(browse)
+    app.command("set")(set_)
+    app.command("act")(act)
+
+
+def read(
+    url: Url,
+    names: Annotated[list[str] | None, typer.Argument(metavar="OBIS...", help="Objects.")] = None,
+    profile: Annotated[str | None, typer.Option(metavar="OBIS", help="A profile too.")] = None,
+    since: Annotated[str | None, typer.Option(metavar="TIME", help="Rows after this time.")] = None,
+    until: Annotated[str | None, typer.Option(metavar="TIME", help="Rows up to this.")] = None,
+    client: Client = None,
+    server: Server = 1,
+    auth: Auth = None,
+    key: Key = None,
+    auth_key: AuthKey = None,
+    password: PasswordText = None,
+    system_title: Title = None,
+    counter: Counter = None,
+    protection: Protection = "both",
+    keys: KeysFile = None,
+    timeout: Timeout = 10.0,
+    as_json: AsJson = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Comma-separated values.")] = False,
+    parquet: Annotated[
+        str | None, typer.Option(metavar="FILE", help="The profile as a Parquet file.")
+    ] = None,
+) -> None:
+    """Read objects by name, and a profile by time.
+
+    Times are ISO 8601; without an offset they are UTC. Secrets are @FILE or env:NAME.
+    """
+    from ferraris.cli.credentials import Credentials
+    from ferraris.cli.values import parse_moment
+    from ferraris.data.obis import Obis
+
+    wanted = [Obis.parse(name) for name in names or ()]
+    if not wanted and profile is None:
+        raise UsageError("nothing to read: name an object, as in 1-0:1.8.0*255, or --profile")
+    if profile is None and (since or until or parquet):
+        raise UsageError("--since, --until and --parquet go with --profile")
+    named = None if profile is None else Obis.parse(profile)
+    first = None if since is None else parse_moment(since)
+    last = None if until is None else parse_moment(until)
+    given = Credentials(auth, key, auth_key, password, system_title, counter, protection, keys, url)
+    with _opened(given, client, server, timeout) as meter:
+        readings = [meter.read(name) for name in wanted]
+        series = None if named is None else meter.profile(named, first, last)
+    if parquet is not None and series is not None:
+        _write_parquet(series, parquet)
+        series = None
+    if as_json:
+        _show_json(url, readings, series)
+    elif as_csv:
+        _show_csv(readings, series)
+    else:
+        _show_text(readings, series)
+
+
+def browse(
+    url: Url,
+    values: Annotated[bool, typer.Option("--values", help="Read every attribute too.")] = False,
+    client: Client = None,
+    server: Server = 1,
+    auth: Auth = None,
+    key: Key = None,
+    auth_key: AuthKey = None,
+    password: PasswordText = None,
+    system_title: Title = None,
+    counter: Counter = None,
+    protection: Protection = "both",
+    keys: KeysFile = None,
+    timeout: Timeout = 10.0,
+    as_json: AsJson = False,
+) -> None:
+    """List the objects that a client sees, with their attributes when asked."""
+    from ferraris.cli.credentials import Credentials
+    from ferraris.cli.objects import show_objects
+    from ferraris.cli.progress import progress_bar
+
+    given = Credentials(auth, key, auth_key, password, system_title, counter, protection, keys, url)
+    with _opened(given, client, server, timeout) as meter, progress_bar("objects") as progress:
+        found = meter.browse(values=values, progress=progress)
+    show_objects(url, found, as_json=as_json)
+
+
+def set_(
+    url: Url,
+    attribute: Annotated[str, typer.Argument(metavar="CLASS/OBIS/ATTRIBUTE")],
+    value: Annotated[str, typer.Argument(metavar="VALUE", help="KIND:VALUE, as in unsigned:5.")],
+    client: Client = None,
+    server: Server = 1,
+    auth: Auth = None,
+    key: Key = None,
+    auth_key: AuthKey = None,
+    password: PasswordText = None,
+    system_title: Title = None,
+    counter: Counter = None,
+    protection: Protection = "both",
+    keys: KeysFile = None,
+    timeout: Timeout = 10.0,
+) -> None:
+    """Write an attribute.
+
+    Without an answer it is unknown whether the meter took the value: read it back.
+    """
+    from ferraris.cli.credentials import Credentials
+    from ferraris.cli.values import parse_object, parse_value
+    from ferraris.model.registry import newest
+
+    class_id, name, index = parse_object(attribute)
+    declared = newest(class_id)
+    known = None if declared is None else declared.attributes.get(index)
+    data = parse_value(value, None if known is None else known.type)
+    given = Credentials(auth, key, auth_key, password, system_title, counter, protection, keys, url)
+    with _opened(given, client, server, timeout) as meter:
+        meter.set_data(class_id, name, index, data)
+    typer.echo("done")
+
+
+def act(
+    url: Url,
+    method: Annotated[str, typer.Argument(metavar="CLASS/OBIS/METHOD")],
+    value: Annotated[
+        str | None, typer.Argument(metavar="[VALUE]", help="KIND:VALUE; by default integer:0.")
+    ] = None,
+    client: Client = None,
+    server: Server = 1,
+    auth: Auth = None,
+    key: Key = None,
+    auth_key: AuthKey = None,
+    password: PasswordText = None,
+    system_title: Title = None,
+    counter: Counter = None,
+    protection: Protection = "both",
+    keys: KeysFile = None,
+    timeout: Timeout = 10.0,
+) -> None:
+    """Invoke a method.
+
+    Without an answer it is unknown whether the meter did it: look before you repeat it.
+    """
+    from ferraris.cli.credentials import Credentials
+    from ferraris.cli.values import parse_object, parse_value
+    from ferraris.data.kinds import show
+    from ferraris.model.registry import newest
+
+    class_id, name, index = parse_object(method)
+    declared = newest(class_id)
+    known = None if declared is None else declared.methods.get(index)
+    data = parse_value(value or "integer:0", None if known is None else known.type)
+    given = Credentials(auth, key, auth_key, password, system_title, counter, protection, keys, url)
+    with _opened(given, client, server, timeout) as meter:
+        answer = meter.act_data(class_id, name, index, data)
+    typer.echo("done" if answer is None else f"done: {show(answer)}")
+
+
+def _opened(
+    given: Credentials, client: int | None, server: int, timeout_s: float
+) -> AbstractContextManager[Any]:
+    import ferraris
+    from ferraris.cli.credentials import security_of
+
+    security = security_of(given)
+    address = security.client if client is None else client
+    return ferraris.open(
+        given.url, client=address, server=server, security=security, timeout_s=timeout_s
+    )
+
+
+def _show_text(readings: list[Reading], series: Series | None) -> None:
+    from ferraris.cli.readings import table_lines, text_line
+
+    for reading in readings:
+        typer.echo(text_line(reading))
+    if series is not None:
+        for line in table_lines(series):
+            typer.echo(line)
+
+
+def _show_json(url: str, readings: list[Reading], series: Series | None) -> None:
+    from ferraris.cli.output import json_text
+    from ferraris.cli.readings import reading_shape, series_shape
+
+    shape: dict[str, Any] = {"version": 1, "meter": url}
+    shape["readings"] = [reading_shape(reading) for reading in readings]
+    shape["profile"] = None if series is None else series_shape(series)
+    typer.echo(json_text(shape))
+
+
+def _show_csv(readings: list[Reading], series: Series | None) -> None:
+    import csv
+
+    from ferraris.cli.readings import csv_rows
+
+    csv.writer(sys.stdout, lineterminator="\n").writerows(csv_rows(readings, series))
+
+
+def _write_parquet(series: Series, file: str) -> None:
+    try:
+        from ferraris.cli.columns_parquet import write_parquet
+    except ImportError:
+        raise UsageError("--parquet needs the data extra: pip install 'ferraris[data]'") from None
+    write_parquet(series, Path(file))
+    typer.echo(f"{file}: {len(series)} rows", err=True)

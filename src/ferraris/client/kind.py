@@ -1,0 +1,31 @@
+"""What all meters of one kind have in common, so that only the first of them is asked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from ferraris.data.obis import Obis
+
+if TYPE_CHECKING:
+    from ferraris.client.profile import ProfileLayout
+
+__all__ = ["Kind"]
+
+
+@dataclass(slots=True)
+class Kind:
+    """The static part of a kind of meter: same firmware, same configuration, same client.
+
+    Pass the same `Kind` to every `connect` of such meters. Nothing in it is personal or secret.
+    A meter that turns out different answers with rows of another width, which is a `DecodeError`.
+
+    Attributes:
+        classes: class of each object that was read by name.
+        scalers: scaler and unit of each register, by class and name.
+        layouts: columns of each profile.
+    """
+
+    classes: dict[Obis, int] = field(default_factory=dict)
+    scalers: dict[tuple[int, Obis], tuple[int, int]] = field(default_factory=dict)
+    layouts: dict[Obis, ProfileLayout] = field(default_factory=dict)
