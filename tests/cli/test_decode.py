@@ -46,7 +46,7 @@ def test_the_json_object_has_exactly_the_promised_keys(ferraris):
     [
         (HAN_FRAME, "hdlc"),
         ("7ea00801020110378d7e", "hdlc"),
-        ("0001001000010000", None),
+        ("0001001000010006" + "6203800100", None),
         ("0001001000010005" + "6203800100", "wrapper"),
         (GET, "apdu"),
         ("e6e600" + GET, "apdu"),
