@@ -13,7 +13,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
+from typing import Never
 
+from ferraris.core.layer import Layer
 from ferraris.headend.collect import Collector, Limits, Progress, Summary
 from ferraris.headend.collect.dlms import DlmsMeters, DlmsTarget
 from ferraris.headend.store import MeterEntry, Plan, Store
@@ -21,7 +23,7 @@ from ferraris.keys import KeyStore
 from ferraris.line import tcp
 from ferraris.line.url import Endpoint
 from ferraris.meter.fleet import Fleet
-from ferraris.meter.templates import residential
+from ferraris.meter.templates import template
 from ferraris.server.service import server_stack
 from ferraris.transport import profiles
 
@@ -75,7 +77,12 @@ class Demo:
 
     def __init__(self, settings: DemoSettings) -> None:
         self._settings = settings
-        self._fleet = Fleet(residential(), settings.meters, settings.seed)
+        self._fleet = Fleet(
+            template("residential"),
+            settings.meters,
+            settings.seed,
+            secret=secrets.token_bytes(32),
+        )
         self.store = Store.open(settings.folder / "ferraris.sqlite")
         self._keys = KeyStore.create(settings.folder / "keys.sqlite", secrets.token_urlsafe(24))
 
@@ -112,7 +119,7 @@ class Demo:
         self._meters.keep()
         return summary
 
-    def _meter_stack(self) -> object:
+    def _meter_stack(self) -> Layer[Never, None, bytes]:
         return server_stack(profiles.TCP, self._fleet.find, entropy=os.urandom, utc=time.time)
 
     def _register(self, endpoint: Endpoint) -> dict[str, DlmsTarget]:
@@ -127,7 +134,7 @@ class Demo:
                 name, endpoint, line["client"], line["server"], "gmac", title, "residential"
             )
             for kind in ("encryption_key", "authentication_key"):
-                wallet.append((name, kind, bytes.fromhex(line[kind])))  # type: ignore[literal-required]
+                wallet.append((name, kind, bytes.fromhex(line[kind])))
         self._keys.put_many(wallet)
         self.store.enrol(
             MeterEntry(target.meter, target.system_title) for target in targets.values()

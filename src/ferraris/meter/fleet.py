@@ -42,13 +42,20 @@ class KeysLine(TypedDict):
 class Fleet:
     """`count` meters of one template; raises `UsageError` unless there is at least one.
 
-    The same seed makes the same meters. Their invocation counters begin at `first_counter`: whoever
-    runs a fleet again with the same seed and real clients hands in more than was ever used, because
-    the keys are the same again.
+    The same seed makes the same households, numbers and system titles. Keys and passwords follow
+    from `secret`: whoever runs a fleet for real clients hands in fresh entropy at every start,
+    because the invocation counters begin anew and a key may never see the same one twice. Without
+    it, as in tests, they follow from the seed.
     """
 
     def __init__(
-        self, template: Template, count: int, seed: int = 0, first_counter: int = 0
+        self,
+        template: Template,
+        count: int,
+        seed: int = 0,
+        first_counter: int = 0,
+        *,
+        secret: bytes | None = None,
     ) -> None:
         if not 0 < count <= 1 << 32:
             raise UsageError("a fleet has at least one meter")
@@ -57,7 +64,8 @@ class Fleet:
         self.first_counter = first_counter
         self._count = count
         self._seed = seed
-        self._secret = blake2b(b"%d" % seed, digest_size=32, person=b"fleet").digest()
+        self._identity = blake2b(b"%d" % seed, digest_size=32, person=b"fleet").digest()
+        self._secret = blake2b(secret or self._identity, digest_size=32, person=b"keys").digest()
         self._meters: dict[int, SimulatedMeter] = {}
 
     def __len__(self) -> int:
@@ -110,25 +118,26 @@ class Fleet:
 
     def meter_seed(self, index: int) -> int:
         """Seed of the household, 64 bits."""
-        return int.from_bytes(self._derive(index, b"household", 8), "big")
+        return int.from_bytes(_derive(self._identity, index, b"household", 8), "big")
 
     def number(self, index: int) -> str:
         """Thirteen digits: three of the fleet, ten of the meter."""
-        return f"{self._secret[0] % 100:03d}{index:010d}"
+        return f"{self._identity[0] % 100:03d}{index:010d}"
 
     def system_title(self, index: int) -> bytes:
         """Eight octets."""
-        return self.maker + self._secret[1:2] + index.to_bytes(4, "big")
+        return self.maker + self._identity[1:2] + index.to_bytes(4, "big")
 
     def key(self, index: int, purpose: bytes) -> bytes:
         """A key of 16 octets."""
-        return self._derive(index, purpose, 16)
+        return _derive(self._secret, index, purpose, 16)
 
     def password(self, index: int) -> bytes:
         """Sixteen letters and digits."""
-        return b32encode(self._derive(index, b"password", 10))[:_PASSWORD_CHARACTERS]
+        return b32encode(_derive(self._secret, index, b"password", 10))[:_PASSWORD_CHARACTERS]
 
-    def _derive(self, index: int, purpose: bytes, octets: int) -> bytes:
-        return blake2b(
-            index.to_bytes(8, "big"), digest_size=octets, key=self._secret, person=purpose
-        ).digest()
+
+def _derive(secret: bytes, index: int, purpose: bytes, octets: int) -> bytes:
+    return blake2b(
+        index.to_bytes(8, "big"), digest_size=octets, key=secret, person=purpose
+    ).digest()

@@ -14,7 +14,6 @@ from ferraris.core.layer import Closed, Layer, Notice, To
 from ferraris.core.stack import Plain, over
 from ferraris.messaging.dlms.association.parameters import ServerOffer
 from ferraris.messaging.dlms.association.server import (
-    Incident,
     Indication,
     ServerAssociation,
 )
@@ -23,13 +22,10 @@ from ferraris.server.dispatch import serve
 from ferraris.transport.addresses import Addresses
 from ferraris.transport.profiles import Profile
 
-__all__ = ["Directory", "Observer", "Service", "server_stack"]
+__all__ = ["Directory", "Service", "server_stack"]
 
 Directory = Callable[[int], LogicalDevice | None]
 """Finds the logical device that has a server address."""
-
-Observer = Callable[[LogicalDevice, Incident, int], None]
-"""Hears of security incidents: the device, what happened, and the client address used."""
 
 _MAX_ASSOCIATIONS = 64  # on one line, so that a stranger cannot fill the memory with addresses
 
@@ -40,11 +36,9 @@ def server_stack(
     *,
     entropy: Callable[[int], bytes],
     utc: Callable[[], float],
-    on_incident: Observer | None = None,
 ) -> Layer[Never, None, bytes]:
     """A passive stack for one line: the profile's transport with a `Service` on top."""
-    service = Service(directory, entropy=entropy, utc=utc, on_incident=on_incident)
-    return over(service, profile.server_stack())
+    return over(Service(directory, entropy=entropy, utc=utc), profile.server_stack())
 
 
 class Service(Plain[Never, None, To[Addresses, bytes]]):
@@ -56,10 +50,8 @@ class Service(Plain[Never, None, To[Addresses, bytes]]):
         *,
         entropy: Callable[[int], bytes],
         utc: Callable[[], float],
-        on_incident: Observer | None = None,
     ) -> None:
         super().__init__()
-        self._on_incident = on_incident
         self._directory = directory
         self._entropy = entropy
         self._utc = utc
@@ -78,8 +70,8 @@ class Service(Plain[Never, None, To[Addresses, bytes]]):
             answer: bytes | None = self._serve(device, association, outcome, client_sap)
         else:
             answer = outcome.octets
-            if outcome.incident is not None and self._on_incident is not None:
-                self._on_incident(device, outcome.incident, client_sap)
+            if outcome.incident is not None:
+                device.incident(outcome.incident, client_sap, self._utc())
         floor = association.receive_floor
         if floor > device.receive_floor(client_sap):
             device.raise_receive_floor(client_sap, floor)

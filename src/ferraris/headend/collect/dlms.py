@@ -1,4 +1,4 @@
-"""How the collector reaches DLMS meters: addresses, keys leased in batches, one association each."""
+"""How the collector reaches DLMS meters: addresses, counters leased in batches, associations."""
 
 from __future__ import annotations
 
