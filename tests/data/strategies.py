@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import struct
 from typing import Any
 
@@ -25,12 +26,12 @@ def bit_strings(draw: Any) -> BitString:
 
 def _float32(raw: bytes) -> float:
     value: float = struct.unpack(">f", raw)[0]
-    return value if value == value else NotANumber(raw)
+    return NotANumber(raw) if math.isnan(value) else value
 
 
 def _float64(raw: bytes) -> float:
     value: float = struct.unpack(">d", raw)[0]
-    return value if value == value else NotANumber(raw)
+    return NotANumber(raw) if math.isnan(value) else value
 
 
 CONTENT: dict[int, st.SearchStrategy[Any]] = {

@@ -15,8 +15,8 @@ from ferraris.data.axdr import Limits
 from ferraris.data.date_time import DateTime
 from ferraris.data.kinds import NotANumber, Tag, plain, show
 
-from .mutation import survive
-from .strategies import DATA, SIMPLE
+from .mutation import survive  # noqa: TID252
+from .strategies import DATA, SIMPLE  # noqa: TID252
 
 CORPORA = Path(os.environ.get("FERRARIS_CORPORA", Path(__file__).parents[2] / "../shared/corpora"))
 
@@ -152,7 +152,7 @@ def test_offset_of_what_is_wrong(octets: str, offset: int) -> None:
         axdr.decode(raw)
     assert caught.value.offset == offset
     assert caught.value.where == "data"
-    if octets != "0600bc614e00" and octets != "020211011100ff":
+    if octets not in {"0600bc614e00", "020211011100ff"}:
         with pytest.raises(DecodeError):
             axdr.skip(raw)
 
@@ -289,7 +289,7 @@ def test_any_octets_raise_only_decode_errors() -> None:
 
 
 def test_skip_agrees_with_decode() -> None:
-    from .mutation import mutated
+    from .mutation import mutated  # noqa: TID252
 
     for octets in mutated(SEEDS, 4_000, seed=2):
         try:
@@ -303,7 +303,7 @@ def test_skip_agrees_with_decode() -> None:
         assert skipped == end, octets.hex()
 
 
-DATES = {"19ffffffffffffffffff8000ff": "*-*-* *:*:*.*", "1a07e802feff": "2024-02-last"}
+DATES = {"19ffffffffffffffffff8000ff": "*-*-* *:*:*", "1a07e802feff": "2024-02-last"}
 
 
 @pytest.mark.skipif(not CORPORA.is_dir(), reason="no corpora")

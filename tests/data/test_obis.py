@@ -44,7 +44,8 @@ def test_short_forms(spelling: str, code: str) -> None:
 
 @pytest.mark.parametrize(
     "spelling",
-    ["", "1", "1-0:1.8", "1-0:1.8.0*256", "a.b.c", "1.2.3.4", "0100010800", "1-0:1.8.0*255x", b"12345", "9999.1"],
+    ["", "1", "1-0:1.8", "1-0:1.8.0*256", "a.b.c", "1.2.3.4", "0100010800", "1-0:1.8.0*255x",
+     b"12345", "9999.1"],
 )  # fmt: skip
 def test_no_codes(spelling: str | bytes) -> None:
     with pytest.raises(UsageError):
