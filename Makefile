@@ -57,7 +57,7 @@ lint: $(STAMP)-base
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/lint-imports --no-logo
+	$(BIN)/lint-imports --no-logo --no-cache
 
 test: lint
 	$(BIN)/pytest -n auto -p randomly --randomly-seed=$(SEED)

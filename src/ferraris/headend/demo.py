@@ -6,26 +6,21 @@ store that leases counters, an embedded database.
 
 from __future__ import annotations
 
-import os
 import secrets
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Never
 
-from ferraris.core.layer import Layer
+from ferraris.data.readings import Reading
 from ferraris.headend.collect import Collector, Limits, Progress, Summary
 from ferraris.headend.collect.dlms import DlmsMeters, DlmsTarget
 from ferraris.headend.store import MeterEntry, Plan, Store
 from ferraris.keys import KeyStore
-from ferraris.line import tcp
 from ferraris.line.url import Endpoint
 from ferraris.meter.fleet import Fleet
+from ferraris.meter.serving import listen
 from ferraris.meter.templates import template
-from ferraris.server.service import server_stack
-from ferraris.transport import profiles
 
 __all__ = ["REGISTERS", "Demo", "DemoSettings"]
 
@@ -60,10 +55,12 @@ REGISTERS = (
 class DemoSettings:
     """How large the neighbourhood is, and where what it tells is kept.
 
-    `folder` gets the store and the key store; `concurrency` sessions run at a time.
+    `store` is the file of the store, `keys` that of the key store, which must not exist yet: the
+    meters get fresh keys at every start. `concurrency` sessions run at a time.
     """
 
-    folder: Path
+    store: str | Path
+    keys: Path
     meters: int = 100
     seed: int = 1
     concurrency: int = 64
@@ -83,14 +80,13 @@ class Demo:
             settings.seed,
             secret=secrets.token_bytes(32),
         )
-        self.store = Store.open(settings.folder / "ferraris.sqlite")
-        self._keys = KeyStore.create(settings.folder / "keys.sqlite", secrets.token_urlsafe(24))
 
     async def __aenter__(self) -> Demo:
-        self._server = await tcp.listen("127.0.0.1", 0, self._meter_stack)
-        port = self._server.sockets[0].getsockname()[1]
-        self._targets = self._register(Endpoint("tcp", "127.0.0.1", port))
-        self._meters = DlmsMeters(self._keys, self._targets, system_title=_CLIENT_TITLE)
+        self.store = Store.open(self._settings.store)
+        self._keys = KeyStore.create(self._settings.keys, secrets.token_urlsafe(24))
+        self._listening = await listen(self._fleet, Endpoint("tcp", "127.0.0.1", 0))
+        self.targets = self._register()
+        self._meters = DlmsMeters(self._keys, self.targets, system_title=_CLIENT_TITLE)
         return self
 
     async def __aexit__(
@@ -99,7 +95,7 @@ class Demo:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._server.close()
+        await self._listening.close()
         self._meters.keep()
         self._keys.close()
         self.store.close()
@@ -109,7 +105,7 @@ class Demo:
         collector = Collector(
             self.store,
             self._meters.open,
-            self._targets,
+            self.targets,
             Plan("demo", _PROFILE, 900, REGISTERS),
             limits=Limits(concurrency=self._settings.concurrency),
             progress=progress,
@@ -119,22 +115,32 @@ class Demo:
         self._meters.keep()
         return summary
 
-    def _meter_stack(self) -> Layer[Never, None, bytes]:
-        return server_stack(profiles.TCP, self._fleet.find, entropy=os.urandom, utc=time.time)
+    async def look(self, meter: str, names: Sequence[str]) -> dict[str, Reading]:
+        """Read a few registers of one meter now, past the plan."""
+        async with self._meters.open(self.targets[meter]) as face:
+            readings = await face.read_registers(names)
+        return {str(reading.name): reading for reading in readings}
 
-    def _register(self, endpoint: Endpoint) -> dict[str, DlmsTarget]:
+    def _register(self) -> dict[str, DlmsTarget]:
         """Hand the meters over to the head-end, as a delivery of meters would."""
         targets: dict[str, DlmsTarget] = {}
         wallet: list[tuple[str, str, bytes]] = []
         for place in range(len(self._fleet)):
-            line = self._fleet.line(place, str(endpoint))
+            line = self._listening.line(place)
             name = line["id"]
-            title = bytes.fromhex(line["system_title"])
             targets[name] = DlmsTarget(
-                name, endpoint, line["client"], line["server"], "gmac", title, "residential"
+                name,
+                self._listening.endpoint(place),
+                line["client"],
+                line["server"],
+                "gmac",
+                bytes.fromhex(line["system_title"]),
+                "residential",
             )
-            for kind in ("encryption_key", "authentication_key"):
-                wallet.append((name, kind, bytes.fromhex(line[kind])))
+            wallet += (
+                (name, "encryption_key", bytes.fromhex(line["encryption_key"])),
+                (name, "authentication_key", bytes.fromhex(line["authentication_key"])),
+            )
         self._keys.put_many(wallet)
         self.store.enrol(
             MeterEntry(target.meter, target.system_title) for target in targets.values()

@@ -36,9 +36,14 @@ def server_stack(
     *,
     entropy: Callable[[int], bytes],
     utc: Callable[[], float],
+    physical: int | None = None,
 ) -> Layer[Never, None, bytes]:
-    """A passive stack for one line: the profile's transport with a `Service` on top."""
-    return over(Service(directory, entropy=entropy, utc=utc), profile.server_stack())
+    """A passive stack for one line: the profile's transport with a `Service` on top.
+
+    `physical` is the device's own address on a line that it shares with others.
+    """
+    service = Service(directory, entropy=entropy, utc=utc)
+    return over(service, profile.server_stack(physical=physical))
 
 
 class Service(Plain[Never, None, To[Addresses, bytes]]):

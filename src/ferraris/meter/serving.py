@@ -1,0 +1,147 @@
+"""Fleets on the wire: listeners that carry thousands of simulated meters, and meters in process.
+
+Each listener carries up to 65,520 meters of a fleet as logical devices of their own address; a
+larger fleet takes the ports that follow.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Never
+
+from ferraris.client.security import HighGMAC
+from ferraris.core.errors import UsageError
+from ferraris.core.layer import Layer
+from ferraris.line import tcp
+from ferraris.line.url import Endpoint
+from ferraris.meter.fleet import Fleet, KeysLine
+from ferraris.meter.templates import template
+from ferraris.server.service import server_stack
+from ferraris.transport import profiles
+
+__all__ = ["Listening", "Simulation", "listen", "simulate"]
+
+_METERS_OF_A_LISTENER = 65_520
+_HDLC_METERS = 16_000  # upper HDLC addresses have 14 bits [hdlc-quoted]
+_PROFILES: dict[str, profiles.Profile] = {"tcp": profiles.TCP, "tcp+hdlc": profiles.HDLC}
+
+
+class Listening:
+    """The open listeners of a fleet."""
+
+    def __init__(self, fleet: Fleet, servers: list[asyncio.Server], scheme: str, host: str) -> None:
+        self.fleet = fleet
+        self._servers = servers
+        self._ports = [server.sockets[0].getsockname()[1] for server in servers]
+        self._scheme = scheme
+        self._host = host
+
+    def endpoint(self, index: int = 0) -> Endpoint:
+        """Where the meter with this place in the fleet listens."""
+        return Endpoint(self._scheme, self._host, self._ports[index // _METERS_OF_A_LISTENER])
+
+    def line(self, index: int) -> KeysLine:
+        """Address and secrets of one meter."""
+        return self.fleet.line(index, str(self.endpoint(index)))
+
+    async def close(self) -> None:
+        """Take no more connections."""
+        for server in self._servers:
+            server.close()
+
+
+async def listen(
+    fleet: Fleet,
+    endpoint: Endpoint,
+    *,
+    utc: Callable[[], float] = time.time,
+    entropy: Callable[[int], bytes] = os.urandom,
+) -> Listening:
+    """Let every meter of `fleet` answer at `endpoint`; port 0 takes any free one.
+
+    Raises `UsageError` for a line that meters cannot listen on, `LineError` for a port in use.
+    """
+    profile = _PROFILES.get(endpoint.scheme)
+    if profile is None:
+        raise UsageError(f"meters listen on tcp:// or tcp+hdlc://, not {endpoint.scheme}://")
+    if endpoint.scheme == "tcp+hdlc" and len(fleet) > _HDLC_METERS:
+        raise UsageError(f"at most {_HDLC_METERS} meters have an HDLC address on one line")
+    physical = endpoint.number("physical")
+    servers = []
+    for number in range(-(-len(fleet) // _METERS_OF_A_LISTENER)):
+
+        def stack(number: int = number) -> Layer[Never, None, bytes]:
+            directory = partial(fleet.find, listener=number)
+            return server_stack(profile, directory, entropy=entropy, utc=utc, physical=physical)
+
+        port = endpoint.port + number if endpoint.port else 0
+        servers.append(await tcp.listen(endpoint.host, port, stack))
+    return Listening(fleet, servers, endpoint.scheme, endpoint.host)
+
+
+class Simulation:
+    """One meter in a thread of this process: what `sim://` URLs reach.
+
+    Attributes:
+        endpoint: where it listens, on loopback.
+        security: what its management client needs.
+        server: address of the logical device.
+    """
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        seed = endpoint.number("seed", 1) or 0
+        self._fleet = Fleet(template(endpoint.host), 1, seed, secret=os.urandom(32))
+        self._loop = asyncio.new_event_loop()
+        self._ready: threading.Event = threading.Event()
+        self._failure: BaseException | None = None
+        self._listening: Listening | None = None
+        self._thread = threading.Thread(target=self._run, name="simulated meter", daemon=True)
+        self._thread.start()
+        self._ready.wait()
+        if self._failure is not None:
+            raise self._failure
+        assert self._listening is not None
+        self.endpoint: Endpoint = self._listening.endpoint()
+        keys = self._listening.line(0)
+        self.server: int = keys["server"]
+        self.security = HighGMAC(
+            bytes.fromhex(keys["encryption_key"]),
+            bytes.fromhex(keys["authentication_key"]),
+            invocation_counter=1,
+            server_system_title=bytes.fromhex(keys["system_title"]),
+        )
+
+    def stop(self) -> None:
+        """End the meter and its thread."""
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+
+    def _run(self) -> None:
+        loop = self._loop
+        try:
+            self._listening = loop.run_until_complete(
+                listen(self._fleet, Endpoint("tcp", "127.0.0.1", 0))
+            )
+        except BaseException as failure:  # noqa: BLE001 - raised again where it was asked for
+            self._failure = failure
+            self._ready.set()
+            return
+        self._ready.set()
+        try:
+            loop.run_forever()
+        finally:
+            loop.run_until_complete(self._listening.close())
+            for task in asyncio.all_tasks(loop):
+                task.cancel()
+            loop.run_until_complete(loop.shutdown_asyncgens())
+            loop.close()
+
+
+def simulate(endpoint: Endpoint) -> Simulation:
+    """Start the meter that a `sim://TEMPLATE?seed=N` URL names."""
+    return Simulation(endpoint)
