@@ -42,12 +42,13 @@ class Credentials:
     protection: str = "both"
     keys_file: str | None = None
     url: str = ""
+    server: int = 1
 
 
 def security_of(given: Credentials) -> Security:
     """The security value that `connect` takes; `UsageError` when something is missing."""
     if given.keys_file is not None:
-        return _from_file(given, _entry(given.keys_file, given.url))
+        return _from_file(given, _entry(given.keys_file, given.url, given.server))
     way = _way(given)
     if way == "password":
         reference = given.password or given.key
@@ -96,8 +97,8 @@ def _from_file(given: Credentials, entry: Mapping[str, Any]) -> Security:
     return NoSecurity()
 
 
-def _entry(file: str, url: str) -> Mapping[str, Any]:
-    """The line of a file of keys that speaks of this URL; its only line whatever the URL."""
+def _entry(file: str, url: str, server: int) -> Mapping[str, Any]:
+    """The line of a file of keys that speaks of this meter; its only line whatever the meter."""
     try:
         lines = Path(file).read_text(encoding="utf-8").splitlines()
         entries = [json.loads(line) for line in lines if line.strip()]
@@ -106,11 +107,11 @@ def _entry(file: str, url: str) -> Mapping[str, Any]:
     except ValueError:
         raise UsageError(f"{file}: not a file of keys, one JSON object a line") from None
     for entry in entries:
-        if isinstance(entry, dict) and entry.get("url") == url:
+        if isinstance(entry, dict) and (entry.get("url"), entry.get("server")) == (url, server):
             return entry
     if len(entries) == 1 and isinstance(entries[0], dict):
         return entries[0]
-    raise UsageError(f"{file} has no keys for {url}")
+    raise UsageError(f"{file} has no keys for server {server} at {url}")
 
 
 def _title(text: str) -> bytes:

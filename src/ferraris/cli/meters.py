@@ -79,8 +79,10 @@ def read(
     named = None if profile is None else Obis.parse(profile)
     first = None if since is None else parse_moment(since)
     last = None if until is None else parse_moment(until)
-    given = Credentials(auth, key, auth_key, password, system_title, counter, protection, keys, url)
-    with _opened(given, client, server, timeout) as meter:
+    given = Credentials(
+        auth, key, auth_key, password, system_title, counter, protection, keys, url, server
+    )
+    with _opened(given, client, timeout) as meter:
         readings = [meter.read(name) for name in wanted]
         series = None if named is None else meter.profile(named, first, last)
     if parquet is not None and series is not None:
@@ -115,8 +117,10 @@ def browse(
     from ferraris.cli.objects import show_objects
     from ferraris.cli.progress import progress_bar
 
-    given = Credentials(auth, key, auth_key, password, system_title, counter, protection, keys, url)
-    with _opened(given, client, server, timeout) as meter, progress_bar("objects") as progress:
+    given = Credentials(
+        auth, key, auth_key, password, system_title, counter, protection, keys, url, server
+    )
+    with _opened(given, client, timeout) as meter, progress_bar("objects") as progress:
         found = meter.browse(values=values, progress=progress)
     show_objects(url, found, as_json=as_json)
 
@@ -149,8 +153,10 @@ def set_(
     declared = newest(class_id)
     known = None if declared is None else declared.attributes.get(index)
     data = parse_value(value, None if known is None else known.type)
-    given = Credentials(auth, key, auth_key, password, system_title, counter, protection, keys, url)
-    with _opened(given, client, server, timeout) as meter:
+    given = Credentials(
+        auth, key, auth_key, password, system_title, counter, protection, keys, url, server
+    )
+    with _opened(given, client, timeout) as meter:
         meter.set_data(class_id, name, index, data)
     typer.echo("done")
 
@@ -186,14 +192,16 @@ def act(
     declared = newest(class_id)
     known = None if declared is None else declared.methods.get(index)
     data = parse_value(value or "integer:0", None if known is None else known.type)
-    given = Credentials(auth, key, auth_key, password, system_title, counter, protection, keys, url)
-    with _opened(given, client, server, timeout) as meter:
+    given = Credentials(
+        auth, key, auth_key, password, system_title, counter, protection, keys, url, server
+    )
+    with _opened(given, client, timeout) as meter:
         answer = meter.act_data(class_id, name, index, data)
     typer.echo("done" if answer is None else f"done: {show(answer)}")
 
 
 def _opened(
-    given: Credentials, client: int | None, server: int, timeout_s: float
+    given: Credentials, client: int | None, timeout_s: float
 ) -> AbstractContextManager[Any]:
     import ferraris
     from ferraris.cli.credentials import security_of
@@ -201,7 +209,7 @@ def _opened(
     security = security_of(given)
     address = security.client if client is None else client
     return ferraris.open(
-        given.url, client=address, server=server, security=security, timeout_s=timeout_s
+        given.url, client=address, server=given.server, security=security, timeout_s=timeout_s
     )
 
 

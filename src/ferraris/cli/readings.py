@@ -7,19 +7,24 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from ferraris.cli.shapes import plain_symbol
+from ferraris.cli.shapes import moment, plain_symbol
 from ferraris.data import units
 from ferraris.data.date_time import DateTime
 from ferraris.data.readings import Channel, Quality, Reading, Series
 
-__all__ = ["csv_rows", "reading_shape", "series_shape", "table_lines", "text_line"]
+__all__ = ["csv_rows", "plain_value", "reading_shape", "series_shape", "table_lines", "text_line"]
 
 
 def text_line(reading: Reading) -> str:
     """`1-0:1.8.0*255  1234.5 kWh  (2026-03-01T00:00:00+00:00)`."""
-    unit = "" if reading.unit is None or reading.unit.code == units.UNITLESS else reading.unit
     time = "" if reading.time is None else f"  ({reading.time.isoformat()})"
-    return f"{reading.name!s:<18} {_text(reading.value)} {unit}".rstrip() + time
+    return f"{reading.name!s:<18} {plain_value(reading)}{time}"
+
+
+def plain_value(reading: Reading) -> str:
+    """Value and unit alone."""
+    unit = "" if reading.unit is None or reading.unit.code == units.UNITLESS else reading.unit
+    return f"{_text(reading.value)} {unit}".rstrip()
 
 
 def reading_shape(reading: Reading) -> dict[str, Any]:
@@ -115,7 +120,11 @@ def _name(name: object) -> str | None:
 
 
 def _value(value: Any) -> Any:
-    return str(value) if isinstance(value, DateTime) else value
+    if isinstance(value, DateTime):
+        return moment(value)
+    if isinstance(value, list):
+        return [_value(each) for each in value]
+    return _octets(value) if isinstance(value, bytes) else value
 
 
 def _text(value: Any) -> str:
@@ -135,7 +144,7 @@ def _text(value: Any) -> str:
 def _octets(octets: bytes) -> str:
     """Octets that are a date-time or a text as such, others as hex."""
     if len(octets) == 12 and not octets.isascii():
-        return str(DateTime(octets))
+        return moment(DateTime(octets))
     if octets and octets.isascii() and octets.decode("ascii").isprintable():
         return octets.decode("ascii")
     return octets.hex()

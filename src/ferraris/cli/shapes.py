@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import fields, is_dataclass
+from datetime import UTC
 from enum import IntEnum
 from typing import Any
 
@@ -19,7 +20,7 @@ from ferraris.messaging.dlms.apdu import Apdu, tag_name
 from ferraris.messaging.dlms.conformance import Conformance
 from ferraris.messaging.dlms.names import AttributeDescriptor, MethodDescriptor, Selection
 
-__all__ = ["apdu_shape", "data_shape", "logical_name_shape", "plain_symbol"]
+__all__ = ["apdu_shape", "data_shape", "logical_name_shape", "moment", "plain_symbol"]
 
 Open = Callable[[Any, str], Any]
 """Shows a field that holds another APDU, or a protected one: takes the APDU and the field."""
@@ -149,3 +150,13 @@ def _described(
 def plain_symbol(symbol: str) -> str:
     """A unit without raised digits, as programs like it: m3, not m³."""
     return symbol.replace("³", "3").replace("²", "2").replace("⁻¹", "^-1")
+
+
+def moment(stamp: DateTime) -> str:
+    """A date-time as ISO 8601, with its offset when it has one; its own words when indefinite."""
+    try:
+        if stamp.deviation is not None:
+            return stamp.to_datetime().isoformat()
+        return stamp.to_datetime(UTC).replace(tzinfo=None).isoformat()
+    except Error:
+        return str(stamp)

@@ -1,7 +1,97 @@
-"""x"""
+"""`ferraris demo` and `ferraris meter run`: simulated meters, alone or with a head-end."""
+
+from __future__ import annotations
+
+from typing import Annotated
 
 import typer
 
+from ferraris.core.errors import UsageError
+
+__all__ = ["register"]
+
+_MOST_METERS = 1_000_000
+
 
 def register(app: typer.Typer) -> None:
-    """x"""
+    """Add the commands."""
+    app.command("demo")(demo)
+    meters = typer.Typer(
+        help="Simulated meters.",
+        no_args_is_help=True,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+    )
+    meters.command("run")(run)
+    meters.callback()(_simulated_meters)
+    app.add_typer(meters, name="meter")
+
+
+def _simulated_meters() -> None:
+    """Simulated meters."""
+
+
+def demo(
+    meters: Annotated[int, typer.Option(help="Meters in the neighbourhood.")] = 100,
+    once: Annotated[bool, typer.Option("--once", help="Collect one day, sum up, end.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="The summary as JSON.")] = False,
+    store: Annotated[
+        str | None, typer.Option(metavar="URL", help="Where to keep it: sqlite:///FILE or FILE.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Another seed, other households.")] = 1,
+    concurrency: Annotated[int, typer.Option(help="Sessions at a time.")] = 64,
+) -> int:
+    """Run a simulated neighbourhood and a head-end that reads it, in one process.
+
+    The last complete UTC day of every meter and its registers go into a store. Without --once the
+    demonstration goes on with a live table until it is interrupted.
+    """
+    from ferraris.cli.demonstration import demonstrate
+    from ferraris.cli.loop import run_to_end
+
+    _check_count(meters, "--meters")
+    if concurrency < 1:
+        raise UsageError("--concurrency is at least 1")
+    return run_to_end(
+        demonstrate(meters, seed, concurrency, _file(store), once=once, as_json=as_json)
+    )
+
+
+def run(
+    template: Annotated[str, typer.Argument(metavar="TEMPLATE", help="residential")],
+    count: Annotated[int, typer.Option(help="How many meters.")] = 1,
+    listen: Annotated[
+        str, typer.Option(metavar="URL", help="tcp://HOST:PORT or tcp+hdlc://HOST:PORT.")
+    ] = "tcp://127.0.0.1:4059",
+    seed: Annotated[int, typer.Option(help="Another seed, other households.")] = 1,
+    keys_out: Annotated[
+        str | None, typer.Option(metavar="FILE", help="One JSON line a meter; holds secrets.")
+    ] = None,
+) -> None:
+    """Run simulated meters until interrupted.
+
+    All listen at one address and differ by their server address. The file of keys is written when
+    they are ready: id, url, client, server, system_title, encryption_key, authentication_key and
+    password of each. The keys are new at every start.
+    """
+    from ferraris.cli.loop import run_to_end
+    from ferraris.cli.meter_station import serve
+
+    _check_count(count, "--count")
+    run_to_end(serve(template, count, listen, seed, keys_out))
+
+
+def _check_count(count: int, option: str) -> None:
+    if not 1 <= count <= _MOST_METERS:
+        raise UsageError(f"{option} is 1 to {_MOST_METERS}, not {count}")
+
+
+def _file(store: str | None) -> str | None:
+    if store is None:
+        return None
+    scheme, separator, rest = store.partition("://")
+    if not separator:
+        return store
+    if scheme != "sqlite" or not rest.startswith("/") or not rest[1:]:
+        raise UsageError("--store is a file or sqlite:///FILE")
+    return rest[1:]

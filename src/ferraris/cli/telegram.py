@@ -9,11 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC
 from typing import Any
 
 from ferraris.cli.protected import Secrets, content_shape
-from ferraris.cli.shapes import apdu_shape, data_shape, logical_name_shape, plain_symbol
+from ferraris.cli.shapes import apdu_shape, data_shape, logical_name_shape, moment, plain_symbol
 from ferraris.client.pushed import PushedValue, pushed_values
 from ferraris.core.errors import DecodeError, Error, UsageError
 from ferraris.core.explain import Line
@@ -298,13 +297,3 @@ def _reading(pushed: PushedValue, time: DateTime | None) -> dict[str, Any]:
         "subunit": None,
         "function": None,
     }
-
-
-def moment(stamp: DateTime) -> str:
-    """A date-time as ISO 8601, with its offset when it has one; its own words when indefinite."""
-    try:
-        if stamp.deviation is not None:
-            return stamp.to_datetime().isoformat()
-        return stamp.to_datetime(UTC).replace(tzinfo=None).isoformat()
-    except Error:
-        return str(stamp)

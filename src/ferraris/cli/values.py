@@ -54,6 +54,8 @@ def parse_value(text: str, declared: Any = None) -> Data:
         kind = kinds.kind_name(tags[0])
         if kind in _INTEGERS or kind in _OTHERS:
             return _of_kind(kind, text)
+    if 9 in tags and _is_moment(text):
+        return kinds.octet_string(_stamp(text))
     if text in ("null", "null-data", ""):
         return kinds.null_data()
     known = ", ".join(sorted((*_INTEGERS, *_OTHERS)))
@@ -93,9 +95,13 @@ def _octets(text: str) -> bytes:
     """Hex, or a text in quotes, or a date-time."""
     if len(text) >= 2 and text[0] == text[-1] and text[0] in "'\"":
         return text[1:-1].encode("utf-8")
-    if text == "now" or (len(text) > 4 and text[4] == "-"):
+    if _is_moment(text):
         return bytes(_stamp(text))
     return _hex(text)
+
+
+def _is_moment(text: str) -> bool:
+    return text == "now" or (len(text) > 4 and text[:4].isdigit() and text[4] == "-")
 
 
 def _stamp(text: str) -> DateTime:

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import tzinfo
 from types import TracebackType
+from typing import Protocol
 
 from ferraris.client import services
 from ferraris.client.kind import Kind
@@ -55,7 +56,8 @@ def connect(
         url: `tcp://host:port`, `tcp+hdlc://host:port?physical=17`, `sim://residential`.
         client: client address; by default the usual one of `security` (16, 2 or 1).
         server: address of the logical device.
-        security: `NoSecurity()` (default), `Password(...)` or `HighGMAC(...)`.
+        security: `NoSecurity()` (default), `Password(...)` or `HighGMAC(...)`; a simulated meter
+            gives its own.
         timeout_s: silence after which the connection or an exchange has failed.
         device: name of the meter in readings; by default its URL.
         zone: time zone for clocks that do not tell theirs.
@@ -67,7 +69,7 @@ def connect(
         url if isinstance(url, Endpoint) else parse_url(url),
         client=client,
         server=server,
-        security=security or NoSecurity(),
+        security=security,
         timeout_s=timeout_s,
         device=device,
         zone=zone,
@@ -85,7 +87,7 @@ class Connecting:
         *,
         client: int | None,
         server: int,
-        security: Security,
+        security: Security | None,
         timeout_s: float,
         device: str,
         zone: tzinfo | None,
@@ -93,9 +95,14 @@ class Connecting:
         counter_object: str | None,
     ) -> None:
         self._endpoint = endpoint
-        self._client = security.client if client is None else client
+        self._simulated: Simulated | None = None
+        if endpoint.scheme == "sim":
+            self._simulated = _start_simulation(endpoint)
+            self._endpoint, server = self._simulated.endpoint, self._simulated.server
+            security = security or self._simulated.security
+        self._security: Security = security or NoSecurity()
+        self._client = self._security.client if client is None else client
         self._server = server
-        self._security = security
         self._timeout_s = timeout_s
         self._device = device or str(endpoint)
         self._zone = zone
@@ -121,10 +128,21 @@ class Connecting:
 
     async def open(self, dial: Dial) -> Meter:
         """Connect and associate through `dial`; learns the invocation counter where needed."""
+        try:
+            return await self._open(dial)
+        except BaseException:
+            if self._simulated is not None:
+                self._simulated.stop()
+            raise
+
+    async def _open(self, dial: Dial) -> Meter:
         security = self._security
         if isinstance(security, HighGMAC) and not security.counter_is_known:
             security = await learn_counter(self._open_as, dial, security, self._counter_object)
-        return await self._open_as(dial, self._client, security)
+        meter = await self._open_as(dial, self._client, security)
+        if self._simulated is not None:
+            meter.on_close = self._simulated.stop
+        return meter
 
     async def _open_as(self, dial: Dial, client: int, security: Security) -> Meter:
         stack, association = client_stack(
@@ -138,6 +156,28 @@ class Connecting:
             zone=self._zone,
             kind=self._kind if client == self._client else None,
         )
+
+
+class Simulated(Protocol):
+    """A meter in this process, as the room of meters starts it for a `sim://` URL."""
+
+    endpoint: Endpoint
+    server: int
+    security: Security
+
+    def stop(self) -> None: ...
+
+
+def _start_simulation(endpoint: Endpoint) -> Simulated:
+    """Start what is registered for the template; simulators live upstairs, so by entry point."""
+    from importlib.metadata import entry_points  # noqa: PLC0415 - slow, and rarely needed
+
+    found = entry_points(group="ferraris.simulators", name=endpoint.host)
+    if not found:
+        known = ", ".join(sorted(entry_points(group="ferraris.simulators").names)) or "none"
+        raise UsageError(f"no simulated meter {endpoint.host!r}; there are: {known}", where="url")
+    simulated: Simulated = next(iter(found)).load()(endpoint)
+    return simulated
 
 
 def client_stack(

@@ -99,6 +99,7 @@ class Meter:
         self.kind = kind or Kind()
         self.device = device
         self.zone = zone
+        self.on_close: Callable[[], None] | None = None
 
     # -- what was agreed ------------------------------------------------------------------
 
@@ -259,7 +260,11 @@ class Meter:
 
     async def close(self) -> None:
         """Release the association and close the line."""
-        await self._driver.close()
+        try:
+            await self._driver.close()
+        finally:
+            if self.on_close is not None:
+                self.on_close()
 
     # -- below ----------------------------------------------------------------------------
 
