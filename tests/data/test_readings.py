@@ -75,6 +75,7 @@ def test_rows_without_an_instant_are_kept() -> None:
     series = Series.from_rows(rows, [IMPORT])
     assert list(series.ends) == [900]
     assert series.undated == [(wild, 1), (None, 3)]
+    assert Series.from_rows([([1], 2)], [IMPORT]).undated == [([1], 2)]
     empty = Series.from_rows([(None, 3)], [IMPORT])
     assert (len(empty), empty.columns, empty.undated) == (0, [[]], [(None, 3)])
     assert len(Series.from_rows([], [IMPORT])) == 0

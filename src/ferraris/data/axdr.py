@@ -207,13 +207,20 @@ def _elements(
     fixed = _FIXED
     total = len(octets)
     for _ in range(count):
-        if position < total and (kind := octets[position]) in fixed:
+        kind = octets[position] if position < total else -1
+        if kind in fixed:
             unpack, size = fixed[kind]  # straight on: most elements are integers
             try:
                 append((kind, unpack(octets, position + 1)[0]))
             except struct.error:
                 raise _short(kind, octets, position + 1) from None
             position += 1 + size
+        elif kind == 9 and (start := position + 2) <= total and octets[start - 1] < 0x80:
+            end = start + octets[start - 1]
+            if end > total or end - start > limits.max_octets:
+                raise _error("octet-string is cut off or too long", octets, start - 1)
+            append((9, octets[start:end]))
+            position = end
         else:
             element, position = _element(octets, position, limits, depth)
             append(element)

@@ -202,23 +202,20 @@ class Series:
         """
         width = len(channels) + 1 + (status is not None)
         undated: list[tuple[Any, ...]] = []
-        if any(len(row) != width for row in rows):
+        if rows and set(map(len, rows)) != {width}:
             raise DecodeError(f"a profile row has not the {width} columns captured", where="series")
-        dated = [instant(row[clock], zone) for row in rows]
+        dated = _dated([row[clock] for row in rows], zone)
         if None in dated:
             undated = [row for row, found in zip(rows, dated, strict=True) if found is None]
             rows = [row for row, found in zip(rows, dated, strict=True) if found is not None]
-        found = [pair for pair in dated if pair is not None]
         if not rows:
-            return cls(
-                device, profile, array("q"), channels, [[] for _ in channels], undated=undated
-            )
-        ends = array("q", [pair[0] for pair in found])
-        quality = array("H", [pair[1] for pair in found])
+            nothing: list[list[Any]] = [[] for _ in channels]
+            return cls(device, profile, array("q"), channels, nothing, undated=undated)
+        seconds, marks = zip(*filter(None, dated), strict=True)
+        ends, quality = array("q", seconds), array("H", marks)
         columns = list(zip(*rows, strict=True))
         stamps = columns[clock]
-        marks = None if status is None else [_status(value) for value in columns[status]]
-        if any(pair[1] & 16 for pair in found):
+        if any(marks) and any(mark & _AMBIGUOUS for mark in marks):
             _second_pass(ends, quality, stamps, zone)
         kept = [list(col) for n, col in enumerate(columns) if n not in (clock, status)]
         return cls(
@@ -228,7 +225,7 @@ class Series:
             channels,
             kept,
             stamps=stamps,
-            status=marks,
+            status=None if status is None else _statuses(columns[status]),
             quality=quality,
             undated=undated,
         )
@@ -287,22 +284,50 @@ class Series:
         return self.to_arrow().to_pandas().set_index("end")
 
 
-@lru_cache(maxsize=16384)
 def instant(stamp: Any, zone: tzinfo | None = None) -> tuple[int, int] | None:
     """Seconds since 1970 UTC and `Quality` bits of a raw date-time; None when it tells no instant.
 
     Cached on the octets, like `date_time.epoch`, which has the rules.
     """
-    if not isinstance(stamp, bytes):
-        return None
-    seconds = epoch(stamp, zone)
-    if seconds is None:
-        return None
-    moment = DateTime(stamp)
-    quality = int(Quality.from_clock_status(moment.status))
-    if zone is not None and moment.is_ambiguous(zone):
-        quality |= int(Quality.AMBIGUOUS_TIME)
-    return seconds, quality
+    return _instants(zone)[stamp] if isinstance(stamp, bytes) else None
+
+
+class _Instants(dict[Any, "tuple[int, int] | None"]):
+    """What `instant` found for one zone: meters of one fleet share their time stamps."""
+
+    def __init__(self, zone: tzinfo | None) -> None:
+        super().__init__()
+        self.zone = zone
+
+    def __missing__(self, stamp: Any) -> tuple[int, int] | None:
+        if not isinstance(stamp, bytes):
+            return None
+        if len(self) >= _REMEMBERED:
+            self.clear()
+        found = self[stamp] = self._read(stamp)
+        return found
+
+    def _read(self, stamp: bytes) -> tuple[int, int] | None:
+        seconds = epoch(stamp, self.zone)
+        if seconds is None:
+            return None
+        moment = DateTime(stamp)
+        quality = int(Quality.from_clock_status(moment.status))
+        if self.zone is not None and moment.is_ambiguous(self.zone):
+            quality |= _AMBIGUOUS
+        return seconds, quality
+
+
+@lru_cache(maxsize=64)
+def _instants(zone: tzinfo | None) -> _Instants:
+    return _Instants(zone)
+
+
+def _dated(stamps: list[Any], zone: tzinfo | None) -> list[tuple[int, int] | None]:
+    try:
+        return list(map(_instants(zone).__getitem__, stamps))
+    except TypeError:  # a list where a clock should be
+        return [instant(stamp, zone) for stamp in stamps]
 
 
 def _second_pass(
@@ -316,6 +341,12 @@ def _second_pass(
             later = ends[row] + gap // timedelta(seconds=1)
             if later > ends[row - 1]:
                 ends[row] = later
+
+
+def _statuses(column: Sequence[Any]) -> list[int | None]:
+    if set(map(type, column)) <= {int, type(None)}:
+        return list(column)
+    return [_status(value) for value in column]
 
 
 def _status(value: Any) -> int | None:
@@ -334,3 +365,5 @@ def _same(mine: Any, other: Any) -> bool:
 
 _UNIX = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
 _NONE = timedelta(0)
+_REMEMBERED = 1 << 16  # stamps of one zone, some 10 MB at most
+_AMBIGUOUS = int(Quality.AMBIGUOUS_TIME)
