@@ -28,7 +28,7 @@ def show_objects(url: str, found: Sequence[BrowsedObject], *, as_json: bool) -> 
         kind = f"{each.class_name or 'class'} ({each.class_id}, version {each.version})"
         typer.echo(f"{each.logical_name!s:<18} {kind:<40} {name}".rstrip())
         for attribute in each.attributes:
-            typer.echo(f"    {attribute.index:3d} {attribute.name:<32} {_value(attribute)}")
+            typer.echo(f"    {attribute.attribute_id:3d} {attribute.name:<32} {_value(attribute)}")
 
 
 def _shape(each: BrowsedObject) -> dict[str, Any]:
@@ -40,7 +40,7 @@ def _shape(each: BrowsedObject) -> dict[str, Any]:
     shape |= logical_name_shape(each.logical_name)
     shape["attributes"] = [
         {
-            "attribute": attribute.index,
+            "attribute": attribute.attribute_id,
             "name": attribute.name,
             "value": None if attribute.data is None else data_shape(attribute.data),
             "refused": attribute.refused or None,

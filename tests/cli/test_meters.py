@@ -1,0 +1,153 @@
+"""The commands that talk to meters, against simulated ones on loopback."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="module")
+def keys_file(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Two meters in a process of their own; the file of keys says where."""
+    file = tmp_path_factory.mktemp("meters") / "keys.jsonl"
+    command = [sys.executable, "-c", "from ferraris.cli.main import main; main()", "meter", "run"]
+    command += ["residential", "--count", "2", "--listen", "tcp://127.0.0.1:0", "--seed", "7"]
+    command += ["--keys-out", str(file)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline().startswith("2 x residential at tcp://127.0.0.1:")
+        yield file
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 0
+
+
+@pytest.fixture
+def lines(keys_file: Path) -> list[dict]:
+    return [json.loads(line) for line in keys_file.read_text().splitlines()]
+
+
+def test_the_file_of_keys_has_one_line_a_meter(keys_file, lines):
+    secrets = ["system_title", "encryption_key", "authentication_key", "password"]
+    names = ["id", "url", "client", "server", *secrets]
+    assert [list(line) for line in lines] == [names, names]
+    assert lines[0]["client"] == 1
+    assert lines[0]["encryption_key"] != lines[1]["encryption_key"]
+    assert os.stat(keys_file).st_mode & 0o077 == 0
+
+
+def test_read_as_public_client(ferraris, lines):
+    ran = ferraris("read", lines[0]["url"], "0-0:42.0.0*255")
+    assert ran.code == 0
+    assert lines[0]["id"] in ran.out
+
+
+def test_read_with_a_password(ferraris, lines, monkeypatch):
+    monkeypatch.setenv("METER_PASSWORD", lines[0]["password"])
+    url = lines[0]["url"]
+    ran = ferraris("read", url, "1.8.0", "--auth", "password", "--password", "env:METER_PASSWORD")
+    assert ran.code == 0
+    assert ran.err == ""
+    assert ran.out.startswith("1-0:1.8.0*255")
+
+
+def test_read_with_keys_on_the_command_line_warns(ferraris, lines):
+    line = lines[1]
+    keys = ("--key", line["encryption_key"], "--auth-key", line["authentication_key"])
+    ran = ferraris("read", line["url"], "--server", str(line["server"]), "1.8.0", *keys, "--json")
+    assert ran.code == 0
+    assert "warning" in ran.err
+    assert line["encryption_key"] not in ran.err
+    (reading,) = ran.json["readings"]
+    assert reading["unit"] == "Wh"
+    assert isinstance(reading["value"], int)
+
+
+def test_profile_as_table_json_csv_and_parquet(ferraris, lines, keys_file, tmp_path):
+    span = ("--since", "2026-01-05T00:00", "--until", "2026-01-05T01:00")
+    profile = ("--profile", "1-0:99.1.0*255")
+    base = ("read", lines[0]["url"], "--keys", str(keys_file), *profile)
+    ran = ferraris(*base, "--json")
+    assert ran.code == 0
+    rows = ran.json["profile"]["rows"]
+    assert len(rows) > 96
+    assert len(rows[0]["values"]) == len(ran.json["profile"]["channels"]) == 4
+    span = ("--since", rows[-5]["end"], "--until", rows[-1]["end"])
+    table = ferraris(*base, *span).out.splitlines()
+    assert len(table) == 5
+    assert ferraris(*base, *span, "--csv").out.splitlines()[1].startswith(rows[-4]["end"])
+    file = tmp_path / "day.parquet"
+    pytest.importorskip("pyarrow")
+    assert ferraris(*base, *span, "--parquet", str(file)).code == 0
+    assert file.stat().st_size > 0
+
+
+def test_browse(ferraris, lines, keys_file):
+    base = ("browse", lines[0]["url"], "--keys", str(keys_file))
+    objects = ferraris(*base, "--json").json["objects"]
+    assert len(objects) > 20
+    shown = ferraris(*base, "--values").out
+    assert "1-0:1.8.0*255" in shown
+    assert "scaler_unit" in shown
+
+
+def test_set_and_act(ferraris, lines, keys_file):
+    url, keys = lines[0]["url"], ("--keys", str(keys_file))
+    assert ferraris("set", url, "8/0-0:1.0.0*255/2", "now", *keys).code == 0
+    assert ferraris("act", url, "70/0-0:96.3.10*255/1", *keys).code in (0, 1)
+    refused = ferraris("set", url, "1/0-0:42.0.0*255/2", "octet-string:00", *keys)
+    assert refused.code == 1
+    assert len(refused.err.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        (("--auth", "password", "--password", "@/no/such/file"), "no/such/file"),
+        (("--auth", "gmac"), "--auth-key"),
+        (("--auth", "sausage"), "none, password or gmac"),
+        (("--keys", "/no/such/keys"), "/no/such/keys"),
+        (("--since", "2026-01-01"), "--profile"),
+    ],
+)
+def test_bad_usage_ends_before_anything_is_sent(ferraris, more, words):
+    ran = ferraris("read", "tcp://127.0.0.1:1", "1.8.0", *more)
+    assert ran.code == 2
+    assert words in ran.err
+
+
+def test_a_wrong_password_and_a_dead_line_end_with_1(ferraris, lines):
+    wrong = ferraris("read", lines[0]["url"], "1.8.0", "--password", "wrong")
+    assert wrong.code == 1
+    assert "check the password" in wrong.err
+    dead = ferraris("read", "tcp://127.0.0.1:1", "1.8.0")
+    assert dead.code == 1
+    assert len(dead.err.splitlines()) == 1
+
+
+def test_a_wrong_key_lists_the_causes(ferraris, lines):
+    keys = ("--key", "00" * 16, "--auth-key", "11" * 16)
+    ran = ferraris("read", lines[0]["url"], "1.8.0", *keys, "--counter", "900000")
+    assert ran.code == 1
+    assert "Traceback" not in ran.err
+    assert len(ran.err.splitlines()) == 3  # two warnings, one line
+
+
+def test_demo_once_sums_up_in_json(ferraris, tmp_path):
+    store = tmp_path / "store.sqlite"
+    ran = ferraris("demo", "--meters", "3", "--once", "--json", "--store", str(store))
+    assert ran.code == 0
+    names = ["version", "meters", "read", "failed", "registers", "intervals", "duration_s", "store"]
+    assert list(ran.json) == names
+    assert (ran.json["version"], ran.json["meters"], ran.json["read"]) == (1, 3, 3)
+    assert ran.json["intervals"] == 3 * 96
+    assert store.exists()
+    assert ran.json["store"] == str(store)
+    assert "3 of 3 meters" in ferraris("demo", "--meters", "3", "--once").out
+    assert ferraris("demo", "--store", "postgresql://x").code == 2
