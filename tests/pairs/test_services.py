@@ -14,6 +14,8 @@ from ferraris.data.date_time import DateTime
 from ferraris.data.kinds import octet_string
 from ferraris.data.readings import Reading, Series
 from ferraris.line.virtual import Physics
+from ferraris.messaging.dlms.association.parameters import FULL_CONFORMANCE
+from ferraris.messaging.dlms.conformance import Conformance
 from ferraris.messaging.dlms.enumerations import DataAccessResult, ExceptionServiceError
 from ferraris.model.time_control import Clock, DisconnectControl
 
@@ -135,7 +137,8 @@ def test_a_service_that_was_not_negotiated_is_refused() -> None:
             await meter.set_data(8, "0-0:1.0.0", 2, octet_string(bytes(12)))
         assert caught.value.reason == ExceptionServiceError.SERVICE_NOT_SUPPORTED
 
-    pair.run(pair.security("password"), procedure)
+    without = FULL_CONFORMANCE & ~int(Conformance.SET)
+    pair.run(pair.security("gmac"), procedure, conformance=without)
 
 
 def test_a_write_of_the_wrong_type_is_refused_by_name() -> None:
