@@ -1,0 +1,1 @@
+"""Fuzzing: whatever the octets, a decoder returns or raises `DecodeError`, soon."""

@@ -1,0 +1,91 @@
+"""What is fuzzed, and from which good octets the mutations start."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from ferraris.cli.telegram import read
+from ferraris.client.pushed import pushed_values
+from ferraris.data import axdr, compact
+from ferraris.data.kinds import CompactArray
+from ferraris.messaging.dlms import apdu
+from ferraris.messaging.dlms.explain import explain
+from ferraris.transport import wrapper
+from ferraris.transport.hdlc import frame
+from ferraris.transport.hdlc.deframer import Deframer
+
+__all__ = ["TARGETS", "Target"]
+
+_VECTORS = Path(__file__).resolve().parent.parent / "tests/vectors/apdu.json"
+_FRAME = bytes.fromhex(
+    "7ea02a410883130413e6e7000f40000000000101020309060100010700ff060000067d02020f00161b1c057e"
+)
+_DATA = tuple(
+    map(
+        bytes.fromhex,
+        (
+            "0101020309060100010700ff060000011802020f00161b",
+            "13020211060a01000000020300000004",
+            "19ffffffffffffffffff8000ff",
+            "0203110109020a0b1840000000000000000004040f",
+        ),
+    )
+)
+
+
+class Target(NamedTuple):
+    """A decoder, and good octets for it."""
+
+    decode: Callable[[bytes], object]
+    seeds: Sequence[bytes]
+
+
+def _data(octets: bytes) -> None:
+    tag, value = data = axdr.decode(octets)
+    if isinstance(value, CompactArray):
+        compact.elements(value)
+    if tag in (1, 2):
+        pushed_values(data)
+    assert axdr.skip(octets, 0) == len(octets)
+
+
+def _deframe(octets: bytes) -> None:
+    """Fed at once and octet by octet, the same frames come out."""
+    slow, fast = Deframer(), Deframer()
+    one_by_one = [found for n in range(len(octets)) for found in slow.feed(octets[n : n + 1], 0.0)]
+    assert one_by_one == fast.feed(octets, 0.0)
+
+
+def _telegram(octets: bytes) -> None:
+    found = read(octets)
+    if found.error is not None:
+        raise found.error
+
+
+def _explain(octets: bytes) -> None:
+    assert b"".join(line.octets for line in explain(octets)) == octets
+
+
+def _apdus() -> tuple[bytes, ...]:
+    found: list[bytes] = []
+    for row in json.loads(_VECTORS.read_text()):
+        text = row.get("hex") if isinstance(row, dict) else None
+        if text:
+            found.append(bytes.fromhex(text))
+    return tuple(found) or (bytes.fromhex("6203800100"),)
+
+
+_APDUS = _apdus()
+
+TARGETS = {
+    "data": Target(_data, _DATA),
+    "apdu": Target(lambda octets: apdu.decode(octets, strict=True), _APDUS),
+    "explain": Target(_explain, _APDUS),
+    "frame": Target(frame.parse, (_FRAME[1:-1],)),
+    "deframer": Target(_deframe, (_FRAME, _FRAME + _FRAME[1:])),
+    "wrapper": Target(wrapper.unpack, tuple(wrapper.pack(1, 16, each) for each in _APDUS)),
+    "telegram": Target(_telegram, (*_APDUS, *_DATA, _FRAME)),
+}
