@@ -28,6 +28,8 @@ from ferraris.headend.store.store import Store
 
 __all__ = ["Collector", "Limits", "Progress", "Summary", "last_complete_day"]
 
+_LOOK_AGAIN_S = 1.0
+
 Target = TypeVar("Target")
 Offload = Callable[..., Awaitable[Any]]
 
@@ -209,8 +211,7 @@ class _Run:
             self._gaps.leave()
 
     async def _feed(self, gaps: GapList) -> None:
-        """Claim in batches until nothing is due and nothing will be."""
-        waited = False
+        """Claim in batches until nothing is due, nothing will be, and no other has claims left."""
         while True:
             start_s = self._c._clock()
             found = await self._feed_once(gaps)
@@ -222,11 +223,11 @@ class _Run:
                     del self._retry_at[meter]
             until = min(self._retry_at.values(), default=None)
             if until is None and not found:
-                if waited:
+                others = await self._c._offload(gaps.others_until)
+                if others is None or others <= start_s:  # lapsed claims would have been found
                     return
-                waited, until = True, await self._c._offload(gaps.others_until)
-                if until is None:
-                    return
+                # They may end well before their claims do: look again soon.
+                until = min(others, self._c._clock() + _LOOK_AGAIN_S)
             if until is not None and until > self._c._clock():
                 await self._c._sleep(until - self._c._clock())
 
