@@ -136,7 +136,7 @@ def joined_blocks(apdus: list[bytes]) -> bytes:
 
 
 def opened(octets: bytes, keys: dict[str, str]) -> bytes:
-    """The plain APDU behind the protection of `octets`, an ACSE APDU's user information included."""
+    """The plain APDU behind the protection of `octets`, also inside an ACSE APDU."""
     apdu: Any = decode(octets)
     if octets[0] in range(0x60, 0x64):
         apdu = decode(apdu.user_information)
@@ -446,12 +446,26 @@ TEXTS = {
     (96, 1, 7): "meter_type",
     (1, 0, 0): "meter_datetime",
 }
-KAIFA = (
-    "list_ver_id meter_id meter_type active_power_import active_power_export reactive_power_import"
-    " reactive_power_export current_l1 current_l2 current_l3 voltage_l1 voltage_l2 voltage_l3"
-    " meter_datetime active_power_import_total active_power_export_total"
-    " reactive_power_import_total reactive_power_export_total"
-).split()  # noqa: SIM905 - a table reads better as words
+KAIFA = [
+    "list_ver_id",
+    "meter_id",
+    "meter_type",
+    "active_power_import",
+    "active_power_export",
+    "reactive_power_import",
+    "reactive_power_export",
+    "current_l1",
+    "current_l2",
+    "current_l3",
+    "voltage_l1",
+    "voltage_l2",
+    "voltage_l3",
+    "meter_datetime",
+    "active_power_import_total",
+    "active_power_export_total",
+    "reactive_power_import_total",
+    "reactive_power_export_total",
+]
 
 
 def quantity(name: bytes) -> str:
