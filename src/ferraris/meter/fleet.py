@@ -53,7 +53,7 @@ class Fleet:
         template: Template,
         count: int,
         seed: int = 0,
-        first_counter: int = 0,
+        first_counter: int = 1,
         *,
         secret: bytes | None = None,
     ) -> None:

@@ -25,10 +25,11 @@ class Channel:
     """What one end of a protected association seals and opens.
 
     `control` holds the protection bits of what is sent (0x10, 0x20, 0x30), the suite comes from
-    the keys; `minimum` those that must be on what is received, by default the same.
+    the keys; `minimum` those that must be on what is received, by default the same. With `mirror`,
+    as a server, what is sent takes the form of what was received last [facts-g §9].
     """
 
-    __slots__ = ("_floor", "_general", "_keys", "_minimum", "_opener", "_sealer", "control")
+    __slots__ = ("_floor", "_general", "_keys", "_minimum", "_mirror", "_opener", "_sealer", "control")
 
     def __init__(
         self,
@@ -41,10 +42,12 @@ class Channel:
         peer_system_title: bytes = b"",
         floor: int = -1,
         minimum: int | None = None,
+        mirror: bool = False,
     ) -> None:
         self._keys = keys
         self._sealer = Sealer(keys, system_title, lease)
         self._general = general
+        self._mirror = mirror
         self._floor = floor
         self._minimum = control if minimum is None else minimum
         self._opener: Opener | None = None
@@ -112,6 +115,8 @@ class Channel:
         if self._opener is None:
             raise SecurityError("the peer's system title is not known", where=_WHERE)
         opened = self._opener.open(content)
+        if self._mirror:
+            self._general = expected is None
         if expected is not None and opened.plain[:1] != bytes((expected,)):
             raise SecurityError("the protected APDU is not of the kind announced", where=_WHERE)
         return opened
@@ -124,7 +129,7 @@ class Channel:
         """Check the peer's GMAC answer to ours; raises `SecurityError`."""
         if self._opener is None:
             raise SecurityError("the peer's system title is not known", where=_WHERE)
-        self._opener.check_token(token, challenge)
+        self._opener.check_token(token, challenge, shared=self._mirror)
 
 
 def _content_start(octets: bytes, position: int, *, whole: bool = True) -> int:

@@ -264,6 +264,7 @@ class ServerAssociation:
             peer_system_title=self.client_system_title,
             floor=offer.receive_floor,
             minimum=offer.policy,
+            mirror=True,
         )
 
     def _reject(

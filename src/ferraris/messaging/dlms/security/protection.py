@@ -228,12 +228,13 @@ class Opener:
         self._accept(counter, control)
         return Opened(plain, control, counter)
 
-    def check_token(self, token: bytes, challenge: bytes) -> int:
+    def check_token(self, token: bytes, challenge: bytes, *, shared: bool = False) -> int:
         """Check the peer's GMAC answer to `challenge`; the counter that it used.
 
         The token is made before the APDU that carries it, so its counter may be the lower of the
         two: it is held against the floor before the last opened APDU, and may not be that APDU's
-        own. Raises `SecurityError`.
+        own unless `shared`: some clients in the field use one value for both, which exposes them
+        and not the meter. Raises `SecurityError`.
         """
         keys = self._keys
         head = bytes((AUTHENTICATION | keys.suite,))
@@ -246,7 +247,7 @@ class Opener:
             message = "the peer failed to authenticate itself: wrong keys, title or challenge"
             raise SecurityError(message, where=_WHERE) from None
         counter = int.from_bytes(token[1:5], "big")
-        if counter <= self._before or counter == self.floor:
+        if counter <= self._before or (counter == self.floor and not shared):
             raise SecurityError("the peer's answer uses a spent counter value", where=_WHERE)
         self.floor = max(self.floor, counter)
         self._before = self.floor
