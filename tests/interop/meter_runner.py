@@ -1,4 +1,4 @@
-"""A simulated meter at a fixed time: prints one JSON line with its address and keys, then serves."""
+"""A simulated meter at a fixed time: prints a JSON line with address and keys, then serves."""
 
 from __future__ import annotations
 

@@ -345,10 +345,11 @@ class ServerAssociation:
         request = codec.decode(octets)
         assert isinstance(request, Rlrq)
         information = None
-        if self._channel is not None:
-            # Without a good tag anybody could end the association: such an RLRQ is not heard.
+        if self._channel is not None and request.user_information:
+            # One that claims to be protected and is not is not heard. A bare one is: clients in
+            # the field send it, and who can forge it can cut the line as well [asn1].
             try:
-                opened = self._channel.unprotect(request.user_information or b"")
+                opened = self._channel.unprotect(request.user_information)
             except (SecurityError, DecodeError):
                 return Reply(None, Incident.DECIPHERING_FAILED)
             assert self.negotiated is not None

@@ -1,0 +1,113 @@
+"""Clients that we did not write read, and set the clock of, a simulated meter over TCP.
+
+They run as black boxes in processes of their own; what they got is compared with the simulator's
+truth and with our own client.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import ferraris
+
+HERE = Path(__file__).parent
+NOON = 1_795_003_200
+SPAN_S = 4 * 3600
+CLIENTS = {"gurux_client.py": "gurux_dlms", "cosem_client.py": "dlms_cosem"}
+ADDRESSES = {"none": 16, "password": 2, "gmac": 1}
+
+pytestmark = pytest.mark.services
+
+
+@pytest.fixture
+def meter() -> Iterator[dict[str, Any]]:
+    """A meter in a process of its own; its line of keys."""
+    command = [sys.executable, str(HERE / "meter_runner.py"), "tcp://127.0.0.1:0"]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        yield json.loads(process.stdout.readline())
+        process.stdin.close()
+
+
+def foreign(script: str, meter: dict[str, Any], way: str, **wishes: Any) -> dict[str, Any]:
+    if importlib.util.find_spec(CLIENTS[script]) is None:
+        pytest.skip(f"{CLIENTS[script]} is not installed (make setup-interop)")
+    host, port = meter["url"].removeprefix("tcp://").rsplit(":", 1)
+    given = {
+        **meter,
+        "host": host,
+        "port": int(port),
+        "way": way,
+        "client": ADDRESSES[way],
+        "counter": 1,
+        "registers": [],
+        **wishes,
+    }
+    ran = subprocess.run(
+        [sys.executable, str(HERE / script), json.dumps(given)],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stderr
+    found: dict[str, Any] = json.loads(ran.stdout.splitlines()[-1])
+    return found
+
+
+def ours(meter: dict[str, Any]) -> tuple[dict[str, int], list[list[int]]]:
+    """What our own client reads: registers and the last hours of the profile."""
+    security = ferraris.Password(meter["password"].encode())
+    until = datetime.fromtimestamp(NOON, UTC)
+    with ferraris.open(meter["url"], security=security) as own:
+        names = ("1.0.1.8.0", "1.0.2.8.0")
+        values = {name: own.read(name + ".255").value for name in names}
+        series = own.profile("1-0:99.1.0", until - timedelta(seconds=SPAN_S), until)
+    rows = [
+        [end, status, *values_]
+        for (end, *values_), status in zip(series.rows(), series.status, strict=True)
+    ]
+    return values, rows  # type: ignore[return-value] # registers are whole numbers
+
+
+@pytest.mark.parametrize("script", CLIENTS)
+def test_public_client(script: str, meter: dict[str, Any]) -> None:
+    found = foreign(script, meter, "none")
+    assert bytes.fromhex(found["name"]).decode() == meter["id"]
+
+
+@pytest.mark.parametrize("script", CLIENTS)
+@pytest.mark.parametrize("way", ["password", "gmac"])
+def test_registers_and_profile(script: str, way: str, meter: dict[str, Any]) -> None:
+    wishes = {"registers": [[1, 0, 1, 8, 0], [1, 0, 2, 8, 0]], "until": NOON, "span": SPAN_S}
+    found = foreign(script, meter, way, **wishes)
+    values, rows = ours(meter)
+    assert {name: found[name] for name in values} == values
+    assert found["rows"] == rows
+    assert len(rows) == SPAN_S // 900
+
+
+@pytest.mark.parametrize("script", CLIENTS)
+def test_clock_is_set_and_read_back(script: str, meter: dict[str, Any]) -> None:
+    wanted = NOON + 7200
+    found = foreign(script, meter, "gmac", clock=wanted)
+    assert abs(found["clock"] - wanted) < 5
+
+
+@pytest.mark.parametrize("script", CLIENTS)
+@pytest.mark.parametrize("wrong", ["encryption_key", "authentication_key"])
+def test_a_wrong_key_reads_nothing(script: str, wrong: str, meter: dict[str, Any]) -> None:
+    with pytest.raises(AssertionError, match=r"Error|Exception"):
+        foreign(script, meter, "gmac", registers=[[1, 0, 1, 8, 0]], **{wrong: "00" * 16})
