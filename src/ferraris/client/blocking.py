@@ -43,6 +43,7 @@ def open_meter(
     zone: tzinfo | None = None,
     kind: Kind | None = None,
     counter_object: str | None = None,
+    max_pdu: int = 0xFFFF,
 ) -> BlockingMeter:
     """Open an association and block until it is open; arguments as for `connect`.
 
@@ -58,6 +59,7 @@ def open_meter(
         zone=zone,
         kind=kind,
         counter_object=counter_object,
+        max_pdu=max_pdu,
     )
     return BlockingMeter(_open(connecting))
 

@@ -47,6 +47,7 @@ def connect(
     zone: tzinfo | None = None,
     kind: Kind | None = None,
     counter_object: str | None = None,
+    max_pdu: int = 0xFFFF,
 ) -> Connecting:
     """Open an association with the meter at `url`.
 
@@ -64,6 +65,7 @@ def connect(
         kind: what is known of this kind of meter; the same one for all meters of the kind.
         counter_object: where the public client reads the invocation counter that `HighGMAC` does
             not know, such as "0-0:43.1.1*255"; by default the usual places are tried.
+        max_pdu: longest APDU taken from the meter, in octets; longer answers come in blocks.
     """
     return Connecting(
         url if isinstance(url, Endpoint) else parse_url(url),
@@ -75,6 +77,7 @@ def connect(
         zone=zone,
         kind=kind,
         counter_object=counter_object,
+        max_pdu=max_pdu,
     )
 
 
@@ -93,7 +96,9 @@ class Connecting:
         zone: tzinfo | None,
         kind: Kind | None,
         counter_object: str | None,
+        max_pdu: int,
     ) -> None:
+        self._max_pdu = max_pdu
         self._endpoint = endpoint
         self._simulated: Simulated | None = None
         if endpoint.scheme == "sim":
@@ -148,6 +153,7 @@ class Connecting:
         stack, association = client_stack(
             self._endpoint, client, self._server, security, timeout_s=self._timeout_s
         )
+        association.parameters.max_pdu = self._max_pdu
         driver = await dial(self._endpoint, stack, self._timeout_s)
         return await associate(
             driver,

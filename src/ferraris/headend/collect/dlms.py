@@ -49,11 +49,13 @@ class DlmsMeters:
         *,
         system_title: bytes,
         timeout_s: float = 10.0,
+        max_pdu: int = 0xFFFF,
     ) -> None:
         self._keys = keys
         self._targets = targets
         self._system_title = system_title
         self._timeout_s = timeout_s
+        self._max_pdu = max_pdu
         self._kinds: dict[str, Kind] = {}
         self._leases: dict[str, CounterLease] = {}
         self._floors: dict[str, int] = {}
@@ -70,6 +72,7 @@ class DlmsMeters:
             security=self._security(target),
             timeout_s=self._timeout_s,
             device=target.meter,
+            max_pdu=self._max_pdu,
             kind=self._kinds.setdefault(target.kind, Kind()) if target.kind else None,
         )
         async with connecting as meter:

@@ -29,7 +29,16 @@ class Channel:
     as a server, what is sent takes the form of what was received last [facts-g §9].
     """
 
-    __slots__ = ("_floor", "_general", "_keys", "_minimum", "_mirror", "_opener", "_sealer", "control")
+    __slots__ = (
+        "_floor",
+        "_general",
+        "_keys",
+        "_minimum",
+        "_mirror",
+        "_opener",
+        "_sealer",
+        "control",
+    )
 
     def __init__(
         self,

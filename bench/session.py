@@ -1,0 +1,112 @@
+"""One day from each meter: connect, HLS 5, 96 x 4 in blocks, release, decode, block stored.
+
+The meters run in a process of their own; both ends tell the processor time that they used.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+from datetime import UTC, datetime
+from pathlib import Path
+
+from ferraris.headend.collect import Collector, Limits
+from ferraris.headend.collect.dlms import DlmsMeters, DlmsTarget
+from ferraris.headend.store import MeterEntry, Plan, Store
+from ferraris.keys import MemoryKeys
+from ferraris.line.url import parse_url
+
+METERS = 600
+MAX_PDU = 1024  # the client's, so that the day comes in four blocks
+PROFILE = "1-0:99.1.0*255"
+
+SERVER = """
+import asyncio, json, resource, sys
+from ferraris.line.url import parse_url
+from ferraris.meter.fleet import Fleet
+from ferraris.meter.serving import listen
+from ferraris.meter.templates import template
+
+async def main():
+    fleet = Fleet(template("residential"), int(sys.argv[1]), seed=1)
+    listening = await listen(fleet, parse_url("tcp://127.0.0.1:0"))
+    print(json.dumps([listening.line(n) for n in range(len(fleet))]), flush=True)
+    loop = asyncio.get_running_loop()
+    while line := await loop.run_in_executor(None, sys.stdin.readline):
+        print(sum(resource.getrusage(resource.RUSAGE_SELF)[:2]), flush=True)
+
+asyncio.run(main())
+"""
+
+
+def main() -> None:
+    """Print milliseconds of processor time for each session, head-end and meter."""
+    with subprocess.Popen(
+        [sys.executable, "-c", SERVER, str(METERS)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as server:
+        assert server.stdin is not None
+        assert server.stdout is not None
+        lines = json.loads(server.stdout.readline())
+
+        def used() -> float:
+            print("used", file=server.stdin, flush=True)
+            return float(server.stdout.readline())  # type: ignore[union-attr]
+
+        figures = [asyncio.run(collect(lines, used, day)) for day in range(1, 5)][1:]
+        server.stdin.close()
+    head_end, meter = (min(column) for column in zip(*figures, strict=True))
+    print(f"day-profile session, head-end  {head_end:.3f} ms   (minimum 0.9, target 0.5)")
+    print(f"day-profile session, meter     {meter:.3f} ms   (minimum 0.45, target 0.25)")
+
+
+async def collect(lines: list[dict[str, object]], used: object, day: int) -> tuple[float, float]:
+    """One day of every meter; processor milliseconds a session of both ends."""
+    keys = MemoryKeys()
+    targets = {}
+    for line in lines:
+        name = str(line["id"])
+        for kind in ("encryption_key", "authentication_key"):
+            keys.put(name, kind, bytes.fromhex(str(line[kind])))
+        keys.raise_next(name, "send", day * 1000)
+        targets[name] = DlmsTarget(
+            name,
+            parse_url(str(line["url"])),
+            1,
+            int(str(line["server"])),
+            "gmac",
+            bytes.fromhex(str(line["system_title"])),
+            "residential",
+        )
+    today = int(datetime.now(UTC).timestamp()) // 86400
+    with tempfile.TemporaryDirectory() as folder, Store.open(Path(folder) / "s.sqlite") as store:
+        store.enrol(MeterEntry(name) for name in targets)
+        meters = DlmsMeters(keys, targets, system_title=b"FRRBENCH", max_pdu=MAX_PDU)
+        collector = Collector(
+            store,
+            meters.open,
+            targets,
+            Plan("bench", PROFILE, 900),
+            days=[today - day],
+            limits=Limits(concurrency=50),
+        )
+        before, theirs = cpu(), used()  # type: ignore[operator]
+        summary = await collector.run()
+        ours, theirs = cpu() - before, used() - theirs  # type: ignore[operator]
+    assert summary.intervals == 96 * len(lines), summary
+    return ours / len(lines) * 1e3, theirs / len(lines) * 1e3
+
+
+def cpu() -> float:
+    """Processor seconds of this process."""
+    return sum(resource.getrusage(resource.RUSAGE_SELF)[:2])
+
+
+if __name__ == "__main__":
+    main()
