@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import datetime, tzinfo
+from functools import lru_cache
 from typing import Any, NamedTuple, TypeVar
 
 from ferraris.client import services
@@ -383,6 +384,7 @@ _SCALED: dict[int, Attribute[Any]] = {
 _LONG = frozenset(((7, 2), (15, 2)))  # buffers and the object list itself
 
 
+@lru_cache(4096)
 def _obis(name: Name) -> Obis:
     return name if isinstance(name, Obis) else Obis.parse(name)
 

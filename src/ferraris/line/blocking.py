@@ -38,10 +38,13 @@ class BlockingDriver(Generic[In, Out]):
         is_push: Callable[[Out], bool] | None = None,
         on_push: Callable[[Out], None] | None = None,
     ) -> None:
+        connection.settimeout(None)
         self.layer = layer
         self._is_push = is_push
         self._on_push = on_push
         self._socket: socket.socket | None = connection
+        self._waits: float | None = None
+        self._buffer = memoryview(bytearray(65536))
         self._opened = False
         self._down: Error | None = None
         self._closed = False
@@ -103,19 +106,30 @@ class BlockingDriver(Generic[In, Out]):
         if deadline is not None and deadline <= now:
             self.layer.wake(now)
             return
-        self._socket.settimeout(None if deadline is None else deadline - now)
+        self._limit(None if deadline is None else deadline - now)
         try:
-            chunk = self._socket.recv(65536)
+            count = self._socket.recv_into(self._buffer)
         except TimeoutError:
             self.layer.wake(time.monotonic())
             return
         except OSError as cause:
             self._lost(str(cause))
             return
-        if chunk:
-            self.layer.receive(chunk, time.monotonic())
+        if count:
+            self.layer.receive(bytes(self._buffer[:count]), time.monotonic())
         else:
             self._lost("the peer closed the connection")
+
+    def _limit(self, seconds: float | None) -> None:
+        """Bound the next wait; nearly the same bound is kept, since setting it costs a system call.
+
+        A wait that ends too early is harmless: `wake` does nothing before its deadline.
+        """
+        known = self._waits
+        if seconds is None or known is None or not 0.9 * seconds <= known <= seconds:
+            assert self._socket is not None
+            self._socket.settimeout(seconds)
+            self._waits = seconds
 
     def _lost(self, cause: str) -> None:
         self.layer.notice(Closed(LineError(cause, where="line")), time.monotonic())
@@ -134,7 +148,6 @@ class BlockingDriver(Generic[In, Out]):
                 happened = self._happened(what) or happened
             elif type(unit) is bytes and self._socket is not None:
                 try:
-                    self._socket.settimeout(None)
                     self._socket.sendall(unit)
                 except OSError as cause:
                     self._lost(str(cause))
