@@ -102,7 +102,7 @@ async def collect(lines: list[dict[str, object]], used: object, day: int) -> tup
             meters.open,
             targets,
             Plan("bench", PROFILE, 900),
-            days=[today - day],
+            days=[today - 1],
             limits=Limits(concurrency=50),
         )
         before, theirs = cpu(), used()  # type: ignore[operator]
