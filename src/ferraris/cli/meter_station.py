@@ -44,7 +44,7 @@ async def serve(name: str, count: int, url: str, seed: int, keys_out: str | None
     )
     server = await tcp.listen(endpoint.host, endpoint.port, stack)
     async with server:
-        port = server.sockets[0].getsockname()[1]
+        port = server.port
         ready = Endpoint(endpoint.scheme, _reachable(endpoint.host), port)
         if keys_out is not None:
             _write_keys(fleet, str(ready), keys_out)

@@ -256,13 +256,35 @@ class AsyncDriver(_StackProtocol[In, Out]):
 
 
 class AsyncStation(_StackProtocol[Any, Any]):
-    """The passive end: a stack that serves one accepted connection and ends with it."""
+    """The passive end: a stack that serves one accepted connection and ends with it.
+
+    While it is connected it stands among `stations`.
+    """
+
+    def __init__(
+        self,
+        layer: Layer[Any, Any, bytes],
+        loop: asyncio.AbstractEventLoop,
+        stations: set[AsyncStation],
+    ) -> None:
+        super().__init__(layer, loop)
+        self._stations = stations
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
+        self._stations.add(self)
         now = self._loop.time()
         self.layer.open(now)
         self._drain(now)
+
+    def connection_lost(self, exception: Exception | None) -> None:
+        self._stations.discard(self)
+        super().connection_lost(exception)
+
+    def abort(self) -> None:
+        """Cut the connection now."""
+        if self._transport is not None:
+            self._transport.abort()
 
     def _happened(self, what: Any) -> None:
         if type(what) is Closed and self._transport is not None:

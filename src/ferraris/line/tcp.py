@@ -13,7 +13,7 @@ from ferraris.line.asynchronous import AsyncDriver, AsyncStation
 from ferraris.line.blocking import BlockingDriver
 from ferraris.line.url import Endpoint
 
-__all__ = ["connect", "connect_blocking", "listen"]
+__all__ = ["Listener", "connect", "connect_blocking", "listen"]
 
 In = TypeVar("In")
 Out = TypeVar("Out")
@@ -65,23 +65,55 @@ def connect_blocking(
     return BlockingDriver(layer, connection, is_push=is_push, on_push=on_push)
 
 
+class Listener:
+    """An open listener and the connections that it accepted; `async with` closes both."""
+
+    def __init__(self, server: asyncio.Server, stations: set[AsyncStation]) -> None:
+        self._server = server
+        self._stations = stations
+
+    @property
+    def port(self) -> int:
+        """The port it listens on."""
+        port: int = self._server.sockets[0].getsockname()[1]
+        return port
+
+    def close(self) -> None:
+        """Take no more connections and cut those that are open."""
+        self._server.close()
+        for station in list(self._stations):
+            station.abort()
+
+    async def __aenter__(self) -> Listener:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self.close()
+        await asyncio.sleep(0)  # the transports end in the next turn of the loop
+
+
 async def listen(
     host: str,
     port: int,
     make_layer: Callable[[], Layer[Any, Any, bytes]],
     *,
     backlog: int = 1024,
-) -> asyncio.Server:
-    """Accept connections on `host`:`port` (0 = any free port) and let a new stack serve each."""
+) -> Listener:
+    """Accept connections on `host`:`port` (0 = any free port) and let a new stack serve each.
+
+    Raises `LineError` when the address cannot be had.
+    """
     loop = asyncio.get_running_loop()
+    stations: set[AsyncStation] = set()
     try:
-        return await loop.create_server(
-            lambda: AsyncStation(make_layer(), loop), host, port, backlog=backlog
+        server = await loop.create_server(
+            lambda: AsyncStation(make_layer(), loop, stations), host, port, backlog=backlog
         )
     except OSError as cause:
         raise LineError(
             f"cannot listen on {host}:{port}: {cause.strerror or cause}", where="tcp"
         ) from None
+    return Listener(server, stations)
 
 
 def _refused(endpoint: Endpoint, cause: OSError) -> LineError:

@@ -34,10 +34,10 @@ _PROFILES: dict[str, profiles.Profile] = {"tcp": profiles.TCP, "tcp+hdlc": profi
 class Listening:
     """The open listeners of a fleet."""
 
-    def __init__(self, fleet: Fleet, servers: list[asyncio.Server], scheme: str, host: str) -> None:
+    def __init__(self, fleet: Fleet, servers: list[tcp.Listener], scheme: str, host: str) -> None:
         self.fleet = fleet
         self._servers = servers
-        self._ports = [server.sockets[0].getsockname()[1] for server in servers]
+        self._ports = [server.port for server in servers]
         self._scheme = scheme
         self._host = host
 
@@ -50,9 +50,10 @@ class Listening:
         return self.fleet.line(index, str(self.endpoint(index)))
 
     async def close(self) -> None:
-        """Take no more connections."""
+        """Take no more connections and cut those that are open."""
         for server in self._servers:
             server.close()
+        await asyncio.sleep(0)  # transports end in the next turn of the loop
 
 
 async def listen(
