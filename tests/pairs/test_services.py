@@ -16,7 +16,11 @@ from ferraris.data.readings import Reading, Series
 from ferraris.line.virtual import Physics
 from ferraris.messaging.dlms.association.parameters import FULL_CONFORMANCE
 from ferraris.messaging.dlms.conformance import Conformance
-from ferraris.messaging.dlms.enumerations import DataAccessResult, ExceptionServiceError
+from ferraris.messaging.dlms.enumerations import (
+    ActionResult,
+    DataAccessResult,
+    ExceptionServiceError,
+)
 from ferraris.model.time_control import Clock, DisconnectControl
 
 ALL = [
@@ -178,3 +182,33 @@ def test_hdlc_brings_the_same_day_through_a_bad_line(trouble: str, seed: int) ->
 
     expected = clean.run(clean.security("gmac"), procedure, max_pdu=400)
     assert rough.run(rough.security("gmac"), procedure, max_pdu=400) == expected
+
+
+@pytest.mark.parametrize(("scheme", "security"), ALL)
+def test_a_long_write_goes_in_blocks_and_is_answered_as_a_whole(scheme: str, security: str) -> None:
+    pair = Pair(scheme)
+    long = octet_string(bytes(range(256)) * 20)  # more than twice what the meter takes at once
+
+    async def procedure(meter: Meter) -> object:
+        assert 0 < meter.negotiated.max_send < 5120
+        with pytest.raises(RefusedError) as caught:
+            await meter.set_data(1, "0-0:42.0.0", 2, long)
+        return caught.value.reason
+
+    assert pair.run(pair.security(security), procedure) in (
+        DataAccessResult.READ_WRITE_DENIED,
+        DataAccessResult.OBJECT_UNDEFINED,
+    )
+
+
+@pytest.mark.parametrize("scheme", ["tcp", "tcp+hdlc"])
+def test_a_long_action_goes_in_blocks(scheme: str) -> None:
+    pair = Pair(scheme)
+
+    async def procedure(meter: Meter) -> object:
+        with pytest.raises(RefusedError) as caught:
+            await meter.act_data(70, "0-0:96.3.10", 1, octet_string(bytes(5000)))
+        assert await meter.get(DisconnectControl.output_state, "0-0:96.3.10") is True
+        return caught.value.reason
+
+    assert pair.run(pair.security("gmac"), procedure) == ActionResult.TYPE_UNMATCHED

@@ -4,15 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from ferraris.core.errors import UsageError
-from ferraris.messaging.dlms.security import (
-    SecurityControl,
-    SecuritySuite,
-    ded_tag,
-    glo_tag,
-    is_dedicated,
-    plain_tag,
-)
+from ferraris.messaging.dlms.security import SecurityControl, SecuritySuite
+from ferraris.messaging.dlms.tags import DEDICATED, GLOBAL
 
 
 def test_control_octet() -> None:
@@ -57,17 +50,10 @@ def test_suites() -> None:
     ],
 )
 def test_tags(plain: int, glo: int, ded: int) -> None:
-    assert (glo_tag(plain), ded_tag(plain)) == (glo, ded)
-    assert plain_tag(glo) == plain_tag(ded) == plain
-    assert is_dedicated(ded)
-    assert not is_dedicated(glo)
+    assert (GLOBAL[plain], DEDICATED[plain]) == (glo, ded)
 
 
 def test_tags_without_twin() -> None:
     for tag in (0x0F, 0xC6, 0xD8, 0xD9, 0xDA, 0xDB):
-        with pytest.raises(UsageError):
-            glo_tag(tag)
-        with pytest.raises(UsageError):
-            ded_tag(tag)
-    with pytest.raises(UsageError):
-        plain_tag(0xC0)
+        assert tag not in GLOBAL
+        assert tag not in DEDICATED

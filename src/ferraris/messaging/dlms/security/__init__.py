@@ -12,12 +12,6 @@ from ferraris.messaging.dlms.security.control import (
 )
 from ferraris.messaging.dlms.security.counters import CounterLease, ReplayError
 from ferraris.messaging.dlms.security.protection import Opened, Opener, Sealer
-from ferraris.messaging.dlms.security.service_tags import (
-    ded_tag,
-    glo_tag,
-    is_dedicated,
-    plain_tag,
-)
 from ferraris.messaging.dlms.security.suites import SecuritySuite
 
 __all__ = [
@@ -33,8 +27,4 @@ __all__ = [
     "Sealer",
     "SecurityControl",
     "SecuritySuite",
-    "ded_tag",
-    "glo_tag",
-    "is_dedicated",
-    "plain_tag",
 ]
