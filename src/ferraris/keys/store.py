@@ -303,7 +303,7 @@ class _Header:
             numbers = json.loads(stored["scrypt"])
             cost, block, parallel = (int(numbers[name]) for name in "nrp")
             salt, sealed = stored["salt"], stored["data_key"]
-        except (KeyError, ValueError, TypeError):
+        except (KeyError, ValueError, TypeError, OverflowError, RecursionError):
             raise UsageError(f"key store {place}: the header is damaged") from None
         if not isinstance(salt, bytes) or not isinstance(sealed, bytes):
             raise UsageError(f"key store {place}: the header is damaged")
