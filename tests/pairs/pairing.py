@@ -16,14 +16,13 @@ from ferraris.messaging.dlms.association.client import is_push
 from ferraris.meter.fleet import Fleet
 from ferraris.meter.templates import template
 from ferraris.server.service import server_stack
-from ferraris.transport import profiles
+from ferraris.transport.profiles import profile_of
 
 Result = TypeVar("Result")
 
 NOON = 1_795_003_200.0
 """2026-11-18 12:00 UTC."""
 
-PROFILES = {"tcp": profiles.TCP, "tcp+hdlc": profiles.HDLC}
 SECURITIES = ("none", "password", "gmac", "gmac general", "gmac authentication only")
 
 
@@ -81,7 +80,7 @@ class Pair:
         for name, value in changes.items():
             setattr(association.parameters, name, value)
         passive = server_stack(
-            PROFILES[self.scheme], self.fleet.find, entropy=self.entropy, utc=self.utc
+            profile_of(self.scheme), self.fleet.find, entropy=self.entropy, utc=self.utc
         )
         self.line = VirtualLine(
             self.time, stack, passive, self.physics, seed=self.seed, is_push=is_push

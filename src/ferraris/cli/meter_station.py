@@ -19,25 +19,25 @@ from ferraris.line.url import Endpoint, parse_url
 from ferraris.meter.fleet import Fleet
 from ferraris.meter.templates import template
 from ferraris.server.service import server_stack
-from ferraris.transport import profiles
+from ferraris.transport.profiles import profile_of
 
 __all__ = ["serve"]
 
-_PROFILES: dict[str, profiles.Profile] = {"tcp": profiles.TCP, "tcp+hdlc": profiles.HDLC}
+_SCHEMES = ("tcp", "tcp+hdlc")
 _METERS_PER_LISTENER = 65_000
 _FRESH_OCTETS = 32
 
 
 async def serve(name: str, count: int, url: str, seed: int, keys_out: str | None) -> None:
     """Listen, hand out the keys, and serve until interrupted or terminated."""
-    endpoint = parse_url(url, schemes=tuple(_PROFILES))
+    endpoint = parse_url(url, schemes=_SCHEMES)
     if count > _METERS_PER_LISTENER:
         raise UsageError(f"one listener serves {_METERS_PER_LISTENER} meters at most: run several")
     # Fresh keys, because invocation counters begin anew: no key may see the same one twice.
     fleet = Fleet(template(name), count, seed, secret=secrets.token_bytes(_FRESH_OCTETS))
     stack = partial(
         server_stack,
-        _PROFILES[endpoint.scheme],
+        profile_of(endpoint.scheme),
         fleet.find,
         entropy=os.urandom,
         utc=time.time,

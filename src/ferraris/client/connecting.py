@@ -23,12 +23,11 @@ from ferraris.line.url import Endpoint, parse_url
 from ferraris.messaging.dlms.apdu import Apdu
 from ferraris.messaging.dlms.association.client import ClientAssociation, is_push
 from ferraris.messaging.dlms.names import AttributeDescriptor
-from ferraris.transport import profiles
+from ferraris.transport.profiles import profile_of
 
 __all__ = ["Connecting", "associate", "connect", "learn_counter"]
 
 _PUBLIC_CLIENT = 16
-_PROFILES: dict[str, profiles.Profile] = {"tcp": profiles.TCP, "tcp+hdlc": profiles.HDLC}
 _LAST_COUNTER = 0xFFFFFFFF
 
 ClientStack = Over[Apdu, Apdu, bytes, bytes]
@@ -196,9 +195,7 @@ def client_stack(
     entropy: Entropy = secrets.token_bytes,
 ) -> tuple[ClientStack, ClientAssociation]:
     """The layers for one association over the line that `endpoint` names."""
-    profile = _PROFILES.get(endpoint.scheme)
-    if profile is None:
-        raise UsageError(f"{endpoint.scheme}:// is not a line to a meter", where="client")
+    profile = profile_of(endpoint.scheme)
     parameters = security.parameters(entropy)
     parameters.response_timeout_s = timeout_s
     association = ClientAssociation(parameters)

@@ -22,13 +22,13 @@ from ferraris.line.url import Endpoint
 from ferraris.meter.fleet import Fleet, KeysLine
 from ferraris.meter.templates import template
 from ferraris.server.service import server_stack
-from ferraris.transport import profiles
+from ferraris.transport.profiles import profile_of
 
 __all__ = ["Listening", "Simulation", "listen", "simulate"]
 
 _METERS_OF_A_LISTENER = 65_520
 _HDLC_METERS = 16_000  # upper HDLC addresses have 14 bits [hdlc-quoted]
-_PROFILES: dict[str, profiles.Profile] = {"tcp": profiles.TCP, "tcp+hdlc": profiles.HDLC}
+_SCHEMES = ("tcp", "tcp+hdlc")
 
 
 class Listening:
@@ -67,11 +67,11 @@ async def listen(
 
     Raises `UsageError` for a line that meters cannot listen on, `LineError` for a port in use.
     """
-    profile = _PROFILES.get(endpoint.scheme)
-    if profile is None:
+    if endpoint.scheme not in _SCHEMES:
         raise UsageError(f"meters listen on tcp:// or tcp+hdlc://, not {endpoint.scheme}://")
     if endpoint.scheme == "tcp+hdlc" and len(fleet) > _HDLC_METERS:
         raise UsageError(f"at most {_HDLC_METERS} meters have an HDLC address on one line")
+    profile = profile_of(endpoint.scheme)
     physical = endpoint.number("physical")
     servers = []
     for number in range(-(-len(fleet) // _METERS_OF_A_LISTENER)):

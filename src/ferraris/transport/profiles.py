@@ -6,9 +6,12 @@ top. Drivers ask `stream`: does the line carry a stream of octets or datagrams?
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Protocol
 
+from ferraris.core.errors import UsageError
 from ferraris.core.layer import Layer, To
 from ferraris.transport.addresses import Addresses
 from ferraris.transport.hdlc.parameters import DEFAULT, Parameters
@@ -17,6 +20,7 @@ from ferraris.transport.hdlc.secondary import Secondary
 from ferraris.transport.wrapper import MAX_OCTETS, WrapperClient, WrapperServer
 
 __all__ = [
+    "BY_SCHEME",
     "HDLC",
     "HDLC_SERIAL",
     "TCP",
@@ -26,6 +30,7 @@ __all__ = [
     "Profile",
     "ServerStack",
     "WrapperProfile",
+    "profile_of",
 ]
 
 ClientStack = Layer[bytes, bytes, bytes]
@@ -136,3 +141,24 @@ HDLC = HdlcProfile("hdlc")
 
 HDLC_SERIAL = HdlcProfile("hdlc-serial", inter_octet_timeout_s=0.2)
 """HDLC over a serial line whose driver hands octets on in small chunks."""
+
+BY_SCHEME: Mapping[str, Profile] = MappingProxyType(
+    {
+        "tcp": TCP,
+        "tls": TCP,
+        "udp": UDP,
+        "tcp+hdlc": HDLC,
+        "serial": HDLC_SERIAL,
+        "modem": HDLC_SERIAL,
+    }
+)
+"""What each scheme of a URL stands for; which of them can be dialled is the business of `line`."""
+
+
+def profile_of(scheme: str) -> Profile:
+    """The profile of a URL's scheme; `UsageError` when it is no line to a meter."""
+    profile = BY_SCHEME.get(scheme)
+    if profile is None:
+        known = ", ".join(f"{each}://" for each in BY_SCHEME)
+        raise UsageError(f"{scheme}:// is not a line to a meter: {known} are", where="url")
+    return profile
