@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
 
 from ferraris.core.errors import RefusedError
 from ferraris.messaging.dlms.enumerations import ActionResult, DataAccessResult
+from ferraris.messaging.dlms.security.control import SIGNED
 
 if TYPE_CHECKING:
     from ferraris.messaging.dlms.association.server import Incident
@@ -42,9 +43,6 @@ __all__ = [
     "PhysicalDevice",
     "RequestContext",
 ]
-
-SIGNED = 0x100
-"""Mark in `RequestContext.protection` beside the security-control bits: the request was signed."""
 
 ObjectKey = tuple[int, bytes]
 """Class identifier and six-octet logical name: what an xDLMS request names an object by."""

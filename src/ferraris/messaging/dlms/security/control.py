@@ -8,6 +8,7 @@ __all__ = [
     "COMPRESSION",
     "ENCRYPTION",
     "KEY_SET",
+    "SIGNED",
     "SUITE_MASK",
     "SecurityControl",
 ]
@@ -18,6 +19,8 @@ ENCRYPTION = 0x20
 AUTHENTICATION = 0x10
 BOTH = AUTHENTICATION | ENCRYPTION
 SUITE_MASK = 0x0F
+SIGNED = 0x100
+"""Mark beside the octet's bits: the APDU came in a signed envelope."""
 
 
 class SecurityControl(int):
