@@ -7,7 +7,7 @@ top. Drivers ask `stream`: does the line carry a stream of octets or datagrams?
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from types import MappingProxyType
 from typing import Protocol
 
@@ -17,6 +17,7 @@ from ferraris.transport.addresses import Addresses
 from ferraris.transport.hdlc.parameters import DEFAULT, Parameters
 from ferraris.transport.hdlc.primary import Primary
 from ferraris.transport.hdlc.secondary import Secondary
+from ferraris.transport.hdlc.timing import Timing
 from ferraris.transport.wrapper import MAX_OCTETS, WrapperClient, WrapperServer
 
 __all__ = [
@@ -87,9 +88,12 @@ class WrapperProfile:
 class HdlcProfile:
     """HDLC over a serial line, or over a stream that stands for one.
 
-    Times in seconds: `response_timeout_s` of a client counts from when a frame has left and must be
-    longer than `inter_octet_timeout_s`, the longest pause inside a frame. `address_length` is that
-    of server addresses: 1, 2 or 4 octets, None for the shortest.
+    `HdlcProfile.at(baud)` computes all times, in seconds, for a serial line; `dataclasses.replace`
+    overrides single ones. `response_timeout_s` of a client counts from when a frame has left until
+    its answer begins and must be longer than `inter_octet_timeout_s`, the longest pause inside a
+    frame; `octet_s` is the time of an octet on the line, by which stations know how long a frame
+    takes (0: not worth counting). `address_length` is that of server addresses: 1, 2 or 4 octets,
+    None for the shortest. `calling` devices answer as the one that called.
     """
 
     name: str
@@ -102,7 +106,24 @@ class HdlcProfile:
     answer_within_s: float = 0.2
     inactivity_timeout_s: float = 120.0
     inter_octet_timeout_s: float = 0.5
+    octet_s: float = 0.0
+    calling: bool = False
     limit: int = 1 << 20
+
+    @classmethod
+    def at(
+        cls, baud: int, *, parameters: Parameters = DEFAULT, address_length: int | None = None
+    ) -> HdlcProfile:
+        """The profile for a serial line of `baud` bits a second, 8N1, typically 300 to 115200.
+
+        Raises `UsageError` when that is no speed.
+        """
+        return cls(
+            f"hdlc at {baud} baud",
+            parameters=parameters,
+            address_length=address_length,
+            **asdict(Timing.at(baud, parameters)),
+        )
 
     def client_stack(
         self, client_sap: int, server_sap: int, *, physical: int | None = None
@@ -118,6 +139,7 @@ class HdlcProfile:
             max_tries=self.max_tries,
             poll_interval_s=self.poll_interval_s,
             inter_octet_timeout_s=self.inter_octet_timeout_s,
+            octet_s=self.octet_s,
             limit=self.limit,
         )
 
@@ -130,6 +152,7 @@ class HdlcProfile:
             answer_within_s=self.answer_within_s,
             inactivity_timeout_s=self.inactivity_timeout_s,
             inter_octet_timeout_s=self.inter_octet_timeout_s,
+            calling=self.calling,
             limit=self.limit,
         )
 
@@ -139,8 +162,8 @@ UDP = WrapperProfile("udp", stream=False)
 HDLC = HdlcProfile("hdlc")
 """HDLC over TCP: pauses inside a frame are those of the network."""
 
-HDLC_SERIAL = HdlcProfile("hdlc-serial", inter_octet_timeout_s=0.2)
-"""HDLC over a serial line whose driver hands octets on in small chunks."""
+HDLC_SERIAL = replace(HdlcProfile.at(9600), name="hdlc-serial")
+"""HDLC over a serial line of the most usual speed."""
 
 BY_SCHEME: Mapping[str, Profile] = MappingProxyType(
     {

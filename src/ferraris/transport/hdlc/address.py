@@ -13,8 +13,11 @@ from ferraris.transport.addresses import ALL_STATIONS
 
 __all__ = [
     "ALL_STATIONS_LONG",
+    "CALLING_DEVICE",
+    "CALLING_DEVICE_LONG",
     "HdlcAddress",
     "is_all_stations",
+    "is_calling_device",
     "pack_address",
     "read_address",
     "unpack_address",
@@ -22,6 +25,9 @@ __all__ = [
 
 ALL_STATIONS_LONG = 0x3FFF
 """All stations, in a half of two octets. [hdlc-quoted]"""
+
+CALLING_DEVICE, CALLING_DEVICE_LONG = 0x7E, 0x3FFE
+"""The device that has called the client, in a lower half of one or two octets. [memory]"""
 
 _WHERE = "hdlc"
 _LONGEST = 4
@@ -42,6 +48,11 @@ class HdlcAddress(NamedTuple):
 def is_all_stations(value: int | None) -> bool:
     """Does this half mean everybody?"""
     return value in {ALL_STATIONS, ALL_STATIONS_LONG}
+
+
+def is_calling_device(value: int | None) -> bool:
+    """Does this lower half mean the device that has called?"""
+    return value in {CALLING_DEVICE, CALLING_DEVICE_LONG}
 
 
 def pack_address(logical: int, physical: int | None = None, *, length: int | None = None) -> bytes:

@@ -7,6 +7,7 @@ poll bit, and gets the turn back with a final bit - or repeats after the respons
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 
 from ferraris.core.errors import (
     DecodeError,
@@ -34,16 +35,16 @@ from ferraris.transport.hdlc.parameters import DEFAULT, Parameters
 from ferraris.transport.hdlc.sequence import (
     LLC_COMMAND,
     LLC_RESPONSE,
-    Reassembly,
     Receiver,
     Transmitter,
 )
 from ferraris.transport.hdlc.states import PRIMARY, Happening, State, step
+from ferraris.transport.hdlc.timing import FRAME_OVERHEAD, frame_time_s
+from ferraris.transport.hdlc.unconfirmed import Unconfirmed, unconfirmed_frames
 
 __all__ = ["Primary"]
 
 _WHERE = "hdlc"
-_FRAME_OVERHEAD = 16  # flags, format, addresses, control and check sequences, rounded up
 _COMMAND_POLL = 0x10
 _SILENT = (
     "no answer after {tries} tries: the device is silent, the addresses ({addresses}) are wrong, "
@@ -56,9 +57,10 @@ class Primary(Plain[bytes, bytes, bytes]):
 
     `physical` and `address_length` (1, 2, 4) form the server's address. `parameters` are proposed
     in SNRM, the defaults by an SNRM without information. `response_timeout_s` runs from when a
-    frame has left and must be longer than `inter_octet_timeout_s`; a frame is sent `max_tries`
-    times. `poll_interval_s` spaces the polls while somebody above waits. `limit` bounds an APDU, in
-    octets. A link to all stations sends UI frames and hears nothing.
+    frame has left until the answer begins and must be longer than `inter_octet_timeout_s`; the
+    time of the longest frame agreed on is added, `octet_s` for each octet. A frame is sent
+    `max_tries` times. `poll_interval_s` spaces the polls while somebody above waits. `limit` bounds
+    an APDU, in octets. A link to all stations sends UI frames and hears nothing.
     """
 
     agreed: Parameters
@@ -85,6 +87,7 @@ class Primary(Plain[bytes, bytes, bytes]):
         max_tries: int = 3,
         poll_interval_s: float = 0.1,
         inter_octet_timeout_s: float = 0.5,
+        octet_s: float = 0.0,
         limit: int = 1 << 20,
     ) -> None:
         super().__init__()
@@ -92,15 +95,16 @@ class Primary(Plain[bytes, bytes, bytes]):
         self.response_timeout_s = response_timeout_s
         self.max_tries = max_tries
         self.poll_interval_s = poll_interval_s
+        self.octet_s = octet_s
         self.deframer = Deframer(inter_octet_timeout_s=inter_octet_timeout_s)
         self._client = pack_address(client_sap, length=1)
         self._server = pack_address(server_sap, physical, length=address_length)
         self._limit = limit
-        self._broadcast = is_all_stations(server_sap)
+        self._broadcast = is_all_stations(server_sap) or is_all_stations(physical)
         self._names = f"client {client_sap}, server {server_sap}"
         if physical is not None:
             self._names += f" in device {physical}"
-        self._unconfirmed = Reassembly(LLC_RESPONSE, limit)
+        self._unconfirmed = Unconfirmed(LLC_RESPONSE, limit)
         self._state = State.NDM
         self._begin(DEFAULT)
 
@@ -147,8 +151,7 @@ class Primary(Plain[bytes, bytes, bytes]):
         if not self.room:
             raise UsageError(f"the link has no room ({self._state.value})", where=_WHERE)
         if self._broadcast:
-            frame = Frame(self._server, self._client, Kind.UI.control, LLC_COMMAND + unit)
-            self._down.append(frame.to_octets())
+            self._down += unconfirmed_frames(self._server, self._client, LLC_COMMAND, unit)
         else:
             self._transmitter.put(unit)
 
@@ -223,7 +226,7 @@ class Primary(Plain[bytes, bytes, bytes]):
         polled, with_data = self._left or (False, False)
         self._left = None
         if polled:
-            self._answer_by = now + self.response_timeout_s
+            self._answer_by = now + self._patience_s
             self._heard = 0
         if with_data:
             self._up.append(Progress())
@@ -273,7 +276,7 @@ class Primary(Plain[bytes, bytes, bytes]):
     def _take(self, frame: Frame, now: float) -> None:
         kind = frame.kind
         if kind is Kind.UI:
-            self._deliver(self._unconfirmed, frame)
+            self._deliver(lambda: self._unconfirmed.add(frame))
         elif kind in {Kind.I, Kind.RR, Kind.RNR}:
             if self._state in {State.NRM, State.NRM_POLLED}:
                 self._take_numbered(frame, kind, now)
@@ -294,7 +297,7 @@ class Primary(Plain[bytes, bytes, bytes]):
         acknowledged = self._transmitter.acknowledge(receive_number(frame.control))
         fresh = kind is Kind.I and self._receiver.accept(send_number(frame.control))
         if fresh:
-            self._deliver(self._receiver, frame)
+            self._deliver(lambda: self._receiver.add(frame.information, frame.segmented))
         if acknowledged or fresh:
             self._up.append(Progress())
             self._tries = 0
@@ -316,7 +319,7 @@ class Primary(Plain[bytes, bytes, bytes]):
             self._poll_at = None
             return
         if self._answer_by is not None:
-            self._answer_by = now + self.response_timeout_s
+            self._answer_by = now + self._patience_s
 
     def _take_acknowledgement(self, frame: Frame) -> None:
         if self._state is State.DISCONNECTING:
@@ -342,9 +345,9 @@ class Primary(Plain[bytes, bytes, bytes]):
         elif self._state is not State.NDM:
             self._end(Happening.DM, LineError("the device has disconnected", where=_WHERE))
 
-    def _deliver(self, reassembly: Reassembly, frame: Frame) -> None:
+    def _deliver(self, put_together: Callable[[], bytes | None]) -> None:
         try:
-            apdu = reassembly.add(frame.information, frame.segmented)
+            apdu = put_together()
         except DecodeError as error:
             self._up.append(Failed(error))
             return
@@ -354,9 +357,9 @@ class Primary(Plain[bytes, bytes, bytes]):
     def _hear(self, octets: int, now: float) -> None:
         """An answer is coming in: wait for its end, but not for ever in noise."""
         self._heard += octets
-        largest = self.agreed.max_receive + _FRAME_OVERHEAD
+        largest = self.agreed.max_receive + FRAME_OVERHEAD
         if self._heard <= self.agreed.window_receive * largest:
-            self._answer_by = now + self.response_timeout_s
+            self._answer_by = now + self._patience_s
 
     # -- beginning and ending ---------------------------------------------------------------
 
@@ -366,6 +369,7 @@ class Primary(Plain[bytes, bytes, bytes]):
     def _begin(self, agreed: Parameters) -> None:
         """As new: nothing sent, nothing received, no clock."""
         self.agreed = agreed
+        self._patience_s = self.response_timeout_s + frame_time_s(self.octet_s, agreed.max_receive)
         self._transmitter = Transmitter(LLC_COMMAND, agreed.max_transmit, agreed.window_transmit)
         self._receiver = Receiver(LLC_RESPONSE, self._limit)
         self._unconfirmed.reset()

@@ -7,15 +7,16 @@ one before.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 from ferraris.core.errors import DecodeError, LineError, SequenceError, UsageError
 from ferraris.core.layer import Closed, Deliver, Failed, Notice, Opened, Progress, To
 from ferraris.core.stack import Plain
-from ferraris.transport.addresses import ALL_STATIONS, Addresses
+from ferraris.transport.addresses import ALL_STATIONS, NO_STATION, Addresses
 from ferraris.transport.hdlc.address import (
     HdlcAddress,
     is_all_stations,
+    is_calling_device,
     pack_address,
     unpack_address,
 )
@@ -34,11 +35,11 @@ from ferraris.transport.hdlc.parameters import DEFAULT, Parameters
 from ferraris.transport.hdlc.sequence import (
     LLC_COMMAND,
     LLC_RESPONSE,
-    Reassembly,
     Receiver,
     Transmitter,
 )
 from ferraris.transport.hdlc.states import SECONDARY, Happening, State, step
+from ferraris.transport.hdlc.unconfirmed import Unconfirmed, unconfirmed_frames
 
 __all__ = ["Secondary"]
 
@@ -56,8 +57,9 @@ class Secondary(Plain[Unit, Unit, bytes]):
     those that answer, None for all. `parameters` are the most that is agreed to. After a poll the
     layer above has `answer_within_s` to give an answer, then the turn goes back without one.
     After `inactivity_timeout_s` of silence the link is closed, 0 for never. `limit` bounds an APDU,
-    in octets. Units marked unconfirmed leave as UI frames from the server address of
-    `address_length` octets, with or without a link.
+    in octets. Units marked unconfirmed leave as UI frames, one or several, from the server address
+    of `address_length` octets, with or without a link. A device that is `calling` also answers to
+    the address of the calling device, by which a client names the device that called it.
     """
 
     _transmitter: Transmitter
@@ -80,6 +82,7 @@ class Secondary(Plain[Unit, Unit, bytes]):
         answer_within_s: float = 0.2,
         inactivity_timeout_s: float = 120.0,
         inter_octet_timeout_s: float = 0.5,
+        calling: bool = False,
         limit: int = 1 << 20,
     ) -> None:
         super().__init__()
@@ -89,11 +92,12 @@ class Secondary(Plain[Unit, Unit, bytes]):
         self.parameters = parameters
         self.answer_within_s = answer_within_s
         self.inactivity_timeout_s = inactivity_timeout_s
+        self.calling = calling
         self.deframer = Deframer(inter_octet_timeout_s=inter_octet_timeout_s)
         self._limit = limit
         self._state = State.NDM
         self._listening = False
-        self._unconfirmed = Reassembly(LLC_COMMAND, limit)
+        self._unconfirmed = Unconfirmed(LLC_COMMAND, limit)
         self._reply = None
         self._told, self._after = [], []
         self._begin(DEFAULT)
@@ -138,12 +142,12 @@ class Secondary(Plain[Unit, Unit, bytes]):
         client_sap, server_sap = unit.address
         if self._link is not None and unit.address == self._addresses:
             client, server = self._link
+            longest = self.agreed.max_transmit
         else:
+            longest = DEFAULT.max_transmit
             client = pack_address(client_sap, length=1)
             server = pack_address(server_sap, self.physical, length=self.address_length)
-        self._down.append(
-            Frame(client, server, Kind.UI.control, LLC_RESPONSE + unit.unit).to_octets()
-        )
+        self._down += unconfirmed_frames(client, server, LLC_RESPONSE, unit.unit, longest)
 
     # -- from below -------------------------------------------------------------------------
 
@@ -219,8 +223,12 @@ class Secondary(Plain[Unit, Unit, bytes]):
     # -- receiving --------------------------------------------------------------------------
 
     def _is_ours(self, server: HdlcAddress) -> bool:
+        if NO_STATION in server:
+            return False
         if is_all_stations(server.logical) or is_all_stations(server.physical):
             return True
+        if is_calling_device(server.physical):
+            return self.calling
         if None not in {self.physical, server.physical} and self.physical != server.physical:
             return False
         return self.logical_devices is None or server.logical in self.logical_devices
@@ -231,7 +239,7 @@ class Secondary(Plain[Unit, Unit, bytes]):
         to_all = is_all_stations(server.logical)
         addresses = Addresses(client.logical, ALL_STATIONS if to_all else server.logical)
         if kind is Kind.UI:
-            self._deliver(self._unconfirmed, frame, addresses, confirmed=False)
+            self._deliver(lambda: self._unconfirmed.add(frame), addresses, confirmed=False)
         elif to_all or is_all_stations(server.physical):
             return  # nobody answers what everybody hears
         elif kind is Kind.SNRM:
@@ -282,7 +290,11 @@ class Secondary(Plain[Unit, Unit, bytes]):
         if acknowledged or (fresh and frame.segmented):
             self._up.append(Progress())
         if fresh:
-            self._deliver(self._receiver, frame, addresses, confirmed=True)
+            self._deliver(
+                lambda: self._receiver.add(frame.information, frame.segmented),
+                addresses,
+                confirmed=True,
+            )
         if not frame.poll_final:
             return
         self._step(Happening.POLL)
@@ -293,10 +305,10 @@ class Secondary(Plain[Unit, Unit, bytes]):
         self._answer_at = None if self._yield else now + self.answer_within_s
 
     def _deliver(
-        self, reassembly: Reassembly, frame: Frame, addresses: Addresses, *, confirmed: bool
+        self, put_together: Callable[[], bytes | None], addresses: Addresses, *, confirmed: bool
     ) -> None:
         try:
-            apdu = reassembly.add(frame.information, frame.segmented)
+            apdu = put_together()
         except DecodeError as error:
             self._up.append(Failed(error))
             return
