@@ -43,6 +43,8 @@ class _StackProtocol(asyncio.BufferedProtocol, Generic[In, Out]):
         self._paused = False
         self._draining = False
         self._timer: asyncio.TimerHandle | None = None
+        self.on_settings: Callable[[LineSettings], None] | None = None
+        """Changes the settings of the line; None for lines that have none."""
 
     # -- what asyncio calls ---------------------------------------------------------------
 
@@ -100,8 +102,8 @@ class _StackProtocol(asyncio.BufferedProtocol, Generic[In, Out]):
                 elif type(unit) is bytes:
                     assert self._transport is not None
                     self._transport.write(unit)
-                elif isinstance(unit, LineSettings):
-                    continue  # a socket has no line settings
+                elif isinstance(unit, LineSettings) and self.on_settings is not None:
+                    self.on_settings(unit)
         finally:
             self._draining = False
         deadline = layer.deadline

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import socket
 import time
 from collections.abc import Callable, Coroutine
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from ferraris.core.errors import Error, LineError, UsageError
-from ferraris.core.layer import Closed, Deliver, Failed, Layer, Opened
+from ferraris.core.layer import Closed, Deliver, Failed, Layer, LineSettings, Opened
 
-__all__ = ["BlockingDriver", "run"]
+__all__ = ["BlockingDriver", "Connection", "run"]
 
 In = TypeVar("In")
 Out = TypeVar("Out")
@@ -27,13 +26,25 @@ def run(procedure: Coroutine[Any, Any, Result]) -> Result:
     raise UsageError("this procedure needs an event loop", where="line")
 
 
+class Connection(Protocol):
+    """What is needed of a socket, so that other lines can have its face."""
+
+    def settimeout(self, seconds: float | None, /) -> None: ...
+
+    def recv_into(self, buffer: memoryview, /) -> int: ...
+
+    def sendall(self, octets: bytes, /) -> None: ...
+
+    def close(self) -> None: ...
+
+
 class BlockingDriver(Generic[In, Out]):
-    """The active end on a connected socket; its coroutines never suspend."""
+    """The active end on a connection; its coroutines never suspend."""
 
     def __init__(
         self,
         layer: Layer[In, Out, bytes],
-        connection: socket.socket,
+        connection: Connection,
         *,
         is_push: Callable[[Out], bool] | None = None,
         on_push: Callable[[Out], None] | None = None,
@@ -42,7 +53,7 @@ class BlockingDriver(Generic[In, Out]):
         self.layer = layer
         self._is_push = is_push
         self._on_push = on_push
-        self._socket: socket.socket | None = connection
+        self._socket: Connection | None = connection
         self._waits: float | None = None
         self._buffer = memoryview(bytearray(65536))
         self._opened = False
@@ -51,6 +62,8 @@ class BlockingDriver(Generic[In, Out]):
         self._pending: In | None = None
         self._answer: Out | None = None
         self._failure: Error | None = None
+        self.on_settings: Callable[[LineSettings], None] | None = None
+        """Changes the settings of the line or raises `OSError`; None for lines that have none."""
 
     async def open(self) -> None:
         self.layer.open(time.monotonic())
@@ -149,6 +162,11 @@ class BlockingDriver(Generic[In, Out]):
             elif type(unit) is bytes and self._socket is not None:
                 try:
                     self._socket.sendall(unit)
+                except OSError as cause:
+                    self._lost(str(cause))
+            elif isinstance(unit, LineSettings) and self.on_settings is not None:
+                try:
+                    self.on_settings(unit)
                 except OSError as cause:
                     self._lost(str(cause))
 
