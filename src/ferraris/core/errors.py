@@ -6,6 +6,8 @@ secrets: a caller that reports octets near a key passes none.
 
 from __future__ import annotations
 
+from typing import Self
+
 __all__ = [
     "DecodeError",
     "Error",
@@ -22,7 +24,13 @@ _EXCERPT_OCTETS = 24
 
 
 class Error(Exception):
-    """Base of all errors; `where` names the layer, `excerpt` shows at most 24 octets as hex."""
+    """Base of all errors; `where` names the layer, `excerpt` shows at most 24 octets as hex.
+
+    `outcome_unknown` is set when a write or an action left and its answer did not come: whether
+    the peer carried it out is unknown until read back, and nothing repeats it by itself.
+    """
+
+    outcome_unknown: bool = False
 
     def __init__(self, message: str, *, where: str = "", octets: bytes = b"") -> None:
         super().__init__(message)
@@ -30,6 +38,17 @@ class Error(Exception):
         self.where = where
         shown = bytes(octets[:_EXCERPT_OCTETS]).hex()
         self.excerpt = shown + ("…" if len(octets) > _EXCERPT_OCTETS else "")
+
+    def with_unknown_outcome(self) -> Self:
+        """The same error about a write or an action that may or may not have been carried out."""
+        if self.outcome_unknown:
+            return self
+        twin = type(self).__new__(type(self), *self.args)
+        twin.__dict__.update(self.__dict__)
+        twin.__cause__ = self.__cause__
+        twin.outcome_unknown = True
+        twin.message = f"{self.message}; whether it was carried out is unknown until read back"
+        return twin
 
     def __str__(self) -> str:
         text = f"{self.where}: {self.message}" if self.where else self.message

@@ -72,7 +72,7 @@ class Service(Plain[Never, None, To[Addresses, bytes]]):
         association.receive_floor = max(association.receive_floor, device.receive_floor(client_sap))
         outcome = association.receive(unit.unit)
         if isinstance(outcome, Indication):
-            answer: bytes | None = self._serve(device, association, outcome, client_sap)
+            answer = self._serve(device, association, outcome, client_sap)
         else:
             answer = outcome.octets
             if outcome.incident is not None:
@@ -123,7 +123,7 @@ class Service(Plain[Never, None, To[Addresses, bytes]]):
         association: ServerAssociation,
         indication: Indication,
         client_sap: int,
-    ) -> bytes:
+    ) -> bytes | None:
         negotiated = association.negotiated
         assert negotiated is not None
         context = RequestContext(

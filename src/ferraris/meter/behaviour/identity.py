@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ActiveRate",
     "ActivityCalendar",
+    "ConsumerMessage",
     "DeviceNumber",
     "EngineObject",
     "FixedData",
@@ -117,6 +118,22 @@ class Flags(Behaviour):
         if self._clear_only:
             present = int.from_bytes(self.get(meter, attribute, None, now)[1:], "big")
             data = encoded(tag, flags & present)
+        super().set(meter, attribute, data, now)
+
+
+class ConsumerMessage(Behaviour):
+    """A text for the customer, up to 16 KiB; empty until somebody writes one."""
+
+    declares = DataObject
+    LONGEST_OCTETS = 1 << 14
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name, {2: octet_string(b"")})
+
+    def set(self, meter: SimulatedMeter, attribute: int, data: bytes, now: int) -> None:
+        """Attribute 2: any octet-string that the meter has room for."""
+        if len(data) > self.LONGEST_OCTETS:
+            raise AccessRefused(DataAccessResult.OTHER_REASON)
         super().set(meter, attribute, data, now)
 
 

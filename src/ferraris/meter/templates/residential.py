@@ -14,6 +14,7 @@ from ferraris.meter.behaviour.event_log import EventCode, EventLog
 from ferraris.meter.behaviour.identity import (
     ActiveRate,
     ActivityCalendar,
+    ConsumerMessage,
     DeviceNumber,
     EngineObject,
     FixedData,
@@ -129,6 +130,8 @@ def _identity() -> Iterator[Placed]:
     yield Placed(DeviceNumber("0-0:96.1.0*255"), _ALL)
     yield Placed(DeviceNumber("0-0:96.1.1*255", "E"), _KNOWN)
     yield Placed(FixedData("1-0:0.2.0*255", octet_string(_FIRMWARE)), _ALL)
+    for display in ("0-0:96.13.0*255", "0-0:96.13.1*255"):
+        yield Placed(ConsumerMessage(display), _KNOWN, {2: _KNOWN})
 
 
 def _control(consumption: Consumption) -> Iterator[Placed]:

@@ -7,8 +7,9 @@ objects; which APDU carries a block is the business of the association and of th
 from __future__ import annotations
 
 from ferraris.core.errors import SequenceError
+from ferraris.messaging.dlms.association.parameters import Negotiated
 
-__all__ = ["Incoming", "Outgoing", "block_octets"]
+__all__ = ["Incoming", "Outgoing", "block_octets", "fits"]
 
 _BLOCK_HEADER = 3 + 1 + 4 + 1 + 3  # choices and invoke id, last-block, number, choice, length
 _PROTECTION = 1 + 3 + 5 + 12  # tag, length, security header, authentication tag
@@ -28,6 +29,12 @@ def block_octets(max_pdu: int, *, protected: bool, leading: int = 0) -> int:
         return _LARGEST_BLOCK
     room = max_pdu - _BLOCK_HEADER - leading - (_GENERAL_PROTECTION if protected else 0)
     return max(_SMALLEST_BLOCK, min(room, _LARGEST_BLOCK))
+
+
+def fits(negotiated: Negotiated, octets: int, protected: bool) -> bool:
+    """Whether a plain APDU of so many octets is taken by the peer in one piece."""
+    room = negotiated.max_send - (_GENERAL_PROTECTION if protected else 0)
+    return negotiated.max_send == 0 or octets <= room
 
 
 class Outgoing:

@@ -68,6 +68,7 @@ from ferraris.messaging.dlms.get import (
     GetResponseWithList,
 )
 from ferraris.messaging.dlms.initiate import DLMS_VERSION, InitiateRequest, InitiateResponse
+from ferraris.messaging.dlms.invoke import CALLERS_BITS, CONFIRMED, INVOKE_ID, service_class
 from ferraris.messaging.dlms.names import MethodDescriptor
 from ferraris.messaging.dlms.notify import DataNotification, EventNotification
 from ferraris.messaging.dlms.security import hls
@@ -89,7 +90,6 @@ __all__ = ["ClientAssociation", "is_push"]
 _WHERE = "association"
 _CURRENT_ASSOCIATION = bytes((0, 0, 40, 0, 0, 255))  # [bluebook-quoted]
 _EXCEPTION = b"\xd8"
-_CONFIRMED = 0xC0  # service class confirmed, priority high [asn1]
 
 _GET_ANSWERS = (GetResponseNormal, GetResponseWithBlock, GetResponseWithList)
 _SET_ANSWERS = (
@@ -129,6 +129,10 @@ _ANSWERS: dict[type, tuple[type, ...]] = {
         _ACTION_ANSWERS,
     ),
 }
+_UNCONFIRMABLE = frozenset(
+    (SetRequestNormal, SetRequestWithList, ActionRequestNormal, ActionRequestWithList)
+)
+_CHANGING = frozenset(_ANSWERS) - {GetRequestNormal, GetRequestNext, GetRequestWithList}
 # These go on with the exchange before them and keep its invoke id [asn1].
 _CONTINUING = frozenset(
     (GetRequestNext, SetRequestBlock, ActionRequestNextBlock, ActionRequestBlock)
@@ -158,6 +162,7 @@ class ClientAssociation(Plain[Apdu, Apdu, bytes]):
         self.peer_system_title = parameters.peer_system_title
         self._channel: Channel | None = None
         self._pending: Apdu | None = None
+        self._unanswered: Apdu | None = None  # an unconfirmed request that is about to leave
         self._answers: tuple[type, ...] = ()
         self._challenge = b""  # StoC
         self._invoke_id = 0
@@ -170,7 +175,7 @@ class ClientAssociation(Plain[Apdu, Apdu, bytes]):
 
     @property
     def room(self) -> bool:
-        return self.state is State.ASSOCIATED and self._pending is None
+        return self.state is State.ASSOCIATED and self._pending is self._unanswered is None
 
     @property
     def expects(self) -> bool:
@@ -190,7 +195,8 @@ class ClientAssociation(Plain[Apdu, Apdu, bytes]):
         parameters = self.parameters
         _check(parameters)
         self.state = step(CLIENT, State.INACTIVE, Happening.CONNECTED)
-        self._pending, self._suspicion, self.negotiated = None, None, None
+        self._pending = self._unanswered = None
+        self._suspicion, self.negotiated = None, None
         self._channel = _channel(parameters)
         initiate = InitiateRequest(parameters.conformance, parameters.max_pdu).to_octets()
         if self._channel is not None and parameters.ciphered:
@@ -231,9 +237,9 @@ class ClientAssociation(Plain[Apdu, Apdu, bytes]):
 
     def cancel(self, now: float) -> None:
         """Drop the exchange in flight; its late answer will be known by its invoke id."""
-        self._down.clear()
-        self._pending = None
         if self.state is State.ASSOCIATED:
+            self._down.clear()
+            self._pending = self._unanswered = None
             self._response_deadline = None
 
     def send(self, unit: Apdu, now: float) -> None:
@@ -244,12 +250,18 @@ class ClientAssociation(Plain[Apdu, Apdu, bytes]):
         if not self.room:
             raise UsageError(f"no request can be sent while {self.state.value}", where=_WHERE)
         if kind not in _CONTINUING:
-            self._invoke_id = (self._invoke_id + 1) & 0x0F
-        unit.invoke_id_and_priority = _CONFIRMED | self._invoke_id  # type: ignore[union-attr]
+            self._invoke_id = (self._invoke_id + 1) & INVOKE_ID
+        how = unit.invoke_id_and_priority & CALLERS_BITS  # type: ignore[union-attr]
+        unit.invoke_id_and_priority = how | self._invoke_id  # type: ignore[union-attr]
         octets = codec.encode(unit)
         if self._protected is not None:
             octets = self._protected.protect(octets)
-        self._pending, self._answers, self._suspicion = unit, answers, None
+        self._suspicion = None
+        if kind in _UNCONFIRMABLE and not how & CONFIRMED:
+            self._down.append(octets)
+            self._unanswered = unit
+            return
+        self._pending, self._answers = unit, answers
         self._put(octets, now, self.parameters.response_timeout_s)
 
     def receive(self, unit: bytes, now: float) -> None:
@@ -300,6 +312,9 @@ class ClientAssociation(Plain[Apdu, Apdu, bytes]):
     def transmit(self, now: float, expecting: bool = False) -> bytes | None:
         if self._down:
             return self._down.popleft()
+        if self._unanswered is not None:
+            unit, self._unanswered = self._unanswered, None
+            self._up.append(Deliver(unit))
         if self._clock_due:  # what was queued has left: the clock of its answer starts here
             self._clock_due = False
             if self._response_deadline is not None:
@@ -325,7 +340,7 @@ class ClientAssociation(Plain[Apdu, Apdu, bytes]):
         if self._pending is None:
             raise SequenceError(f"an answer that nobody asked for: {kind.__name__}", where=_WHERE)
         if kind in self._answers:
-            invoke_id = answer.invoke_id_and_priority & 0x0F  # type: ignore[union-attr]
+            invoke_id = answer.invoke_id_and_priority & INVOKE_ID  # type: ignore[union-attr]
             if invoke_id != self._invoke_id:
                 raise SequenceError(
                     f"the answer to invoke id {invoke_id} came while {self._invoke_id} was asked",
@@ -464,9 +479,9 @@ class ClientAssociation(Plain[Apdu, Apdu, bytes]):
                 peer_title=self.peer_system_title,
             )
         self._happened(Happening.CHALLENGED)
-        self._invoke_id = (self._invoke_id + 1) & 0x0F
+        self._invoke_id = (self._invoke_id + 1) & INVOKE_ID
         request = ActionRequestNormal(
-            _CONFIRMED | self._invoke_id,
+            service_class() | self._invoke_id,
             MethodDescriptor(15, _CURRENT_ASSOCIATION, 1),
             encode_data(octet_string(token)),
         ).to_octets()
@@ -524,9 +539,12 @@ class ClientAssociation(Plain[Apdu, Apdu, bytes]):
         self._up.append(Failed(error))
 
     def _fail_pending(self, error: Error) -> None:
-        pending, self._pending = self._pending, None
+        pending, self._pending = self._pending or self._unanswered, None
+        self._unanswered = None
         self._response_deadline = None
         if pending is not None:
+            if type(pending) in _CHANGING:
+                error = error.with_unknown_outcome()
             self._up.append(Failed(error, pending))
 
     def _end(self, error: Error | None, happening: Happening = Happening.DISCONNECTED) -> None:

@@ -29,7 +29,7 @@ from ferraris.messaging.dlms.action import ActionRequestNormal, ActionResponseNo
 from ferraris.messaging.dlms.apdu import Apdu
 from ferraris.messaging.dlms.association.channel import Channel
 from ferraris.messaging.dlms.association.parameters import MIN_MAX_PDU, Negotiated, ServerOffer
-from ferraris.messaging.dlms.association.server_blocks import ServerBlocks
+from ferraris.messaging.dlms.association.server_blocks import ServerBlocks, is_unconfirmed
 from ferraris.messaging.dlms.association.states import SERVER, Happening, State, step
 from ferraris.messaging.dlms.enumerations import (
     ActionResult,
@@ -97,6 +97,7 @@ class ServerAssociation:
         self._control = 0  # of the last request: answers come in its form [facts-g §9]
         self._challenges = (b"", b"")  # CtoS, StoC
         self._blocks = ServerBlocks()
+        self._silent = False  # the last request was unconfirmed
 
     @property
     def receive_floor(self) -> int:
@@ -139,9 +140,14 @@ class ServerAssociation:
         except DecodeError:
             return Reply(_exception(StateError.SERVICE_UNKNOWN, ExceptionServiceError.OTHER_REASON))
 
-    def respond(self, response: Apdu) -> bytes:
-        """The octets that answer the last `Indication`; long ones become a first block."""
+    def respond(self, response: Apdu) -> bytes | None:
+        """The octets that answer the last `Indication`; long ones become a first block.
+
+        None, silence, when the request was unconfirmed.
+        """
         assert self.negotiated is not None
+        if self._silent:
+            return None
         plain = self._blocks.respond(response, self.negotiated, protected=self._channel is not None)
         return self._protect(plain)
 
@@ -160,9 +166,10 @@ class ServerAssociation:
             return Reply(_exception(StateError.SERVICE_UNKNOWN, error))
         request = codec.decode(plain, strict=True)
         assert self.negotiated is not None
+        self._silent = is_unconfirmed(request)
         outcome = self._blocks.take(request, self.negotiated, protected=self._channel is not None)
         if isinstance(outcome, bytes):
-            return Reply(self._protect(outcome))
+            return Reply(None if self._silent else self._protect(outcome))
         return Indication(outcome, self._control & 0x30)
 
     def _uncover(self, octets: bytes) -> bytes:

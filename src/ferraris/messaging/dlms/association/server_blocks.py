@@ -39,6 +39,7 @@ from ferraris.messaging.dlms.get import (
     GetResponseWithBlock,
     GetResponseWithList,
 )
+from ferraris.messaging.dlms.invoke import CONFIRMED
 from ferraris.messaging.dlms.reading import ApduReader
 from ferraris.messaging.dlms.set import (
     SetRequestBlock,
@@ -53,7 +54,7 @@ from ferraris.messaging.dlms.set import (
     SetResponseWithList,
 )
 
-__all__ = ["ServerBlocks"]
+__all__ = ["ServerBlocks", "is_unconfirmed"]
 
 _C = Conformance
 _NEEDS: dict[type, int] = {
@@ -83,6 +84,21 @@ _PROTECTION_OCTETS = 21
 
 _FirstSet = SetRequestFirstBlock | SetRequestListFirstBlock
 _FirstAction = ActionRequestFirstBlock | ActionRequestListFirstBlock
+
+
+def is_unconfirmed(request: Apdu) -> bool:
+    """Whether nobody waits for the answer: a SET or ACTION in one piece may say so.
+
+    GET is always answered, whatever it says, and so are blocks, which go on only by their
+    answers [memory].
+    """
+    return (
+        isinstance(
+            request,
+            (SetRequestNormal, SetRequestWithList, ActionRequestNormal, ActionRequestWithList),
+        )
+        and not request.invoke_id_and_priority & CONFIRMED
+    )
 
 
 class ServerBlocks:

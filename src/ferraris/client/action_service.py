@@ -1,0 +1,208 @@
+"""ACTION: invoking one method or several, parameters and answers of any size."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from ferraris.client.blocks import (
+    BLOCK_HEAD_OCTETS,
+    HEAD_OCTETS,
+    Exchange,
+    as_many,
+    check_acknowledged,
+    check_sizes,
+    need_blocks,
+    parts,
+    unknown,
+)
+from ferraris.client.refusals import refused, strange
+from ferraris.core.errors import RefusedError
+from ferraris.messaging.dlms.action import (
+    ActionOutcome,
+    ActionRequestBlock,
+    ActionRequestFirstBlock,
+    ActionRequestListFirstBlock,
+    ActionRequestNextBlock,
+    ActionRequestNormal,
+    ActionRequestWithList,
+    ActionResponseBlock,
+    ActionResponseNextBlock,
+    ActionResponseNormal,
+    ActionResponseWithList,
+)
+from ferraris.messaging.dlms.apdu import Apdu, decode
+from ferraris.messaging.dlms.association.blocks import Incoming, Outgoing, block_octets, fits
+from ferraris.messaging.dlms.association.parameters import Negotiated
+from ferraris.messaging.dlms.conformance import Conformance
+from ferraris.messaging.dlms.enumerations import ActionResult, DataAccessResult
+from ferraris.messaging.dlms.invoke import service_class
+from ferraris.messaging.dlms.names import MethodDescriptor
+from ferraris.messaging.dlms.reading import (
+    sequence_of,
+)
+
+__all__ = ["act", "act_list"]
+
+_SUCCESS = DataAccessResult.SUCCESS
+_ACTION_BLOCKS = Conformance.BLOCK_TRANSFER_WITH_ACTION
+_NULL_DATA = b"\x00"
+
+_Item = tuple[MethodDescriptor, bytes | None]
+
+
+async def act(
+    driver: Exchange,
+    negotiated: Negotiated,
+    method: MethodDescriptor,
+    data: bytes | None = None,
+    *,
+    protected: bool = False,
+    confirmed: bool = True,
+    high_priority: bool = True,
+) -> bytes | None:
+    """Invoke a method; the encoded data that it returns, or None. Raises `RefusedError`.
+
+    With `confirmed` False the meter keeps silent: None is returned and nothing is known.
+    """
+    how = service_class(confirmed=confirmed, high_priority=high_priority)
+    name = len(method.to_octets())
+    if fits(negotiated, HEAD_OCTETS + name + 1 + len(data or b""), protected):
+        request = ActionRequestNormal(how, method, data)
+        answer = await driver.exchange(request)
+        if answer is request:
+            return None
+    else:
+        assert data is not None
+        need_blocks(negotiated, _ACTION_BLOCKS, len(data), confirmed)
+        answer = await _act_in_blocks(
+            driver,
+            Outgoing(data),
+            block_octets(negotiated.max_send, protected=protected, leading=name),
+            lambda *block: ActionRequestFirstBlock(how, method, *block),
+            how,
+        )
+    if type(answer) is ActionResponseBlock:
+        return _action_data(await _long_answer(driver, method, answer, how))
+    if type(answer) is not ActionResponseNormal:
+        raise unknown(strange(method, answer))
+    if answer.result != ActionResult.SUCCESS:
+        raise refused(method, answer.result)
+    if answer.data_result is not None and answer.data_result != _SUCCESS:
+        raise refused(method, answer.data_result)
+    return answer.data
+
+
+async def act_list(
+    driver: Exchange,
+    negotiated: Negotiated,
+    items: Sequence[tuple[MethodDescriptor, bytes | None]],
+    *,
+    protected: bool = False,
+    high_priority: bool = True,
+) -> list[ActionOutcome]:
+    """Invoke several methods; the outcome of each, in order.
+
+    In as few requests as the meter takes, in blocks where they do not fit; one request each where
+    lists were not negotiated. When an error ends it on the way, what was done before stays done,
+    and what was under way is unknown.
+    """
+    sizes = [len(data or b"") + 10 for _, data in items]
+    check_sizes(negotiated, _ACTION_BLOCKS, sizes, protected)
+    if not negotiated.has(Conformance.MULTIPLE_REFERENCES):
+        return [await _acted(driver, negotiated, item, protected) for item in items]
+    how = service_class(high_priority=high_priority)
+
+    def may_go(part: Sequence[_Item]) -> bool:
+        names = len(sequence_of(method.to_octets() for method, _ in part))
+        whole = HEAD_OCTETS + names + len(sequence_of(data or _NULL_DATA for _, data in part))
+        in_blocks = fits(negotiated, BLOCK_HEAD_OCTETS + names, protected)
+        return (in_blocks and negotiated.has(_ACTION_BLOCKS)) or fits(negotiated, whole, protected)
+
+    outcomes: list[ActionOutcome] = []
+    for part in parts(items, may_go):
+        outcomes += as_many(await _act_part(driver, negotiated, part, protected, how), part)
+    return outcomes
+
+
+async def _act_part(
+    driver: Exchange,
+    negotiated: Negotiated,
+    part: Sequence[_Item],
+    protected: bool,
+    how: int,
+) -> list[ActionOutcome]:
+    methods = [method for method, _ in part]
+    data = [parameter or _NULL_DATA for _, parameter in part]
+    leading = len(sequence_of(method.to_octets() for method in methods))
+    values = sequence_of(data)
+    if fits(negotiated, HEAD_OCTETS + leading + len(values), protected):
+        answer = await driver.exchange(ActionRequestWithList(how, methods, data))
+    else:
+        answer = await _act_in_blocks(
+            driver,
+            Outgoing(values),
+            block_octets(negotiated.max_send, protected=protected, leading=leading),
+            lambda *block: ActionRequestListFirstBlock(how, methods, *block),
+            how,
+        )
+    if type(answer) is ActionResponseBlock:
+        answer = decode(b"\xc7\x03\x00" + await _long_answer(driver, methods[0], answer, how))
+    if type(answer) is ActionResponseWithList:
+        return answer.results
+    if type(answer) is ActionResponseNormal and answer.result != ActionResult.SUCCESS:
+        raise refused(methods[0], answer.result)  # the transfer failed, nothing was done
+    raise unknown(strange(methods[0], answer))
+
+
+async def _acted(
+    driver: Exchange,
+    negotiated: Negotiated,
+    item: _Item,
+    protected: bool,
+) -> ActionOutcome:
+    try:
+        data = await act(driver, negotiated, *item, protected=protected)
+    except RefusedError as no:
+        if isinstance(no.reason, ActionResult):
+            return ActionOutcome(no.reason)
+        if isinstance(no.reason, DataAccessResult):
+            return ActionOutcome(ActionResult.SUCCESS, None, no.reason)
+        raise
+    return ActionOutcome(ActionResult.SUCCESS, data)
+
+
+async def _act_in_blocks(
+    driver: Exchange,
+    outgoing: Outgoing,
+    octets: int,
+    first: Callable[[bool, int, bytes], Apdu],
+    how: int,
+) -> Apdu:
+    last, number, block = outgoing.next(octets)
+    answer = await driver.exchange(first(last, number, block))
+    while type(answer) is ActionResponseNextBlock and not outgoing.done:
+        check_acknowledged(answer.block_number, number)
+        last, number, block = outgoing.next(octets)
+        answer = await driver.exchange(ActionRequestBlock(how, last, number, block))
+    return answer
+
+
+async def _long_answer(driver: Exchange, target: MethodDescriptor, answer: Apdu, how: int) -> bytes:
+    gathered = Incoming()
+    while type(answer) is ActionResponseBlock:
+        gathered.add(answer.block_number, answer.raw_data)
+        if answer.last_block:
+            return gathered.data()
+        answer = await driver.exchange(ActionRequestNextBlock(how, answer.block_number))
+    if type(answer) is ActionResponseNormal and answer.result != ActionResult.SUCCESS:
+        raise unknown(refused(target, answer.result))  # it acted, and lost what it had to say
+    raise unknown(strange(target, answer))
+
+
+def _action_data(octets: bytes) -> bytes:
+    """The bare Data in the blocks of an ACTION answer; three forms are met [facts-g §6]."""
+    if octets[:3] == b"\x00\x01\x00" and len(octets) > 3:
+        return octets[3:]
+    if octets[:1] == b"\x00" and len(octets) > 1:
+        return octets[1:]
+    return octets

@@ -1,0 +1,95 @@
+"""What the procedures of all services share: how much fits, and what goes in blocks."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Protocol, TypeVar
+
+from ferraris.core.errors import Error, RefusedError, SequenceError, UsageError
+from ferraris.messaging.dlms.apdu import Apdu
+from ferraris.messaging.dlms.association.blocks import fits
+from ferraris.messaging.dlms.association.parameters import Negotiated
+from ferraris.messaging.dlms.conformance import Conformance
+
+__all__ = [
+    "BLOCK_HEAD_OCTETS",
+    "HEAD_OCTETS",
+    "Exchange",
+    "as_many",
+    "check_acknowledged",
+    "check_sizes",
+    "need_blocks",
+    "parts",
+    "unknown",
+]
+
+Item = TypeVar("Item")
+
+HEAD_OCTETS = 3
+"""Tag, choice and invoke id of every request."""
+
+BLOCK_HEAD_OCTETS = HEAD_OCTETS + 1 + 4 + 3 + 16
+"""Last-block, number and length besides, and a block that is worth sending."""
+
+_LONGEST_LIST = 32  # names in one request: few meters take more
+
+
+class Exchange(Protocol):
+    """Anything with the `exchange` of a driver."""
+
+    def exchange(self, unit: Apdu) -> Awaitable[Apdu]: ...
+
+
+def parts(items: Sequence[Item], may_go: Callable[[Sequence[Item]], bool]) -> list[Sequence[Item]]:
+    """Cut a list into as few parts as may go in one request each; a part has at least one item."""
+    cut: list[Sequence[Item]] = []
+    start = 0
+    while start < len(items):
+        end = min(start + _LONGEST_LIST, len(items))
+        while end > start + 1 and not may_go(items[start:end]):
+            end -= 1
+        cut.append(items[start:end])
+        start = end
+    return cut
+
+
+def as_many(results: list[Item], part: Sequence[object]) -> list[Item]:
+    if len(results) != len(part):
+        raise SequenceError(f"{len(results)} results for {len(part)} names", where="client")
+    return results
+
+
+def check_sizes(
+    negotiated: Negotiated, blocks: Conformance, sizes: Sequence[int], protected: bool
+) -> None:
+    """Refuse a list of which one item can never go, before anything is sent."""
+    for octets in sizes:
+        if not fits(negotiated, octets + HEAD_OCTETS + 2, protected):
+            need_blocks(negotiated, blocks, octets, confirmed=True)
+
+
+def need_blocks(negotiated: Negotiated, service: Conformance, octets: int, confirmed: bool) -> None:
+    if not confirmed:
+        raise UsageError(
+            f"{octets} octets do not fit into the meter's {negotiated.max_send}: only a confirmed "
+            "request goes in blocks",
+            where="client",
+        )
+    if not negotiated.has(service):
+        raise UsageError(
+            f"{octets} octets do not fit into the meter's {negotiated.max_send}, and it does not "
+            "take them in blocks",
+            where="client",
+        )
+
+
+def check_acknowledged(number: int, expected: int) -> None:
+    if number != expected:
+        raise SequenceError(
+            f"block {number} was acknowledged, {expected} was sent", where="block transfer"
+        )
+
+
+def unknown(error: Error) -> Error:
+    """The same error; a strange answer to a write or an action leaves its outcome unknown."""
+    return error if isinstance(error, RefusedError) else error.with_unknown_outcome()
