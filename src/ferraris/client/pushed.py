@@ -1,117 +1,172 @@
 """What a pushed list says: values with the names they carry, scaled to the unit they carry.
 
-Lists come in four forms, and a list may mix the first two:
+Lists come in five forms, and a list may mix the first two:
 
 * elements that are structures of a name, a value and perhaps a scaler with a unit,
 * one flat list in which each name is followed by its value (and perhaps scaler and unit),
 * the push object list itself, then one value for each of its elements,
-* values without names, in an order that only the manufacturer's list identifier tells.
+* values alone, in the order of a push object list that the receiver knows,
+* values alone, in an order that only the manufacturer's list identifier tells.
 
-Names are octet-strings of six octets. What manufacturers leave out (scalers of their flat lists,
-names of their nameless ones) stands in a table here [han-lists].
+Names are octet-strings of six octets. What manufacturers leave out stands in `push_makers`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
-from types import MappingProxyType
+from functools import lru_cache
 from typing import Any, NamedTuple
 
+from ferraris.client.push_makers import MAKERS, POWER_ALONE, QUANTITIES, Maker
 from ferraris.data.date_time import DateTime
 from ferraris.data.kinds import Data
 from ferraris.data.obis import Obis
 from ferraris.data.units import Unit, scale, unit
 
-__all__ = ["PushedValue", "pushed_values"]
+__all__ = ["PushedList", "PushedObject", "PushedValue", "pushed_values"]
 
 _ARRAY, _STRUCTURE, _OCTET_STRING, _VISIBLE_STRING = 1, 2, 9, 10
-_INTEGER, _ENUM, _NULL = 15, 22, 0
-_NUMBERS = {5, 6, 15, 16, 17, 18, 20, 21, 23, 24}
-_CLOCKS = {bytes((0, 0, 1, 0, 0, 255)), bytes((0, 1, 1, 0, 0, 255))}
+_INTEGER, _ENUM = 15, 22
+_NUMBERS = frozenset((5, 6, 15, 16, 17, 18, 20, 21, 23, 24))
+_LIST_IDENTIFIER = Obis.of(1, 1, 0, 2, 129)
+_CLOCK = Obis.of(0, 0, 1, 0, 0)
+_PUSH_SETUP = 40
+_CLOCK_OCTETS = 12
 
 
 class PushedValue(NamedTuple):
-    """One value of a push: its name, and the exact value in the unit, when a unit is known."""
+    """One value of a push: its name, the exact value in the unit when a unit is known.
+
+    `class_id` is 0 where the list does not tell the class.
+    """
 
     name: Obis
     value: Any
     unit: Unit | None
+    class_id: int = 0
+    attribute: int = 2
 
 
-def pushed_values(data: Data) -> list[PushedValue]:
+class PushedObject(NamedTuple):
+    """One element of a push object list; `unit` None leaves the value unscaled."""
+
+    name: Obis
+    class_id: int = 3
+    attribute: int = 2
+    scaler: int = 0
+    unit: Unit | None = None
+
+
+class PushedList(NamedTuple):
+    """A push object list that the receiver knows, with scalers and units where they are known.
+
+    It gives names to lists without any, and scalers to lists that bring only names.
+    """
+
+    objects: tuple[PushedObject, ...]
+
+    def by_name(self) -> Mapping[bytes, PushedObject]:
+        """The elements that are values, by name."""
+        return _by_name(self)
+
+
+@lru_cache(maxsize=256)
+def _by_name(known: PushedList) -> Mapping[bytes, PushedObject]:
+    return {each.name: each for each in known.objects if each.attribute > 1}
+
+
+def pushed_values(data: Data, known: PushedList | None = None) -> list[PushedValue]:
     """The named values of a push, in their order; an empty list when nothing is named."""
     tag, elements = data
     if tag not in (_ARRAY, _STRUCTURE) or not isinstance(elements, list):
         return []
-    listed = _object_list(elements)
+    listed = _object_list(elements, known)
     if listed is not None:
         return listed
     maker = _list_maker(elements)
     found = list(_named(elements, maker))
-    return found if found or maker is None else list(_by_position(elements, maker))
+    if not found and known is not None:
+        found = _by_known_list(elements, known)
+    if not found and maker is not None:
+        return list(_by_position(elements, maker))
+    return found if known is None else _with_units(found, known)
 
 
-class _Maker(NamedTuple):
-    """What a manufacturer's list leaves out: scalers by kind of quantity, names by position."""
-
-    scalers: dict[str, int]
-    orders: Mapping[int, tuple[str, ...]] = MappingProxyType({})
+# -- a push object list, sent along or known ------------------------------------------------------
 
 
-_POWERS = ("1.7.0", "2.7.0", "3.7.0", "4.7.0")
-_ENERGIES = ("clock", "1.8.0", "2.8.0", "3.8.0", "4.8.0")
-_THREE_PHASES = (*_POWERS, "31.7.0", "51.7.0", "71.7.0", "32.7.0", "52.7.0", "72.7.0")
-_ONE_PHASE = (*_POWERS, "31.7.0", "32.7.0")
-_IDENTITY = ("list", "96.1.0", "96.1.7")
-
-# Kamstrup's HAN list: currents in 0.01 A, energies in 10 Wh. Kaifa's: in mA, 0.1 V [han-lists].
-_KAMSTRUP = _Maker({"A": -2, "energy": 1})
-_KAIFA = _Maker(
-    {"A": -3, "V": -1},
-    {
-        1: ("1.7.0",),
-        9: (*_IDENTITY, *_ONE_PHASE),
-        13: (*_IDENTITY, *_THREE_PHASES),
-        14: (*_IDENTITY, *_ONE_PHASE, *_ENERGIES),
-        18: (*_IDENTITY, *_THREE_PHASES, *_ENERGIES),
-    },
-)
-_MAKERS = {"Kamstrup": _KAMSTRUP, "KFM_": _KAIFA}
-
-
-def _object_list(elements: Sequence[Data]) -> list[PushedValue] | None:
+def _object_list(elements: Sequence[Data], known: PushedList | None) -> list[PushedValue] | None:
     """Values named by the push object list that comes first; None when there is none."""
     if len(elements) < 2 or elements[0][0] != _ARRAY or len(elements[0][1]) != len(elements):
         return None
-    names = [_captured(each) for each in elements[0][1]]
-    if None in names:
-        return None
-    pairs = zip(names[1:], elements[1:], strict=True)  # the list itself comes first
-    return [PushedValue(name, _text(held), None) for name, held in pairs if name is not None]
+    objects = []
+    for each in elements[0][1]:
+        captured = _captured(each)
+        if captured is None:
+            return None
+        objects.append(captured)
+    found = _paired(objects[1:], elements[1:])  # the list itself comes first
+    return found if known is None else _with_units(found, known)
 
 
-def _captured(data: Data) -> Obis | None:
+def _captured(data: Data) -> PushedObject | None:
     """The object of one element of a push object list: class, logical name, attribute, index."""
     tag, fields = data
     if tag != _STRUCTURE or len(fields) < 4 or not _is_name(fields[1]):
         return None
-    return Obis(fields[1][1])
+    class_id, attribute = fields[0][1], fields[2][1]
+    if not (isinstance(class_id, int) and isinstance(attribute, int)):
+        return None
+    return PushedObject(Obis(fields[1][1]), class_id, attribute)
 
 
-def _list_maker(elements: Sequence[Data]) -> _Maker | None:
+def _by_known_list(elements: Sequence[Data], known: PushedList) -> list[PushedValue]:
+    """Values alone, one for each element of the list that is known; the list itself may lack."""
+    objects = known.objects
+    if len(objects) == len(elements) + 1 and objects[0].class_id == _PUSH_SETUP:
+        objects = objects[1:]
+    return _paired(objects, elements) if len(objects) == len(elements) else []
+
+
+def _paired(objects: Sequence[PushedObject], elements: Sequence[Data]) -> list[PushedValue]:
+    found = []
+    for each, held in zip(objects, elements, strict=True):
+        value = _scaled(held, each.scaler) if each.unit is not None else _text(held)
+        if each.attribute == 1 and _is_name(held):
+            value = str(Obis(held[1]))
+        found.append(PushedValue(each.name, value, each.unit, each.class_id, each.attribute))
+    return found
+
+
+def _with_units(found: list[PushedValue], known: PushedList) -> list[PushedValue]:
+    """Scaler and unit of the known list for numbers that came without."""
+    names = known.by_name()
+    done = []
+    for each in found:
+        of_name = names.get(each.name) if each.unit is None and each.attribute > 1 else None
+        if of_name is not None and of_name.unit is not None and type(each.value) is int:
+            each = each._replace(value=scale(each.value, of_name.scaler), unit=of_name.unit)
+        done.append(each)
+    return done
+
+
+# -- names inside the list ------------------------------------------------------------------------
+
+
+def _list_maker(elements: Sequence[Data]) -> Maker | None:
     """Who wrote a flat list, by the list identifier that is its first text."""
     for tag, value in elements[:2]:
         text = value.decode("latin-1") if tag == _OCTET_STRING else value
         if isinstance(text, str):
-            for prefix, maker in _MAKERS.items():
-                if text.startswith(prefix):
+            for maker in MAKERS:
+                if text.startswith(maker.prefix):
                     return maker
     only_power = len(elements) == 1 and elements[0][0] in _NUMBERS
-    return _KAIFA if only_power else None
+    return POWER_ALONE if only_power else None
 
 
-def _named(elements: Sequence[Data], maker: _Maker | None) -> Iterator[PushedValue]:
+def _named(elements: Sequence[Data], maker: Maker | None) -> Iterator[PushedValue]:
     position = 0
     while position < len(elements):
         tag, value = elements[position]
@@ -134,35 +189,24 @@ def _named(elements: Sequence[Data], maker: _Maker | None) -> Iterator[PushedVal
             yield _unscaled(name, held, maker)
 
 
-def _by_position(elements: Sequence[Data], maker: _Maker) -> Iterator[PushedValue]:
+def _by_position(elements: Sequence[Data], maker: Maker) -> Iterator[PushedValue]:
     for place, held in zip(maker.orders.get(len(elements), ()), elements, strict=False):
         if place == "clock":
-            yield PushedValue(Obis.of(0, 0, 1, 0, 0), _text(held), None)
+            yield PushedValue(_CLOCK, _text(held), None)
         elif place == "list":
-            yield PushedValue(Obis.of(1, 1, 0, 2, 129), _text(held), None)
+            yield PushedValue(_LIST_IDENTIFIER, _text(held), None)
         elif place.startswith("96."):
             yield PushedValue(Obis.parse(f"0-0:{place}*255"), _text(held), None)
         else:
             yield _unscaled(Obis.parse(place), held, maker)
 
 
-def _unscaled(name: Obis, held: Data, maker: _Maker | None) -> PushedValue:
-    quantity = _QUANTITIES.get((name.c, name.d)) if name.a == 1 and held[0] in _NUMBERS else None
+def _unscaled(name: Obis, held: Data, maker: Maker | None) -> PushedValue:
+    quantity = QUANTITIES.get((name.c, name.d)) if name.a == 1 and held[0] in _NUMBERS else None
     if maker is None or quantity is None:
         return PushedValue(name, _text(held), None)
-    code, kind = quantity
-    return PushedValue(name, _scaled(held, maker.scalers.get(kind, 0)), unit(code))
-
-
-# Units that go with electricity's names, for lists that bring none: C and D to unit code, kind.
-_QUANTITIES: dict[tuple[int, int], tuple[int, str]] = {
-    **{(c + phase, 7): (27, "power") for c in (1, 2) for phase in (0, 20, 40, 60)},
-    **{(c + phase, 7): (29, "power") for c in (3, 4) for phase in (0, 20, 40, 60)},
-    **{(c, 7): (33, "A") for c in (31, 51, 71)},
-    **{(c, 7): (35, "V") for c in (32, 52, 72)},
-    **{(c, 8): (30, "energy") for c in (1, 2)},
-    **{(c, 8): (32, "energy") for c in (3, 4)},
-}
+    scaler = maker.scalers.get(quantity.kind, 0)
+    return PushedValue(name, _scaled(held, scaler), unit(quantity.unit))
 
 
 def _is_name(data: Data) -> bool:
@@ -188,10 +232,9 @@ def _text(held: Data) -> Any:
     tag, value = held
     if tag != _OCTET_STRING:
         return value
-    if len(value) == 12 and not value.isascii():
+    if len(value) == _CLOCK_OCTETS and not value.isascii():
         return DateTime(value)
-    return (
-        value.decode("ascii")
-        if value and value.isascii() and value.decode().isprintable()
-        else value
-    )
+    text = value.rstrip(b"\0")  # texts of fixed length are filled up
+    if text and text.isascii() and text.decode("ascii").isprintable():
+        return text.decode("ascii")
+    return value
