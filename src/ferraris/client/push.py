@@ -74,11 +74,11 @@ class Push:
         peer: str,
         addresses: Addresses | None,
         system_title: bytes,
+        *,
         apdu: DataNotification | EventNotification,
+        data: Data,
         protection: Protection,
         raw: bytes,
-        *,
-        data: Data,
         known: PushedList | None = None,
         zone: tzinfo | None = None,
     ) -> None:

@@ -34,7 +34,8 @@ class PushKeys:
             nothing proves who made a push.
         protection: the least that is taken: "both", "authentication", "encryption" or "any"
             protection. By default "authentication" with an authentication key, else "encryption".
-        suite: security suite; by default 0, or 2 for keys of 32 octets.
+        suite: security suite; by default the one that the sender uses first, as far as the length
+            of the keys allows it.
         system_title: of the sender, for APDUs that do not name it.
         floor, broadcast_floor: the highest counters accepted so far, -1 for none.
         lease: counters for confirmations that we send under these keys; without one they are
@@ -60,12 +61,12 @@ class PushKeys:
         if self.system_title:
             check_system_title(self.system_title)
 
-    def cipher_keys(self) -> CipherKeys:
-        """The keys, checked; `UsageError` for wrong lengths."""
+    def cipher_keys(self, used: int = 0) -> CipherKeys:
+        """The keys, checked, for the suite that the sender uses; `UsageError` for wrong lengths."""
         key = self.encryption_key
         suite = self.suite
         if suite is None:
-            suite = 2 if len(key) == _LONG_KEY_OCTETS else 0
+            suite = 2 if len(key) == _LONG_KEY_OCTETS else used & 1
         authentication_key = self.authentication_key
         if authentication_key is None:
             authentication_key = bytes(len(key))

@@ -32,7 +32,12 @@ from ferraris.messaging.dlms.notify import (
     decode_event_notification,
 )
 from ferraris.messaging.dlms.security.cipher_keys import SYSTEM_TITLE_OCTETS
-from ferraris.messaging.dlms.security.control import AUTHENTICATION, ENCRYPTION, KEY_SET
+from ferraris.messaging.dlms.security.control import (
+    AUTHENTICATION,
+    ENCRYPTION,
+    KEY_SET,
+    SUITE_MASK,
+)
 from ferraris.messaging.dlms.security.counters import ReplayError
 from ferraris.messaging.dlms.security.protection import Opener, Sealer
 from ferraris.messaging.dlms.tags import GLOBAL, ApduTag
@@ -109,7 +114,8 @@ class PushReceiver:
         if sender.sealer is None:
             keys = sender.keys
             assert keys.lease is not None
-            sealer = Sealer(keys.cipher_keys(), keys.client_system_title, keys.lease)
+            suite = push.protection.control & SUITE_MASK
+            sealer = Sealer(keys.cipher_keys(suite), keys.client_system_title, keys.lease)
             sender.sealer = sealer
         control = push.protection.control & ~KEY_SET
         title = sender.keys.client_system_title
@@ -165,10 +171,11 @@ class PushReceiver:
                 f"a system title has 8 octets, not {len(title)}", where=_WHERE, octets=title
             )
         unit.title = title = title or self._anonymous
-        sender = self._proven.get(title) or self._unproven.get(title) or self._meet(title)
         if len(content) < _HEADER_OCTETS:
             raise DecodeError("a security header has 5 octets", where=_WHERE, octets=content)
         control = content[0]
+        sender = self._proven.get(title) or self._unproven.get(title) or self._meet(title, control)
+        unit.title = sender.title
         if control & AUTHENTICATION and sender.keys.authentication_key is not None:
             opened = sender.opener.open(content)
             self._spend(sender, control)
@@ -206,17 +213,17 @@ class PushReceiver:
             unit.peer,
             unit.addresses,
             unit.title,
-            apdu,
-            how,
-            unit.octets,
+            apdu=apdu,
             data=data,
+            protection=how,
+            raw=unit.octets,
             known=None if self._lists is None else self._lists(unit.title),
             zone=self._zone,
         )
 
     # -- senders ----------------------------------------------------------------------------
 
-    def _meet(self, title: bytes) -> _Sender:
+    def _meet(self, title: bytes, control: int) -> _Sender:
         """The state of a sender not heard before; kept once it has proven something."""
         keys = self._keys_of(title)
         if keys is None:
@@ -225,7 +232,7 @@ class PushReceiver:
         if not title:
             raise unknown_sender(title)
         opener = Opener(
-            keys.cipher_keys(),
+            keys.cipher_keys(control & SUITE_MASK),
             title,
             keys.floor,
             minimum=keys.minimum,

@@ -24,7 +24,7 @@ from ferraris.data.kinds import Data
 from ferraris.data.obis import Obis
 from ferraris.data.units import Unit, scale, unit
 
-__all__ = ["PushedList", "PushedObject", "PushedValue", "pushed_values"]
+__all__ = ["PushedList", "PushedObject", "PushedValue", "captured", "pushed_values"]
 
 _ARRAY, _STRUCTURE, _OCTET_STRING, _VISIBLE_STRING = 1, 2, 9, 10
 _INTEGER, _ENUM = 15, 22
@@ -102,15 +102,15 @@ def _object_list(elements: Sequence[Data], known: PushedList | None) -> list[Pus
         return None
     objects = []
     for each in elements[0][1]:
-        captured = _captured(each)
-        if captured is None:
+        found = captured(each)
+        if found is None:
             return None
-        objects.append(captured)
-    found = _paired(objects[1:], elements[1:])  # the list itself comes first
-    return found if known is None else _with_units(found, known)
+        objects.append(found)
+    values = _paired(objects[1:], elements[1:])  # the list itself comes first
+    return values if known is None else _with_units(values, known)
 
 
-def _captured(data: Data) -> PushedObject | None:
+def captured(data: Data) -> PushedObject | None:
     """The object of one element of a push object list: class, logical name, attribute, index."""
     tag, fields = data
     if tag != _STRUCTURE or len(fields) < 4 or not _is_name(fields[1]):

@@ -1,0 +1,363 @@
+"""`listen`: pushes of many meters as they come, as an iterator for both kinds of programs.
+
+    async for push in ferraris.listen("udp://[::]:4059", keys):
+        print(push.device, push.readings)
+
+The same object serves a plain `for`, which blocks.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import OrderedDict, deque
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from datetime import tzinfo
+from types import TracebackType
+from typing import Never
+
+from ferraris.client.push import Push, PushFailed
+from ferraris.client.push_keys import Senders
+from ferraris.client.push_links import HdlcPushLink, MBusPushLink
+from ferraris.client.push_receiving import OnFloor, PushReceiver
+from ferraris.client.pushed import PushedList
+from ferraris.core.errors import DecodeError, Error, LineError, UsageError
+from ferraris.core.layer import Closed, Deliver, Failed, Layer, Notice, Progress, To
+from ferraris.core.stack import Plain, over
+from ferraris.line.intake import DatagramIntake, Intake, StreamIntake
+from ferraris.line.url import Endpoint, parse_url
+from ferraris.transport import wrapper
+from ferraris.transport.addresses import Addresses
+from ferraris.transport.wrapper import WrapperServer
+
+__all__ = ["Listening", "PushStation", "listen"]
+
+_LOG = logging.getLogger("ferraris.listen")
+_SCHEMES = ("udp", "tcp", "tls", "tcp+hdlc", "tls+hdlc", "udp+hdlc")
+_MOST_WAITING = 4096
+_MOST_LINKS = 1024
+
+Item = Push | PushFailed
+Unit = To[Addresses, bytes]
+Lists = PushedList | Mapping[bytes | None, PushedList]
+
+
+def listen(
+    url: str | Endpoint,
+    keys: Senders | None = None,
+    *,
+    lists: Lists | None = None,
+    plain: bool | None = None,
+    confirm: bool = True,
+    link: str = "",
+    zone: tzinfo | None = None,
+    on_error: Callable[[PushFailed], None] | None = None,
+    on_floor: OnFloor | None = None,
+    most_waiting: int = _MOST_WAITING,
+) -> Listening:
+    """Take what meters send by themselves to `url`.
+
+    Iterate over it, `async for` or `for`, to get one `Push` after the other; `async with` or
+    `with` opens it before and closes it after. What cannot be taken never ends it.
+
+    Args:
+        url: `udp://[::]:4059`, `tcp://0.0.0.0:4059`, `tls://…?cert=FILE&key=FILE`, or with HDLC
+            instead of the wrapper `tcp+hdlc://…`.
+        keys: of the senders: one `PushKeys` for all, a mapping from system titles (octets or hex)
+            to `PushKeys` or a tuple of encryption and authentication key, or a function from a
+            system title to `PushKeys` or None.
+        lists: push object lists that are known, for lists without names or scalers: one for all,
+            or by system title, None standing for all others. `learn_push_list` asks a meter.
+        plain: whether unprotected pushes are taken; by default only without `keys`.
+        confirm: answer pushes that ask for a confirmation, where the line has a way back.
+        link: "mbus" for M-Bus long frames on a line of octets instead of what the URL says.
+        zone: time zone for clocks that do not tell theirs.
+        on_error: hears of everything that could not be taken; by default it is logged, one line
+            each, under `ferraris.listen`.
+        on_floor: called with system title, counter and whether it is the broadcast key's, before
+            the push is handed on: keep it, and give it back as `PushKeys.floor`.
+        most_waiting: pushes that wait for the caller; beyond it nothing is read from the line.
+
+    Raises `UsageError` for keys and URLs that cannot be any; `LineError`, when it begins, for an
+    address that cannot be had.
+    """
+    endpoint = url if isinstance(url, Endpoint) else parse_url(url, schemes=_SCHEMES)
+    receiver = PushReceiver(keys, plain=plain, lists=_finder(lists), zone=zone, on_floor=on_floor)
+    if link not in ("", "mbus"):
+        raise UsageError(f"link is mbus or nothing, not {link[:20]!r}", where="listen")
+    return Listening(
+        endpoint,
+        receiver,
+        confirm=confirm,
+        link=link,
+        on_error=on_error or _log,
+        most_waiting=most_waiting,
+    )
+
+
+class Listening:
+    """An open ear: what `listen` returns."""
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        receiver: PushReceiver,
+        *,
+        confirm: bool,
+        link: str,
+        on_error: Callable[[PushFailed], None],
+        most_waiting: int,
+    ) -> None:
+        self._endpoint = endpoint
+        self._receiver = receiver
+        self._confirm = confirm
+        self._link = link
+        self._on_error = on_error
+        self._most_waiting = most_waiting
+        self._waiting: deque[Push] = deque()
+        self._intake: Intake | None = None
+        self._paused = False
+        self._someone: asyncio.Future[None] | None = None
+        self._links: OrderedDict[str, Layer[Never, Item, bytes]] = OrderedDict()
+        self._loop: asyncio.AbstractEventLoop | None = None  # of the blocking twin
+        self.failures = 0
+        """How much could not be taken so far."""
+
+    @property
+    def port(self) -> int:
+        """The port it listens on, once it is open."""
+        return self._open_intake.port
+
+    @property
+    def drops(self) -> int | None:
+        """Datagrams that the kernel dropped for want of room; None where nobody counts them."""
+        return self._open_intake.drops
+
+    @property
+    def url(self) -> str:
+        """Where it listens, with the port that it got."""
+        return str(Endpoint(self._endpoint.scheme, self._endpoint.host, self.port))
+
+    # -- asynchronous -----------------------------------------------------------------------
+
+    async def open(self) -> None:
+        """Begin to listen; `LineError` when the address cannot be had."""
+        if self._intake is None:
+            self._intake = await self._started()
+
+    async def next(self) -> Push:
+        """The next push, as soon as there is one."""
+        while not self._waiting:
+            if self._intake is None:
+                raise LineError("the listening is closed", where="listen")
+            self._someone = asyncio.get_running_loop().create_future()
+            await self._someone
+        push = self._waiting.popleft()
+        if self._paused and len(self._waiting) * 2 <= self._most_waiting:
+            self._paused = False
+            self._open_intake.resume()
+        return push
+
+    async def aclose(self) -> None:
+        """Listen no more; pushes that wait can still be had."""
+        intake, self._intake = self._intake, None
+        if intake is None:
+            return
+        intake.close()
+        self._wake()
+        await asyncio.sleep(0)  # the transports end in the next turn of the loop
+
+    async def __aenter__(self) -> Listening:
+        await self.open()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.aclose()
+
+    async def __aiter__(self) -> AsyncIterator[Push]:
+        ours = self._intake is None
+        await self.open()
+        try:
+            while True:
+                yield await self.next()
+        finally:
+            if ours:
+                await self.aclose()
+
+    # -- blocking ---------------------------------------------------------------------------
+
+    def __enter__(self) -> Listening:
+        self._loop = asyncio.new_event_loop()
+        try:
+            self._loop.run_until_complete(self.open())
+        except BaseException:
+            self._loop.close()
+            self._loop = None
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __iter__(self) -> Iterator[Push]:
+        ours = self._loop is None
+        if ours:
+            self.__enter__()
+        assert self._loop is not None
+        try:
+            while True:
+                yield self._loop.run_until_complete(self.next())
+        finally:
+            if ours:
+                self.close()
+
+    def close(self) -> None:
+        """End the blocking twin."""
+        loop, self._loop = self._loop, None
+        if loop is None:
+            return
+        loop.run_until_complete(self.aclose())
+        loop.run_until_complete(loop.shutdown_asyncgens())
+        loop.close()
+
+    # -- inside -----------------------------------------------------------------------------
+
+    @property
+    def _open_intake(self) -> Intake:
+        if self._intake is None:
+            raise UsageError("the listening is not open", where="listen")
+        return self._intake
+
+    async def _started(self) -> Intake:
+        endpoint = self._endpoint
+        if endpoint.line == "udp":
+            datagrams = DatagramIntake(endpoint.scheme, self._datagram)
+            await datagrams.start(endpoint.host, endpoint.port)
+            return datagrams
+        streams = StreamIntake(endpoint.scheme, self._station, self._hand)
+        await streams.start(endpoint.host, endpoint.port)
+        return streams
+
+    def _station(self, peer: str) -> Layer[Never, Item, bytes]:
+        station = PushStation(self._receiver, peer, confirm=self._confirm)
+        if self._link == "mbus":
+            return over(station, MBusPushLink())
+        if self._endpoint.scheme.endswith("+hdlc"):
+            return over(station, HdlcPushLink())
+        return over(station, WrapperServer(stream=True))
+
+    def _datagram(self, octets: bytes, peer: str) -> bytes | None:
+        if self._link or self._endpoint.scheme.endswith("+hdlc"):
+            self._octets_of(peer, octets)
+            return None
+        answer = None
+        try:
+            server_sap, client_sap, apdu = wrapper.unpack(octets)
+        except DecodeError as error:
+            self._hand(PushFailed(peer, error, raw=octets))
+            return None
+        for item in self._receiver.take(apdu, peer, Addresses(client_sap, server_sap)):
+            if self._confirm and isinstance(item, Push):
+                confirmation = self._receiver.confirmation(item)
+                if confirmation is not None:
+                    answer = wrapper.pack(client_sap, server_sap, confirmation)
+            self._hand(item)
+        return answer
+
+    def _octets_of(self, peer: str, octets: bytes) -> None:
+        """Frames in datagrams: what belongs together may come in several."""
+        now = asyncio.get_running_loop().time()
+        link = self._links.get(peer)
+        if link is None:
+            link = self._links[peer] = self._station(peer)
+            link.open(now)
+            if len(self._links) > _MOST_LINKS:
+                self._links.popitem(last=False)
+        self._links.move_to_end(peer)
+        link.receive(octets, now)
+        while (what := link.event()) is not None:
+            if type(what) is Deliver:
+                self._hand(what.unit)
+
+    def _hand(self, item: Item) -> None:
+        if isinstance(item, PushFailed):
+            self.failures += 1
+            self._on_error(item)
+            return
+        self._waiting.append(item)
+        if not self._paused and len(self._waiting) >= self._most_waiting:
+            self._paused = True
+            if self._intake is not None:
+                self._intake.pause()
+        self._wake()
+
+    def _wake(self) -> None:
+        someone, self._someone = self._someone, None
+        if someone is not None and not someone.done():
+            someone.set_result(None)
+
+
+class PushStation(Plain[Never, Item, Unit]):
+    """The top of the stack of one line: APDUs with addresses below, pushes above."""
+
+    def __init__(self, receiver: PushReceiver, peer: str, *, confirm: bool = True) -> None:
+        super().__init__()
+        self._receiver = receiver
+        self._peer = peer
+        self._confirm = confirm
+        self._partial = False
+
+    def receive(self, unit: Unit, now: float) -> None:
+        self._partial = False
+        server_sap, client_sap = unit.address  # the first is who speaks: here the server
+        addresses = Addresses(client_sap, server_sap)
+        for item in self._receiver.take(unit.unit, self._peer, addresses):
+            if self._confirm and unit.confirmed and isinstance(item, Push):
+                confirmation = self._receiver.confirmation(item)
+                if confirmation is not None:
+                    self._down.append(To(unit.address, confirmation))
+            self._up.append(Deliver(item))
+
+    def notice(self, what: Notice, now: float) -> None:
+        kind = type(what)
+        if kind is Progress:
+            self._partial = True
+            return
+        if isinstance(what, Failed):
+            self._fail(what.error)
+            return
+        if isinstance(what, Closed):
+            self._close(what.error)
+        super().notice(what, now)
+
+    def _close(self, error: Error | None) -> None:
+        if error is not None and not isinstance(error, LineError):
+            self._fail(error)
+        elif self._partial:
+            self._fail(DecodeError("the line closed in the middle of a push", where="listen"))
+
+    def _fail(self, error: Error) -> None:
+        self._up.append(Deliver(PushFailed(self._peer, error)))
+
+
+def _finder(lists: Lists | None) -> Callable[[bytes], PushedList | None] | None:
+    if lists is None:
+        return None
+    if isinstance(lists, PushedList):
+        return lambda title: lists
+    others = lists.get(None)
+    return lambda title: lists.get(title, others)
+
+
+def _log(failed: PushFailed) -> None:
+    _LOG.warning("%s", failed)

@@ -1,0 +1,245 @@
+"""Listeners that can be paused: what comes waits in the kernel while nobody takes it.
+
+Streams stop being read, so that their senders wait; datagrams wait in the socket's buffer. What
+the buffer cannot hold the kernel drops, and its count of that is told where the system has one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import ssl
+import struct
+import sys
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from ferraris.core.errors import LineError
+from ferraris.core.layer import Deliver, Layer
+from ferraris.line.asynchronous import AsyncStation
+
+__all__ = ["DatagramIntake", "Intake", "StreamIntake", "place"]
+
+_RECEIVE_BUFFER_OCTETS = 4 << 20  # asked for; the system gives what it allows
+_DATAGRAMS_A_TURN = 256
+_LARGEST_DATAGRAM = 65535
+# Linux tells with each datagram how many it had dropped by then: SO_RXQ_OVFL of its socket(7).
+_DROPS = 40 if sys.platform == "linux" else None
+_ANCILLARY_OCTETS = 64
+
+
+class Intake(Protocol):
+    """An open listener."""
+
+    @property
+    def port(self) -> int:
+        """The port it listens on."""
+
+    @property
+    def drops(self) -> int | None:
+        """Datagrams that the kernel dropped so far; None where it does not tell, or for streams."""
+
+    def pause(self) -> None:
+        """Take nothing more for now."""
+
+    def resume(self) -> None:
+        """Go on."""
+
+    def close(self) -> None:
+        """Listen no more and cut what is open."""
+
+
+def place(scheme: str, address: tuple[Any, ...]) -> str:
+    """The URL of a peer: `tcp://192.0.2.7:50312`, `udp://[2001:db8::7]:4059`."""
+    host = str(address[0])
+    if host.startswith("::ffff:") and "." in host:  # IPv4 on a socket for both
+        host = host.removeprefix("::ffff:")
+    return f"{scheme}://[{host}]:{address[1]}" if ":" in host else f"{scheme}://{host}:{address[1]}"
+
+
+class _Station(AsyncStation):
+    """One connection; hands on what its stack delivers."""
+
+    def __init__(self, intake: StreamIntake, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(intake.no_layer, loop, intake.stations)
+        self._intake = intake
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        address = transport.get_extra_info("peername") or ("?", 0)
+        self.layer = self._intake.make_layer(place(self._intake.scheme, address))
+        if self._intake.is_full:
+            transport.abort()  # type: ignore[attr-defined] # a stream's transport
+        super().connection_made(transport)
+        if self._intake.paused:
+            self.pause_reading()
+
+    def pause_reading(self) -> None:
+        if self._transport is not None and self._transport.is_reading():
+            self._transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.resume_reading()
+
+    def _happened(self, what: Any) -> None:
+        if type(what) is Deliver:
+            self._intake.on_unit(what.unit)
+        else:
+            super()._happened(what)
+
+
+class StreamIntake:
+    """Accepts connections, each with a new stack; what they deliver goes to `on_unit`.
+
+    `make_layer` gets the place of the peer. Beyond `most` connections new ones are cut.
+    """
+
+    def __init__(
+        self,
+        scheme: str,
+        make_layer: Callable[[str], Layer[Any, Any, bytes]],
+        on_unit: Callable[[Any], None],
+        *,
+        most: int = 20_000,
+    ) -> None:
+        self.scheme = scheme
+        self.make_layer = make_layer
+        self.on_unit = on_unit
+        self.stations: set[AsyncStation] = set()
+        self.paused = False
+        self.no_layer = make_layer("")
+        self._most = most
+        self._server: asyncio.Server | None = None
+
+    async def start(self, host: str, port: int, context: ssl.SSLContext | None = None) -> None:
+        """Listen; `LineError` when the address cannot be had."""
+        loop = asyncio.get_running_loop()
+        try:
+            self._server = await loop.create_server(
+                lambda: _Station(self, loop), host, port, ssl=context, backlog=1024
+            )
+        except OSError as cause:
+            raise _not_listening(self.scheme, host, port, cause) from None
+
+    @property
+    def is_full(self) -> bool:
+        """No connection more is taken."""
+        return len(self.stations) >= self._most
+
+    @property
+    def port(self) -> int:
+        assert self._server is not None
+        port: int = self._server.sockets[0].getsockname()[1]
+        return port
+
+    @property
+    def drops(self) -> int | None:
+        return None
+
+    def pause(self) -> None:
+        self.paused = True
+        for station in self.stations:
+            station.pause_reading()  # type: ignore[attr-defined] # all are ours
+
+    def resume(self) -> None:
+        self.paused = False
+        for station in list(self.stations):
+            station.resume_reading()  # type: ignore[attr-defined] # all are ours
+
+    def close(self) -> None:
+        if self._server is not None:
+            self._server.close()
+        for station in list(self.stations):
+            station.abort()
+
+
+class DatagramIntake:
+    """Takes datagrams; `on_datagram` gets octets and the peer's place, and may answer."""
+
+    def __init__(self, scheme: str, on_datagram: Callable[[bytes, str], bytes | None]) -> None:
+        self._scheme = scheme
+        self._on_datagram = on_datagram
+        self._socket: socket.socket | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._paused = False
+        self._drops = 0
+
+    async def start(self, host: str, port: int) -> None:
+        """Bind; `LineError` when the address cannot be had."""
+        loop = asyncio.get_running_loop()
+        try:
+            found = await loop.getaddrinfo(host, port, type=socket.SOCK_DGRAM)
+            family, kind, protocol, _, address = found[0]
+            bound = socket.socket(family, kind, protocol)
+            try:
+                _prepare(bound)
+                bound.bind(address)
+            except BaseException:
+                bound.close()
+                raise
+        except OSError as cause:
+            raise _not_listening(self._scheme, host, port, cause) from None
+        self._socket, self._loop = bound, loop
+        loop.add_reader(bound.fileno(), self._readable)
+
+    @property
+    def port(self) -> int:
+        assert self._socket is not None
+        port: int = self._socket.getsockname()[1]
+        return port
+
+    @property
+    def drops(self) -> int | None:
+        return self._drops if _DROPS is not None else None
+
+    def pause(self) -> None:
+        if not self._paused and self._socket is not None and self._loop is not None:
+            self._paused = True
+            self._loop.remove_reader(self._socket.fileno())
+
+    def resume(self) -> None:
+        if self._paused and self._socket is not None and self._loop is not None:
+            self._paused = False
+            self._loop.add_reader(self._socket.fileno(), self._readable)
+
+    def close(self) -> None:
+        if self._socket is None or self._loop is None:
+            return
+        self._loop.remove_reader(self._socket.fileno())
+        self._socket.close()
+        self._socket = None
+
+    def _readable(self) -> None:
+        for _ in range(_DATAGRAMS_A_TURN):
+            bound = self._socket
+            if bound is None or self._paused:
+                return
+            try:
+                octets, ancillary, _, address = bound.recvmsg(_LARGEST_DATAGRAM, _ANCILLARY_OCTETS)
+            except BlockingIOError:
+                return
+            except OSError:  # an answer of ours that nobody wanted comes back as an error
+                continue
+            for _, kind, content in ancillary:
+                if kind == _DROPS:
+                    (self._drops,) = struct.unpack("=I", content[:4])
+            answer = self._on_datagram(octets, place(self._scheme, address))
+            if answer is not None and self._socket is not None:
+                with contextlib.suppress(OSError):  # a confirmation that cannot leave is lost
+                    bound.sendto(answer, address)
+
+
+def _prepare(bound: socket.socket) -> None:
+    bound.setblocking(False)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER_OCTETS)
+    if _DROPS is not None:
+        bound.setsockopt(socket.SOL_SOCKET, _DROPS, 1)
+    if bound.family == socket.AF_INET6:
+        with contextlib.suppress(OSError):
+            bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+
+
+def _not_listening(scheme: str, host: str, port: int, cause: OSError) -> LineError:
+    reason = cause.strerror or str(cause)
+    return LineError(f"cannot listen on {scheme}://{host}:{port}: {reason}", where=scheme)
