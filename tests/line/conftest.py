@@ -1,4 +1,4 @@
-"""A null-modem cable for the tests of serial lines."""
+"""A null-modem cable for the tests of serial lines, certificates for those of TLS."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 
 from cable import Cable
+from certificates import Authority
+from loopback import Files
 
 
 @pytest.fixture
@@ -18,3 +20,15 @@ def cable() -> Iterator[Cable]:
     cable = Cable()
     yield cable
     cable.unplug()
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    return Authority(tmp_path_factory.mktemp("certificates"))
+
+
+@pytest.fixture(scope="session")
+def certificates(authority: Authority) -> Files:
+    """Options for a listener, and for clients that trust it."""
+    certificate, key = authority.issue("meter")
+    return {"cert": str(certificate), "key": str(key)}, {"ca": str(authority.file)}

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from loopback import Files, needs_ipv6
 
 import ferraris
 from ferraris.line.url import Endpoint
@@ -21,12 +22,19 @@ UNTIL = datetime.fromtimestamp(NOON, UTC)
 SINCE = UNTIL - timedelta(days=1)
 
 
-@pytest.fixture(params=["tcp", "tcp+hdlc"])
-def listening(request: pytest.FixtureRequest) -> Iterator[Listening]:
+V4 = [(scheme, "127.0.0.1") for scheme in ("tcp", "tcp+hdlc", "udp", "udp+hdlc", "tls+hdlc")]
+V6 = [pytest.param(("tcp", "::"), marks=needs_ipv6)] + [
+    pytest.param((scheme, "::1"), marks=needs_ipv6) for scheme in ("tcp", "udp", "tls")
+]
+
+
+@pytest.fixture(params=[*V4, *V6], ids="-".join)
+def listening(request: pytest.FixtureRequest, certificates: Files) -> Iterator[Listening]:
     """A fleet of three in a thread with a loop of its own."""
     loop = asyncio.new_event_loop()
     fleet = Fleet(template("residential"), 3, seed=5)
-    endpoint = Endpoint(request.param, "127.0.0.1", 0)
+    scheme, host = request.param
+    endpoint = Endpoint(scheme, host, 0, certificates[0] if scheme.startswith("tls") else {})
     opened = loop.run_until_complete(listen(fleet, endpoint, utc=lambda: NOON))
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
@@ -42,6 +50,13 @@ async def finish(listening: Listening) -> None:
     await asyncio.sleep(0)
 
 
+def url_of(listening: Listening, certificates: Files) -> str:
+    endpoint = listening.endpoint()
+    host = endpoint.host if endpoint.host != "::" else "127.0.0.1"
+    options = certificates[1] if endpoint.line == "tls" else {}
+    return Endpoint(endpoint.scheme, host, endpoint.port, options).url
+
+
 def security(listening: Listening, place: int = 0) -> ferraris.HighGMAC:
     keys = listening.line(place)
     return ferraris.HighGMAC(
@@ -49,8 +64,8 @@ def security(listening: Listening, place: int = 0) -> ferraris.HighGMAC:
     )
 
 
-def test_blocking_and_asynchronous_twins_agree(listening: Listening) -> None:
-    url = str(listening.endpoint())
+def test_blocking_and_asynchronous_twins_agree(listening: Listening, certificates: Files) -> None:
+    url = url_of(listening, certificates)
     with ferraris.open(url, security=security(listening)) as meter:
         blocking = (meter.read("1-0:1.8.0").value, meter.profile("1-0:99.1.0", SINCE, UNTIL))
 
@@ -63,25 +78,25 @@ def test_blocking_and_asynchronous_twins_agree(listening: Listening) -> None:
     assert len(blocking[1]) == 96
 
 
-def test_the_counter_is_learnt_as_public_client(listening: Listening) -> None:
-    url = str(listening.endpoint())
+def test_the_counter_is_learnt_as_public_client(listening: Listening, certificates: Files) -> None:
+    url = url_of(listening, certificates)
     for _ in range(3):  # each session learns anew what the one before has used
         with ferraris.open(url, security=security(listening)) as meter:
             assert meter.read("1-0:1.8.0").value
 
 
-def test_meters_of_one_listener_differ(listening: Listening) -> None:
+def test_meters_of_one_listener_differ(listening: Listening, certificates: Files) -> None:
     names = set()
+    url = url_of(listening, certificates)
     for place in range(3):
-        line = listening.line(place)
-        with ferraris.open(line["url"], server=line["server"]) as meter:
+        with ferraris.open(url, server=listening.line(place)["server"]) as meter:
             names.add(meter.read("0-0:42.0.0").value)
     assert len(names) == 3
 
 
-def test_many_tasks_share_one_association(listening: Listening) -> None:
+def test_many_tasks_share_one_association(listening: Listening, certificates: Files) -> None:
     async def procedure() -> set[object]:
-        url = str(listening.endpoint())
+        url = url_of(listening, certificates)
         async with ferraris.connect(url, security=security(listening)) as meter:
             reads = [meter.read("1-0:1.8.0") for _ in range(20)]
             return {reading.value for reading in await asyncio.gather(*reads)}
@@ -89,9 +104,11 @@ def test_many_tasks_share_one_association(listening: Listening) -> None:
     assert len(asyncio.run(procedure())) == 1
 
 
-def test_a_cancelled_read_leaves_the_association_usable(listening: Listening) -> None:
+def test_a_cancelled_read_leaves_the_association_usable(
+    listening: Listening, certificates: Files
+) -> None:
     async def procedure() -> object:
-        url = str(listening.endpoint())
+        url = url_of(listening, certificates)
         async with ferraris.connect(url, security=security(listening)) as meter:
             first = await meter.read("1-0:1.8.0")
             task = asyncio.create_task(meter.read("1-0:2.8.0"))

@@ -14,7 +14,7 @@ from pathlib import Path
 import typer
 
 from ferraris.core.errors import UsageError
-from ferraris.line import tcp
+from ferraris.line import serving
 from ferraris.line.url import Endpoint, parse_url
 from ferraris.meter.fleet import Fleet
 from ferraris.meter.templates import template
@@ -23,7 +23,7 @@ from ferraris.transport.profiles import profile_of
 
 __all__ = ["serve"]
 
-_SCHEMES = ("tcp", "tcp+hdlc")
+_SCHEMES = ("tcp", "tls", "udp", "tcp+hdlc", "tls+hdlc", "udp+hdlc")
 _METERS_PER_LISTENER = 65_000
 _FRESH_OCTETS = 32
 
@@ -41,13 +41,15 @@ async def serve(name: str, count: int, url: str, seed: int, keys_out: str | None
         fleet.find,
         entropy=os.urandom,
         utc=time.time,
+        physical=endpoint.number("physical"),
     )
-    server = await tcp.listen(endpoint.host, endpoint.port, stack)
+    server = await serving.serve(endpoint, stack)
     async with server:
         port = server.port
-        ready = Endpoint(endpoint.scheme, _reachable(endpoint.host), port)
+        options = {name: text for name, text in endpoint.options.items() if name == "physical"}
+        ready = Endpoint(endpoint.scheme, _reachable(endpoint.host), port, options)
         if keys_out is not None:
-            _write_keys(fleet, str(ready), keys_out)
+            _write_keys(fleet, ready.url, keys_out)
         typer.echo(f"{count} x {name} at {ready}", err=keys_out == "-")
         await _until_told()
 

@@ -61,7 +61,7 @@ def run(
     template: Annotated[str, typer.Argument(metavar="TEMPLATE", help="residential")],
     count: Annotated[int, typer.Option(help="How many meters.")] = 1,
     listen: Annotated[
-        str, typer.Option(metavar="URL", help="tcp://HOST:PORT or tcp+hdlc://HOST:PORT.")
+        str, typer.Option(metavar="URL", help="tcp://, tls:// or udp://HOST:PORT, tcp+hdlc://…")
     ] = "tcp://127.0.0.1:4059",
     seed: Annotated[int, typer.Option(help="Another seed, other households.")] = 1,
     keys_out: Annotated[

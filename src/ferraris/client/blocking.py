@@ -14,8 +14,8 @@ from ferraris.client.profile import ProfileLayout
 from ferraris.client.security import Security
 from ferraris.data.kinds import Data
 from ferraris.data.readings import Reading, Series
-from ferraris.line import tcp
 from ferraris.line.blocking import run
+from ferraris.line.dialing import dial_blocking
 from ferraris.line.driver import Driver
 from ferraris.line.url import Endpoint
 from ferraris.messaging.dlms.apdu import Apdu
@@ -171,4 +171,4 @@ def _open(connecting: Connecting) -> Meter:
 
 
 async def _dial(endpoint: Endpoint, stack: ClientStack, timeout_s: float) -> Driver[Apdu, Apdu]:
-    return tcp.connect_blocking(endpoint, stack, timeout_s=timeout_s, is_push=is_push)
+    return dial_blocking(endpoint, stack, timeout_s=timeout_s, is_push=is_push)

@@ -17,7 +17,7 @@ from ferraris.core.errors import DecodeError, RefusedError, SecurityError, Usage
 from ferraris.core.stack import Over, over
 from ferraris.data import axdr
 from ferraris.data.obis import Obis
-from ferraris.line import tcp
+from ferraris.line.dialing import dial
 from ferraris.line.driver import Driver
 from ferraris.line.url import Endpoint, parse_url
 from ferraris.messaging.dlms.apdu import Apdu
@@ -53,7 +53,8 @@ def connect(
     Use it as `async with connect(...) as meter:` or `meter = await connect(...)`.
 
     Args:
-        url: `tcp://host:port`, `tcp+hdlc://host:port?physical=17`, `sim://residential`.
+        url: `tcp://host:port`, `tls://`, `udp://`, `tcp+hdlc://host:port?physical=17`, `serial:`,
+            `sim://residential`; see `line.url`.
         client: client address; by default the usual one of `security` (16, 2 or 1).
         server: address of the logical device.
         security: `NoSecurity()` (default), `Password(...)` or `HighGMAC(...)`; a simulated meter
@@ -253,4 +254,4 @@ async def learn_counter(
 async def _dial_async(
     endpoint: Endpoint, stack: ClientStack, timeout_s: float
 ) -> Driver[Apdu, Apdu]:
-    return await tcp.connect(endpoint, stack, timeout_s=timeout_s, is_push=is_push)
+    return await dial(endpoint, stack, timeout_s=timeout_s, is_push=is_push)

@@ -1,146 +1,33 @@
-"""The asyncio driver: one transport, one stack of layers, one lazily re-armed timer.
-
-A `BufferedProtocol` with one buffer for the whole thread: a stock asyncio protocol allocates
-256 KiB for every small read, which costs three times the rest of the exchange.
-"""
+"""The drivers of asyncio: the end that asks, and the end that serves."""
 
 from __future__ import annotations
 
 import asyncio
-import threading
+import errno
+import logging
 from collections import deque
 from collections.abc import Callable
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, TypeVar
 
 from ferraris.core.errors import Error, LineError
-from ferraris.core.layer import Closed, Deliver, Failed, Layer, LineSettings, Opened
+from ferraris.core.layer import Closed, Deliver, Failed, Layer, Opened
+from ferraris.line.pump import Pump, gone, peer_name
 
 __all__ = ["AsyncDriver", "AsyncStation"]
 
 In = TypeVar("In")
 Out = TypeVar("Out")
 
-_BUFFER_OCTETS = 65536
+_PATIENCE_S = 5.0  # `close` waits so long for the answer to an exchange that was given up
+_LOG = logging.getLogger("ferraris.line")
 
 
-class _Scratch(threading.local):
-    """The receive buffer; filled and emptied in one turn of the loop, so a thread needs one."""
-
-    def __init__(self) -> None:
-        self.buffer = memoryview(bytearray(_BUFFER_OCTETS))
-
-
-_SCRATCH = _Scratch()
-
-
-class _StackProtocol(asyncio.BufferedProtocol, Generic[In, Out]):
-    """What both ends share: octets in, octets out, time."""
-
-    def __init__(self, layer: Layer[In, Out, bytes], loop: asyncio.AbstractEventLoop) -> None:
-        self.layer = layer
-        self._loop = loop
-        self._transport: asyncio.Transport | None = None
-        self._paused = False
-        self._draining = False
-        self._timer: asyncio.TimerHandle | None = None
-        self.on_settings: Callable[[LineSettings], None] | None = None
-        """Changes the settings of the line; None for lines that have none."""
-
-    # -- what asyncio calls ---------------------------------------------------------------
-
-    def get_buffer(self, sizehint: int) -> memoryview:
-        return _SCRATCH.buffer
-
-    def buffer_updated(self, count: int) -> None:
-        now = self._loop.time()
-        self.layer.receive(bytes(_SCRATCH.buffer[:count]), now)
-        self._drain(now)
-
-    def eof_received(self) -> bool:
-        return False
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast("asyncio.Transport", transport)
-
-    def connection_lost(self, exception: Exception | None) -> None:
-        self._transport = None
-        cause = str(exception) if exception is not None else "the peer closed the connection"
-        now = self._loop.time()
-        self.layer.notice(Closed(LineError(cause, where="line")), now)
-        self._drain(now)
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-
-    def pause_writing(self) -> None:
-        self._paused = True
-
-    def resume_writing(self) -> None:
-        self._paused = False
-        self._drain(self._loop.time())
-
-    # -- the one loop: one mutation, then drain -------------------------------------------
-
-    def _drain(self, now: float) -> None:
-        if self._draining:  # a call-back of the transport came in while draining: it is covered
-            return
-        self._draining = True
-        layer = self.layer
-        try:
-            while True:
-                while (what := layer.event()) is not None:
-                    self._happened(what)
-                unit = None
-                if not self._paused and self._transport is not None:
-                    self._feed(now)
-                    unit = layer.transmit(now)
-                if unit is None:
-                    what = layer.event()
-                    if what is None:
-                        break
-                    self._happened(what)
-                elif type(unit) is bytes:
-                    assert self._transport is not None
-                    self._transport.write(unit)
-                elif isinstance(unit, LineSettings) and self.on_settings is not None:
-                    self.on_settings(unit)
-        finally:
-            self._draining = False
-        deadline = layer.deadline
-        if deadline is not None:
-            self._arm(deadline)
-
-    def _arm(self, deadline: float) -> None:
-        timer = self._timer
-        if timer is not None:
-            if timer.when() <= deadline:
-                return
-            timer.cancel()
-        self._timer = self._loop.call_at(deadline, self._wake)
-
-    def _wake(self) -> None:
-        self._timer = None
-        now = self._loop.time()
-        deadline = self.layer.deadline
-        if deadline is not None and deadline <= now:
-            self.layer.wake(now)
-            self._drain(now)
-        elif deadline is not None:
-            self._arm(deadline)
-
-    def _feed(self, now: float) -> None:
-        """Give the stack what waits for room."""
-
-    def _happened(self, what: Any) -> None:
-        """Take one event of the stack."""
-        raise NotImplementedError
-
-
-class AsyncDriver(_StackProtocol[In, Out]):
+class AsyncDriver(Pump[In, Out]):
     """The active end: opens, exchanges unit by unit, closes.
 
     `on_push` gets what comes without having been asked for. Requests of several tasks are
     queued; a cancelled one that was already sent keeps its slot until its answer or time-out.
+    A cancelled `open` or `close` cuts the line.
     """
 
     def __init__(
@@ -157,17 +44,22 @@ class AsyncDriver(_StackProtocol[In, Out]):
         self._waiting: deque[tuple[In, asyncio.Future[Out]]] = deque()
         self._pending: tuple[In, asyncio.Future[Out]] | None = None
         self._opening: asyncio.Future[None] | None = None
-        self._closing: asyncio.Future[None] | None = None
-        self._down: Error | None = None
+        self._closing: asyncio.Future[None] | None = None  # done when the stack is down
+        self._settled: asyncio.Future[None] | None = None  # done when nothing is in flight
+        self._gone: asyncio.Future[None] | None = None  # done when the line is free
+        self.farewell = False
+        """Whether the end of the line takes the peer, as with TLS."""
+        self._ending = False
+        self._down: Error | None = None  # why no exchange is possible any more
 
     async def open(self) -> None:
-        opening = self._loop.create_future()
-        self._opening = opening
-        now = self._loop.time()
-        self.layer.open(now)
-        self._drain(now)
+        self._opening = self._loop.create_future()
         try:
-            await opening
+            self._begin(self._loop.time())
+            await self._opening
+        except Error:
+            await self._leave()
+            raise
         except BaseException:
             self.abort()
             raise
@@ -181,41 +73,97 @@ class AsyncDriver(_StackProtocol[In, Out]):
         return await answer
 
     async def close(self) -> None:
-        if self._transport is None or self._down is not None:
-            self.abort()
+        """Close in order.
+
+        An exchange in flight, given up or not, is awaited for five seconds, since its late answer
+        would be mistaken for that of the release; then the line is cut.
+        """
+        if self._ending:
+            if self._closing is not None:
+                await asyncio.wait((self._closing,))
             return
-        if self._pending is not None:
-            # Somebody gave up in the middle of an exchange: an orderly release would be answered
-            # by the late answer, so the line is simply cut.
-            self.abort()
-            return
-        closing = self._loop.create_future()
-        self._closing = closing
-        now = self._loop.time()
-        self.layer.close(now)
-        self._drain(now)
+        self._ending = True
+        self._closing = self._loop.create_future()
         try:
-            await closing
-        finally:
+            if self._write is not None and self._down is None:
+                await self._finish(self._closing)
+        except BaseException:
             self.abort()
+            raise
+        finally:
+            if not self._closing.done():
+                self._closing.set_result(None)
+            await self._leave()
 
     def abort(self) -> None:
         """Cut the line now."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        if self._transport is not None:
-            self._transport.close()
-            self._transport = None
+        transport = self._transport
+        if transport is not None:
+            self._lost(LineError("the connection was closed here", where="line"))
+            transport.abort()
+
+    # -- opening and closing --------------------------------------------------------------
+
+    def _begin(self, now: float) -> None:
+        self.layer.open(now)
+        self._drain(now)
+
+    async def _finish(self, closing: asyncio.Future[None]) -> None:
+        """Let what is in flight end, then close the stack."""
+        self._down = LineError("the connection is being closed", where="line")
+        self._fail_waiting(self._down)
+        if self._pending is not None:
+            self._settled = self._loop.create_future()
+            await asyncio.wait((self._settled,), timeout=_PATIENCE_S)
+            if self._pending is not None:
+                self.abort()
+        if self._write is None or closing.done():
+            return
+        now = self._loop.time()
+        self.layer.close(now)
+        self._drain(now)
+        await closing
+
+    async def _leave(self) -> None:
+        """Leave the line, and wait until it is free where that takes the peer."""
+        transport = self._transport
+        self._part()
+        if self.farewell and transport is not None and transport.is_closing():
+            self._gone = self._loop.create_future()
+            await gone(transport, self._gone)
+
+    def _part(self) -> None:
+        """Leave the line; the stack is down."""
+        self._stop_timer()
+        transport = self._transport
+        if transport is not None:
+            self._transport = self._write = None
+            transport.close()
+
+    def connection_lost(self, exception: Exception | None) -> None:
+        super().connection_lost(exception)
+        if self._gone is not None and not self._gone.done():
+            self._gone.set_result(None)
+
+    def error_received(self, cause: OSError) -> None:
+        if self._opening is not None and not self._opening.done():
+            self._lost(self.explain(cause))
+        elif cause.errno == errno.EMSGSIZE and self._pending is not None:
+            self._answered(LineError("the request is too long for a datagram", where="line"))
+
+    # -- exchanges ------------------------------------------------------------------------
 
     def _feed(self, now: float) -> None:
-        if self._pending is None and self._waiting and self.layer.room:
-            while self._waiting:
-                unit, answer = self._waiting.popleft()
-                if not answer.done():
-                    self._pending = (unit, answer)
-                    self.layer.send(unit, now)
-                    return
+        while self._waiting and self._pending is None and self.layer.room:
+            unit, answer = self._waiting.popleft()
+            if answer.done():
+                continue
+            try:
+                self.layer.send(unit, now)
+            except Exception as error:  # noqa: BLE001 - it is the caller's, not the line's
+                answer.set_exception(error)
+            else:
+                self._pending = (unit, answer)
 
     def _happened(self, what: Any) -> None:
         kind = type(what)
@@ -224,9 +172,7 @@ class AsyncDriver(_StackProtocol[In, Out]):
         elif kind is Failed:
             pending = self._pending
             if pending is not None and what.ref is pending[0]:
-                self._pending = None
-                if not pending[1].done():
-                    pending[1].set_exception(what.error)
+                self._answered(what.error)
         elif kind is Opened:
             if self._opening is not None and not self._opening.done():
                 self._opening.set_result(None)
@@ -236,31 +182,49 @@ class AsyncDriver(_StackProtocol[In, Out]):
     def _delivered(self, unit: Out) -> None:
         if self._is_push is not None and self._is_push(unit):
             if self._on_push is not None:
-                self._on_push(unit)
+                try:
+                    self._on_push(unit)
+                except Exception:  # noqa: BLE001 - theirs, not the line's
+                    _LOG.exception("what takes pushes failed")
             return
+        pending = self._pending
+        if pending is None:
+            return
+        self._pending = None
+        if not pending[1].done():
+            pending[1].set_result(unit)
+        if self._settled is not None and not self._settled.done():
+            self._settled.set_result(None)
+
+    def _answered(self, error: Error) -> None:
+        """End the exchange in flight with an error."""
         pending, self._pending = self._pending, None
         if pending is not None and not pending[1].done():
-            pending[1].set_result(unit)
+            pending[1].set_exception(error)
+        if self._settled is not None and not self._settled.done():
+            self._settled.set_result(None)
 
-    def _end(self, error: Error | None) -> None:
-        self._down = error or LineError("the connection is closed", where="line")
-        pending, self._pending = self._pending, None
-        if pending is not None:
-            self._waiting.appendleft(pending)
+    def _fail_waiting(self, error: Error) -> None:
         for _, answer in self._waiting:
             if not answer.done():
-                answer.set_exception(self._down)
+                answer.set_exception(error)
         self._waiting.clear()
+
+    def _end(self, error: Error | None) -> None:
+        down = error or LineError("the connection is closed", where="line")
+        self._down = down
+        self._answered(down)
+        self._fail_waiting(down)
         if self._opening is not None and not self._opening.done():
-            self._opening.set_exception(self._down)
+            self._opening.set_exception(down)
         if self._closing is not None and not self._closing.done():
             self._closing.set_result(None)
 
 
-class AsyncStation(_StackProtocol[Any, Any]):
+class AsyncStation(Pump[Any, Any]):
     """The passive end: a stack that serves one accepted connection and ends with it.
 
-    While it is connected it stands among `stations`.
+    While it is connected it stands among `stations`. `on_unit` gets what the stack delivers.
     """
 
     def __init__(
@@ -268,9 +232,11 @@ class AsyncStation(_StackProtocol[Any, Any]):
         layer: Layer[Any, Any, bytes],
         loop: asyncio.AbstractEventLoop,
         stations: set[AsyncStation],
+        on_unit: Callable[[str, Any], None] | None = None,
     ) -> None:
         super().__init__(layer, loop)
         self._stations = stations
+        self._on_unit = on_unit
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
@@ -289,5 +255,9 @@ class AsyncStation(_StackProtocol[Any, Any]):
             self._transport.abort()
 
     def _happened(self, what: Any) -> None:
-        if type(what) is Closed and self._transport is not None:
-            self._transport.close()
+        kind = type(what)
+        if kind is Closed:
+            if self._transport is not None:
+                self._transport.close()
+        elif kind is Deliver and self._on_unit is not None:
+            self._on_unit(peer_name(self._transport), what.unit)

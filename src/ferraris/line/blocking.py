@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import logging
 import time
 from collections.abc import Callable, Coroutine
 from typing import Any, Generic, Protocol, TypeVar
@@ -14,6 +16,9 @@ __all__ = ["BlockingDriver", "Connection", "run"]
 In = TypeVar("In")
 Out = TypeVar("Out")
 Result = TypeVar("Result")
+
+_PATIENCE_S = 5.0  # as in the asyncio driver
+_LOG = logging.getLogger("ferraris.line")
 
 
 def run(procedure: Coroutine[Any, Any, Result]) -> Result:
@@ -38,8 +43,17 @@ class Connection(Protocol):
     def close(self) -> None: ...
 
 
+def _explain(cause: BaseException | None) -> Error:
+    """Why a line was lost."""
+    text = "the peer closed the connection" if cause is None else str(cause)
+    return LineError(text, where="line")
+
+
 class BlockingDriver(Generic[In, Out]):
-    """The active end on a connection; its coroutines never suspend."""
+    """The active end on a connection; its coroutines never suspend.
+
+    `datagrams`: each read is one datagram, and an empty one is not the end.
+    """
 
     def __init__(
         self,
@@ -48,11 +62,13 @@ class BlockingDriver(Generic[In, Out]):
         *,
         is_push: Callable[[Out], bool] | None = None,
         on_push: Callable[[Out], None] | None = None,
+        datagrams: bool = False,
     ) -> None:
         connection.settimeout(None)
         self.layer = layer
         self._is_push = is_push
         self._on_push = on_push
+        self._datagrams = datagrams
         self._socket: Connection | None = connection
         self._waits: float | None = None
         self._buffer = memoryview(bytearray(65536))
@@ -62,12 +78,14 @@ class BlockingDriver(Generic[In, Out]):
         self._pending: In | None = None
         self._answer: Out | None = None
         self._failure: Error | None = None
+        self.explain: Callable[[BaseException | None], Error] = _explain
+        """Says what the loss of the line means."""
         self.on_settings: Callable[[LineSettings], None] | None = None
-        """Changes the settings of the line or raises `OSError`; None for lines that have none."""
+        """Changes the line's settings, `OSError` if it cannot; None for lines that have none."""
 
     async def open(self) -> None:
-        self.layer.open(time.monotonic())
         try:
+            self.layer.open(time.monotonic())
             while not self._opened:
                 self._turn()
         except BaseException:
@@ -77,10 +95,11 @@ class BlockingDriver(Generic[In, Out]):
     async def exchange(self, unit: In) -> Out:
         if self._down is not None:
             raise self._down
-        while not self.layer.room:
+        # One that was interrupted keeps its slot until its answer or time-out.
+        while self._pending is not None or not self.layer.room:
             self._turn()
-        self._pending, self._answer, self._failure = unit, None, None
         self.layer.send(unit, time.monotonic())
+        self._pending, self._answer, self._failure = unit, None, None
         while self._pending is not None:
             self._turn()
         if self._failure is not None:
@@ -88,13 +107,12 @@ class BlockingDriver(Generic[In, Out]):
         return self._answer  # type: ignore[return-value]
 
     async def close(self) -> None:
-        if self._socket is None or self._down is not None or self._pending is not None:
-            self.abort()
-            return
-        self.layer.close(time.monotonic())
+        """Close in order; an exchange that was interrupted is awaited for five seconds first."""
         try:
-            while not self._closed:
-                self._turn()
+            if self._socket is not None and self._down is None and self._settle():
+                self.layer.close(time.monotonic())
+                while not self._closed:
+                    self._turn()
         except Error:
             pass  # a peer that does not answer a release is given up
         finally:
@@ -102,12 +120,21 @@ class BlockingDriver(Generic[In, Out]):
 
     def abort(self) -> None:
         """Cut the line now."""
+        if self._down is None:
+            self._down = LineError("the connection was closed here", where="line")
         if self._socket is not None:
             self._socket.close()
             self._socket = None
 
-    def _turn(self) -> None:
-        """Drain the stack, then wait for the next octets or the next deadline."""
+    def _settle(self) -> bool:
+        """Wait for the answer to what is in flight, but not for ever; False when none came."""
+        end = time.monotonic() + _PATIENCE_S
+        while self._pending is not None and time.monotonic() < end:
+            self._turn(end)
+        return self._pending is None
+
+    def _turn(self, end: float | None = None) -> None:
+        """Drain the stack, then wait for the next octets, the next deadline, or `end`."""
         if self._drain():
             return
         if self._down is not None:
@@ -119,19 +146,27 @@ class BlockingDriver(Generic[In, Out]):
         if deadline is not None and deadline <= now:
             self.layer.wake(now)
             return
+        if end is not None and (deadline is None or end < deadline):
+            deadline = max(end, now + 0.001)
         self._limit(None if deadline is None else deadline - now)
+        self._read()
+
+    def _read(self) -> None:
+        assert self._socket is not None
         try:
             count = self._socket.recv_into(self._buffer)
         except TimeoutError:
             self.layer.wake(time.monotonic())
             return
         except OSError as cause:
-            self._lost(str(cause))
+            # That a datagram did not arrive is no news to a stack that has met its peer.
+            if not self._datagrams or not self._opened:
+                self._lost(cause)
             return
         if count:
             self.layer.receive(bytes(self._buffer[:count]), time.monotonic())
-        else:
-            self._lost("the peer closed the connection")
+        elif not self._datagrams:
+            self._lost(None)
 
     def _limit(self, seconds: float | None) -> None:
         """Bound the next wait; nearly the same bound is kept, since setting it costs a system call.
@@ -144,8 +179,8 @@ class BlockingDriver(Generic[In, Out]):
             self._socket.settimeout(seconds)
             self._waits = seconds
 
-    def _lost(self, cause: str) -> None:
-        self.layer.notice(Closed(LineError(cause, where="line")), time.monotonic())
+    def _lost(self, cause: BaseException | None) -> None:
+        self.layer.notice(Closed(self.explain(cause)), time.monotonic())
 
     def _drain(self) -> bool:
         """Hand on events and octets; True when anything that the caller waits for happened."""
@@ -159,23 +194,31 @@ class BlockingDriver(Generic[In, Out]):
                 if what is None:
                     return happened
                 happened = self._happened(what) or happened
-            elif type(unit) is bytes and self._socket is not None:
-                try:
-                    self._socket.sendall(unit)
-                except OSError as cause:
-                    self._lost(str(cause))
-            elif isinstance(unit, LineSettings) and self.on_settings is not None:
-                try:
+            elif self._socket is not None:
+                self._put(unit)
+
+    def _put(self, unit: bytes | LineSettings) -> None:
+        assert self._socket is not None
+        try:
+            if isinstance(unit, LineSettings):
+                if self.on_settings is not None:
                     self.on_settings(unit)
-                except OSError as cause:
-                    self._lost(str(cause))
+            else:
+                self._socket.sendall(unit)
+        except OSError as cause:
+            if not self._datagrams:
+                self._lost(cause)
+            elif cause.errno == errno.EMSGSIZE and self._pending is not None:
+                self._pending = None
+                self._failure = LineError("the request is too long for a datagram", where="line")
+            elif not self._opened:
+                self._lost(cause)
 
     def _happened(self, what: Any) -> bool:
         kind = type(what)
         if kind is Deliver:
             if self._is_push is not None and self._is_push(what.unit):
-                if self._on_push is not None:
-                    self._on_push(what.unit)
+                self._pushed(what.unit)
             elif self._pending is not None:
                 self._answer, self._pending = what.unit, None
             return True
@@ -194,3 +237,10 @@ class BlockingDriver(Generic[In, Out]):
                 return True
             return self._opened
         return False
+
+    def _pushed(self, unit: Out) -> None:
+        if self._on_push is not None:
+            try:
+                self._on_push(unit)
+            except Exception:  # noqa: BLE001 - theirs, not the line's
+                _LOG.exception("what takes pushes failed")

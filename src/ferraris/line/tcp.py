@@ -1,13 +1,14 @@
-"""TCP: connections for both drivers, and a listener for stacks that serve."""
+"""TCP: connections for both drivers, and listeners for stacks that serve."""
 
 from __future__ import annotations
 
 import asyncio
 import socket
+import ssl
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from ferraris.core.errors import LineError
+from ferraris.core.errors import Error, LineError
 from ferraris.core.layer import Layer
 from ferraris.line.asynchronous import AsyncDriver, AsyncStation
 from ferraris.line.blocking import BlockingDriver
@@ -17,6 +18,9 @@ __all__ = ["Listener", "connect", "connect_blocking", "listen"]
 
 In = TypeVar("In")
 Out = TypeVar("Out")
+
+_BACKLOG = 1024
+_HANDSHAKE_S = 10.0  # a TLS client that says nothing must not hold its connection
 
 
 async def connect(
@@ -32,17 +36,8 @@ async def connect(
     Raises `LineError` when nobody answers, naming the endpoint.
     """
     loop = asyncio.get_running_loop()
-    try:
-        async with asyncio.timeout(timeout_s):
-            _, driver = await loop.create_connection(
-                lambda: AsyncDriver(layer, loop, is_push=is_push, on_push=on_push),
-                endpoint.host,
-                endpoint.port,
-            )
-    except TimeoutError:
-        raise LineError(f"{endpoint} did not answer within {timeout_s:g} s", where="tcp") from None
-    except OSError as cause:
-        raise _refused(endpoint, cause) from None
+    driver = AsyncDriver(layer, loop, is_push=is_push, on_push=on_push)
+    await connected(endpoint, driver, timeout_s)
     return driver
 
 
@@ -55,13 +50,7 @@ def connect_blocking(
     on_push: Callable[[Out], None] | None = None,
 ) -> BlockingDriver[In, Out]:
     """The same on a blocking socket."""
-    try:
-        connection = socket.create_connection((endpoint.host, endpoint.port), timeout_s)
-    except TimeoutError:
-        raise LineError(f"{endpoint} did not answer within {timeout_s:g} s", where="tcp") from None
-    except OSError as cause:
-        raise _refused(endpoint, cause) from None
-    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    connection = open_socket(endpoint, timeout_s)
     return BlockingDriver(layer, connection, is_push=is_push, on_push=on_push)
 
 
@@ -93,29 +82,102 @@ class Listener:
 
 
 async def listen(
-    host: str,
-    port: int,
+    endpoint: Endpoint,
     make_layer: Callable[[], Layer[Any, Any, bytes]],
     *,
-    backlog: int = 1024,
+    on_unit: Callable[[str, Any], None] | None = None,
+    context: ssl.SSLContext | None = None,
 ) -> Listener:
-    """Accept connections on `host`:`port` (0 = any free port) and let a new stack serve each.
+    """Accept connections at `endpoint` (port 0: any free one); a new stack serves each.
 
-    Raises `LineError` when the address cannot be had.
+    `on_unit` gets what a stack delivers, with the name of its peer. Raises `LineError` when the
+    address cannot be had.
     """
     loop = asyncio.get_running_loop()
     stations: set[AsyncStation] = set()
-    try:
-        server = await loop.create_server(
-            lambda: AsyncStation(make_layer(), loop, stations), host, port, backlog=backlog
-        )
-    except OSError as cause:
-        raise LineError(
-            f"cannot listen on {host}:{port}: {cause.strerror or cause}", where="tcp"
-        ) from None
+    server = await open_server(
+        endpoint, lambda: AsyncStation(make_layer(), loop, stations, on_unit), context
+    )
     return Listener(server, stations)
 
 
-def _refused(endpoint: Endpoint, cause: OSError) -> LineError:
+# -- what TLS and meters that call in need as well ----------------------------------------
+
+
+async def connected(
+    endpoint: Endpoint,
+    driver: AsyncDriver[Any, Any],
+    timeout_s: float,
+    context: ssl.SSLContext | None = None,
+) -> None:
+    """Connect a driver to `endpoint`, through TLS when there is a `context`."""
+    loop = asyncio.get_running_loop()
+    name = None if context is None else endpoint.host.partition("%")[0]
+    try:
+        async with asyncio.timeout(timeout_s):
+            await loop.create_connection(
+                lambda: driver, endpoint.host, endpoint.port, ssl=context, server_hostname=name
+            )
+    except TimeoutError:
+        raise silent(endpoint, timeout_s) from None
+    except ssl.SSLError as cause:
+        raise driver.explain(cause) from None
+    except OSError as cause:
+        raise refused(endpoint, cause) from None
+
+
+def open_socket(endpoint: Endpoint, timeout_s: float) -> socket.socket:
+    """A connected socket whose small writes leave at once."""
+    try:
+        connection = socket.create_connection((endpoint.host, endpoint.port), timeout_s)
+    except TimeoutError:
+        raise silent(endpoint, timeout_s) from None
+    except OSError as cause:
+        raise refused(endpoint, cause) from None
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return connection
+
+
+async def open_server(
+    endpoint: Endpoint,
+    protocol: Callable[[], asyncio.BaseProtocol],
+    context: ssl.SSLContext | None = None,
+) -> asyncio.Server:
+    """A listening server; `[::]` takes IPv4 as well, where the system can."""
+    loop = asyncio.get_running_loop()
+    handshake = None if context is None else _HANDSHAKE_S
+    host: str | None = endpoint.host
+    try:
+        if host == "::" and socket.has_dualstack_ipv6():
+            both = socket.create_server(
+                ("::", endpoint.port),
+                family=socket.AF_INET6,
+                backlog=_BACKLOG,
+                dualstack_ipv6=True,
+            )
+            return await loop.create_server(
+                protocol, sock=both, backlog=_BACKLOG, ssl=context, ssl_handshake_timeout=handshake
+            )
+        return await loop.create_server(
+            protocol,
+            host,
+            endpoint.port,
+            backlog=_BACKLOG,
+            ssl=context,
+            ssl_handshake_timeout=handshake,
+        )
+    except OSError as cause:
+        raise LineError(
+            f"cannot listen on {endpoint}: {cause.strerror or cause}", where=endpoint.line
+        ) from None
+
+
+def silent(endpoint: Endpoint, timeout_s: float) -> Error:
+    """Nobody answered in time."""
+    return LineError(f"{endpoint} did not answer within {timeout_s:g} s", where=endpoint.line)
+
+
+def refused(endpoint: Endpoint, cause: OSError) -> Error:
+    """No connection, and why."""
     reason = cause.strerror or str(cause)
-    return LineError(f"no connection to {endpoint}: {reason}", where="tcp")
+    return LineError(f"no connection to {endpoint}: {reason}", where=endpoint.line)

@@ -67,7 +67,15 @@ _TLS: dict[str, _Check] = {
     "passphrase": _reference,
     "insecure": _switch,
 }
-_SERIAL: dict[str, _Check] = {"baud": _number, "mode": _some, "physical": _number}
+_SERIAL: dict[str, _Check] = {
+    "baud": _number,
+    "bits": _number,
+    "parity": _some,
+    "stop": _number,
+    "rs485": _switch,
+    "mode": _some,
+    "physical": _number,
+}
 
 _NETWORK: dict[str, dict[str, _Check]] = {
     "tcp": {},

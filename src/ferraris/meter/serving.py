@@ -11,13 +11,14 @@ import os
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Never
 
 from ferraris.client.security import HighGMAC
 from ferraris.core.errors import UsageError
 from ferraris.core.layer import Layer
-from ferraris.line import tcp
+from ferraris.line.serving import Listener, serve
 from ferraris.line.url import Endpoint
 from ferraris.meter.fleet import Fleet, KeysLine
 from ferraris.meter.templates import template
@@ -28,13 +29,13 @@ __all__ = ["Listening", "Simulation", "listen", "simulate"]
 
 _METERS_OF_A_LISTENER = 65_520
 _HDLC_METERS = 16_000  # upper HDLC addresses have 14 bits [hdlc-quoted]
-_SCHEMES = ("tcp", "tcp+hdlc")
+_SCHEMES = ("tcp", "tls", "udp", "tcp+hdlc", "tls+hdlc", "udp+hdlc")
 
 
 class Listening:
     """The open listeners of a fleet."""
 
-    def __init__(self, fleet: Fleet, servers: list[tcp.Listener], scheme: str, host: str) -> None:
+    def __init__(self, fleet: Fleet, servers: list[Listener], scheme: str, host: str) -> None:
         self.fleet = fleet
         self._servers = servers
         self._ports = [server.port for server in servers]
@@ -68,8 +69,9 @@ async def listen(
     Raises `UsageError` for a line that meters cannot listen on, `LineError` for a port in use.
     """
     if endpoint.scheme not in _SCHEMES:
-        raise UsageError(f"meters listen on tcp:// or tcp+hdlc://, not {endpoint.scheme}://")
-    if endpoint.scheme == "tcp+hdlc" and len(fleet) > _HDLC_METERS:
+        known = ", ".join(f"{scheme}://" for scheme in _SCHEMES)
+        raise UsageError(f"meters listen on one of {known}, not {endpoint.scheme}:")
+    if endpoint.scheme.endswith("+hdlc") and len(fleet) > _HDLC_METERS:
         raise UsageError(f"at most {_HDLC_METERS} meters have an HDLC address on one line")
     profile = profile_of(endpoint.scheme)
     physical = endpoint.number("physical")
@@ -81,7 +83,7 @@ async def listen(
             return server_stack(profile, directory, entropy=entropy, utc=utc, physical=physical)
 
         port = endpoint.port + number if endpoint.port else 0
-        servers.append(await tcp.listen(endpoint.host, port, stack))
+        servers.append(await serve(replace(endpoint, port=port), stack))
     return Listening(fleet, servers, endpoint.scheme, endpoint.host)
 
 

@@ -171,6 +171,8 @@ BY_SCHEME: Mapping[str, Profile] = MappingProxyType(
         "tls": TCP,
         "udp": UDP,
         "tcp+hdlc": HDLC,
+        "tls+hdlc": HDLC,
+        "udp+hdlc": HDLC,
         "serial": HDLC_SERIAL,
         "modem": HDLC_SERIAL,
     }

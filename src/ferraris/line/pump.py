@@ -1,0 +1,186 @@
+"""One stack of layers on one transport of asyncio, with one lazily re-armed timer.
+
+A `BufferedProtocol` with one buffer for the whole thread: a stock asyncio protocol allocates
+256 KiB for every small read, which costs three times the rest of the exchange.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+from typing import Any, Generic, TypeVar, cast
+
+from ferraris.core.errors import Error, LineError
+from ferraris.core.layer import Closed, Layer, LineSettings
+
+__all__ = ["Pump", "gone", "peer_name", "show_address"]
+
+In = TypeVar("In")
+Out = TypeVar("Out")
+
+_BUFFER_OCTETS = 65536
+_FAREWELL_S = 1.0  # for the peer's part in the end of a TLS session; many have none
+
+
+class _Scratch(threading.local):
+    """The receive buffer; filled and emptied in one turn of the loop, so a thread needs one."""
+
+    def __init__(self) -> None:
+        self.buffer = memoryview(bytearray(_BUFFER_OCTETS))
+
+
+_SCRATCH = _Scratch()
+
+
+def _explain(cause: BaseException | None) -> Error:
+    """Why a line was lost."""
+    text = "the peer closed the connection" if cause is None else str(cause)
+    return LineError(text, where="line")
+
+
+class Pump(asyncio.BufferedProtocol, Generic[In, Out]):
+    """What both ends share: octets in, octets out, time.
+
+    It takes streams and datagrams: asyncio calls what fits its transport.
+    """
+
+    def __init__(self, layer: Layer[In, Out, bytes], loop: asyncio.AbstractEventLoop) -> None:
+        self.layer = layer
+        self._loop = loop
+        self._transport: asyncio.Transport | None = None
+        self._write: Callable[[bytes], object] | None = None  # None: there is no line
+        self._paused = False
+        self._draining = False
+        self._timer: asyncio.TimerHandle | None = None
+        self.explain: Callable[[BaseException | None], Error] = _explain
+        """Says what the loss of the line means."""
+        self.on_settings: Callable[[LineSettings], None] | None = None
+        """Changes the settings of the line; None for lines that have none."""
+
+    # -- what asyncio calls ---------------------------------------------------------------
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        return _SCRATCH.buffer
+
+    def buffer_updated(self, count: int) -> None:
+        self.received(bytes(_SCRATCH.buffer[:count]))
+
+    def datagram_received(self, octets: bytes, peer: object) -> None:
+        self.received(octets)
+
+    def error_received(self, cause: OSError) -> None:
+        """A datagram did not arrive: no news to a stack that waits, unless nobody can be there."""
+
+    def eof_received(self) -> bool:
+        return False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+        send = getattr(transport, "sendto", None)
+        self._write = self._transport.write if send is None else send
+
+    def connection_lost(self, exception: Exception | None) -> None:
+        if self._transport is not None:
+            self._lost(self.explain(exception))
+
+    def pause_writing(self) -> None:
+        self._paused = True
+
+    def resume_writing(self) -> None:
+        self._paused = False
+        self._drain(self._loop.time())
+
+    # -- the one loop: one mutation, then drain -------------------------------------------
+
+    def received(self, octets: bytes) -> None:
+        """Take a chunk of a stream, or one datagram."""
+        now = self._loop.time()
+        self.layer.receive(octets, now)
+        self._drain(now)
+
+    def _drain(self, now: float) -> None:
+        if self._draining:  # a call-back of the transport came in while draining: it is covered
+            return
+        self._draining = True
+        layer = self.layer
+        try:
+            while True:
+                while (what := layer.event()) is not None:
+                    self._happened(what)
+                unit = None
+                if not self._paused and self._write is not None:
+                    self._feed(now)
+                    unit = layer.transmit(now)
+                if unit is None:
+                    what = layer.event()
+                    if what is None:
+                        break
+                    self._happened(what)
+                elif type(unit) is bytes:
+                    self._write(unit)  # type: ignore[misc] # looked at above
+                elif isinstance(unit, LineSettings) and self.on_settings is not None:
+                    self.on_settings(unit)
+        finally:
+            self._draining = False
+        deadline = layer.deadline
+        if deadline is not None:
+            self._arm(deadline)
+
+    def _arm(self, deadline: float) -> None:
+        timer = self._timer
+        if timer is not None:
+            if timer.when() <= deadline:
+                return
+            timer.cancel()
+        self._timer = self._loop.call_at(deadline, self._wake)
+
+    def _wake(self) -> None:
+        self._timer = None
+        now = self._loop.time()
+        deadline = self.layer.deadline
+        if deadline is not None and deadline <= now:
+            self.layer.wake(now)
+            self._drain(now)
+        elif deadline is not None:
+            self._arm(deadline)
+
+    def _lost(self, error: Error) -> None:
+        """Tell the stack that the line is gone."""
+        self._transport = self._write = None
+        now = self._loop.time()
+        self.layer.notice(Closed(error), now)
+        self._drain(now)
+        self._stop_timer()
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _feed(self, now: float) -> None:
+        """Give the stack what waits for room."""
+
+    def _happened(self, what: Any) -> None:
+        """Take one event of the stack."""
+        raise NotImplementedError
+
+
+async def gone(transport: asyncio.Transport, lost: asyncio.Future[None]) -> None:
+    """Wait for the end of a TLS session that is being closed; other lines end by themselves."""
+    await asyncio.wait((lost,), timeout=_FAREWELL_S)
+    transport.abort()
+
+
+def peer_name(transport: asyncio.BaseTransport | None) -> str:
+    """Who is at the other end, as `host:port`."""
+    address = transport.get_extra_info("peername") if transport is not None else None
+    return show_address(address)
+
+
+def show_address(address: Any) -> str:
+    """An address of the socket module as `host:port`; "somebody" when there is none."""
+    if not isinstance(address, tuple):
+        return "somebody"
+    host, port = address[:2]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
