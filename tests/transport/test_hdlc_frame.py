@@ -153,7 +153,8 @@ def test_kinds() -> None:
         *(Kind.I, Kind.RR, Kind.RNR, Kind.SNRM, Kind.DISC, Kind.UA, Kind.DM, Kind.FRMR)
     ]
     assert kinds[0x03] is kinds[0x13] is Kind.UI
-    assert kinds[0x19] is Kind.UNKNOWN
+    assert kinds[0x19] is Kind.REJ
+    assert kinds[0x1D] is kinds[0xBF] is Kind.UNKNOWN
 
 
 @pytest.mark.parametrize(

@@ -119,9 +119,11 @@ def test_primary_repeats_and_gives_up() -> None:
 def test_primary_that_is_never_acknowledged_gives_up() -> None:
     layer = primary(max_tries=3)
     layer.send(b"ask", 0.0)
-    for _ in range(3):
-        assert controls(layer) == [0x10]
-        to_client(layer, 0x11)
+    for tries in range(3):
+        assert controls(layer, 10.0 * tries) == [0x10]
+        to_client(layer, 0x11, now=10.0 * tries)
+        assert controls(layer, 10.0 * tries) == [], "an answer to an earlier poll"
+        layer.wake(10.0 * tries + 3.0)
     found = events(layer)
     assert [type(what) for what in found] == [Progress, Closed], "repetitions are no progress"
 
@@ -236,7 +238,7 @@ def test_primary_delivers_ui_and_reports_the_rest() -> None:
     to_client(layer, 0x03, RESPONSE + b"pu", more=True)
     to_client(layer, 0x13, b"sh")
     to_client(layer, 0x13, b"\xe6\xe5\x00")
-    to_client(layer, 0x19)
+    to_client(layer, 0x1D)
     pushed, wrong_llc, unknown = events(layer)
     assert pushed == Deliver(b"push")
     assert type(wrong_llc.error) is DecodeError
@@ -261,11 +263,15 @@ def test_primary_waits_for_an_answer_that_comes_slowly_but_not_for_noise() -> No
     layer.send(b"ask", 0.0)
     sent(layer)
     layer.receive(Frame(CLIENT, SERVER, 0x30, RESPONSE + b"answer").to_octets()[:9], 2.9)
+    assert layer.deadline == pytest.approx(3.4), "the pause between octets"
+    layer.wake(3.4)
     assert layer.deadline == pytest.approx(5.9)
     for tenth in range(1000):
-        layer.receive(b"~\xa1\x00", 3.0 + tenth / 10)
-    assert layer.deadline is not None
-    assert layer.deadline < 20
+        layer.receive(b"~\xa1\x00", 3.4 + tenth / 10)
+        layer.wake(3.4 + tenth / 10)
+        while layer.transmit(3.4 + tenth / 10) is not None:
+            pass
+    assert type(events(layer)[-1]) is Closed, "noise is no answer"
 
 
 def test_primary_cancels_what_has_not_begun() -> None:
@@ -430,15 +436,41 @@ def test_disc_and_snrm_in_one_chunk() -> None:
     assert events(layer) == [Opened()]
 
 
-def test_secondary_rejects() -> None:
+@pytest.mark.parametrize(
+    ("control", "information", "rejection"),
+    [
+        (0xBF, b"", "bf2001"),
+        (0x1D, b"", "1d2001"),
+        (0x31, b"x", "312003"),
+        (0x32, bytes(129), "322004"),
+        (0x32 | 0x60, COMMAND, "722008"),
+        (0xF1, b"", "f12008"),
+    ],
+)
+def test_secondary_rejects_until_the_link_is_made_anew(
+    control: int, information: bytes, rejection: str
+) -> None:
     layer = secondary()
-    to_server(layer, 0x19)
-    (frame,) = sent(layer)
-    assert (frame.control, frame.information) == (0x97, bytes.fromhex("190001"))
-    to_server(layer, 0x10, bytes(129))
-    (frame,) = sent(layer)
-    assert (frame.control, frame.information) == (0x97, bytes.fromhex("100004"))
-    assert [type(what) for what in events(layer)] == [Failed, Failed]
+    to_server(layer, 0x00, COMMAND + b"ask")
+    events(layer)
+    to_server(layer, control & ~0x10 if control in {0x32, 0x72} else control, information)
+    if control in {0x32, 0x72}:
+        assert controls(layer) == [], "not polled"
+        rejection = f"{control & ~0x10:02x}{rejection[2:]}"
+        to_server(layer, 0x31)
+    for _ in range(2):
+        (frame,) = sent(layer)
+        assert (frame.control, frame.information.hex()) == (0x97, rejection)
+        to_server(layer, 0x31)
+    (failed,) = events(layer)
+    assert type(failed.error) is SequenceError
+    assert sent(layer)[0].control == 0x97
+    to_server(layer, 0x93)
+    assert events(layer) == [Closed()]
+    assert controls(layer) == [0x73]
+    assert events(layer) == [Opened()]
+    to_server(layer, 0x10, COMMAND + b"ask")
+    assert Deliver(To(LINK, b"ask")) in events(layer)
 
 
 def test_secondary_ui_both_ways() -> None:

@@ -83,7 +83,7 @@ def test_a_unit_beyond_the_limit() -> None:
 
 @pytest.mark.parametrize(
     ("physical", "length", "destination"),
-    [(None, None, "ff"), (0x7F, 2, "feff"), (0x3FFF, 4, "00fefeff")],
+    [(None, None, "ff"), (0x7F, 2, "feff"), (0x3FFF, 4, "fefefeff")],
 )
 def test_a_long_broadcast_reaches_all(physical: int | None, length: int, destination: str) -> None:
     client = Primary(16, ALL_STATIONS, physical=physical, address_length=length)

@@ -16,6 +16,7 @@ __all__ = [
     "CALLING_DEVICE",
     "CALLING_DEVICE_LONG",
     "HdlcAddress",
+    "is_all_devices",
     "is_all_stations",
     "is_calling_device",
     "pack_address",
@@ -50,9 +51,17 @@ def is_all_stations(value: int | None) -> bool:
     return value in {ALL_STATIONS, ALL_STATIONS_LONG}
 
 
-def is_calling_device(value: int | None) -> bool:
-    """Does this lower half mean the device that has called?"""
-    return value in {CALLING_DEVICE, CALLING_DEVICE_LONG}
+def is_all_devices(physical: int | None, *, octets: int) -> bool:
+    """Does this lower half of an address of `octets` octets mean every device on the line?
+
+    In two octets of its own it has a value for that, and 0x7F is a device like others.
+    """
+    return physical == (ALL_STATIONS_LONG if octets == _LONGEST else ALL_STATIONS)
+
+
+def is_calling_device(physical: int | None, *, octets: int) -> bool:
+    """Does this lower half of an address of `octets` octets mean the device that has called?"""
+    return physical == (CALLING_DEVICE_LONG if octets == _LONGEST else CALLING_DEVICE)
 
 
 def pack_address(logical: int, physical: int | None = None, *, length: int | None = None) -> bytes:
@@ -67,6 +76,8 @@ def pack_address(logical: int, physical: int | None = None, *, length: int | Non
     if length not in {1, 2, 4} or (physical is None) != (length == 1):
         raise UsageError(f"no address of {length} octets for {HdlcAddress(logical, physical)}")
     halves = [logical] if physical is None else [logical, physical]
+    if length == _LONGEST and logical == ALL_STATIONS:
+        halves[0] = ALL_STATIONS_LONG
     bits = 14 if length == 4 else 7
     if not all(0 <= half < 1 << bits for half in halves):
         raise UsageError(f"{HdlcAddress(logical, physical)} needs more than {length} octets")

@@ -52,6 +52,11 @@ class Deframer:
         """Has something that may become a frame begun?"""
         return self._have > 1
 
+    @property
+    def give_up_at(self) -> float | None:
+        """When to `finish` unless more octets come; None while no frame has begun."""
+        return self._heard_at + self.inter_octet_timeout_s if self._have > 1 else None
+
     def feed(self, octets: bytes, now: float) -> list[bytes]:
         """Take a chunk that arrived at `now`; the contents of the frames that it completes."""
         if not self._have:

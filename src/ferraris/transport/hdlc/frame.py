@@ -42,11 +42,16 @@ _SEGMENTED = 0x08
 
 
 class Kind(Enum):
-    """What the control field says, in the standard's names."""
+    """What the control field says, in the standard's names.
+
+    REJ belongs to HDLC, but not to its normal response mode here: a station obeys one and sends
+    none, since every turn ends with what was received anyway [memory].
+    """
 
     I = "I"  # noqa: E741 - the standard's name
     RR = "RR"
     RNR = "RNR"
+    REJ = "REJ"
     SNRM = "SNRM"
     DISC = "DISC"
     UA = "UA"
@@ -65,6 +70,7 @@ _CONTROL = {
     Kind.I: 0x00,
     Kind.RR: 0x01,
     Kind.RNR: 0x05,
+    Kind.REJ: 0x09,
     Kind.SNRM: 0x83,
     Kind.DISC: 0x43,
     Kind.UA: 0x63,
@@ -74,11 +80,14 @@ _CONTROL = {
 }
 
 
+_SUPERVISORY = {_CONTROL[kind]: kind for kind in (Kind.RR, Kind.RNR, Kind.REJ)}
+
+
 def _kind_of(control: int) -> Kind:
     if control & 0x01 == 0:
         return Kind.I
     if control & 0x03 == 0x01:
-        return {0x01: Kind.RR, 0x05: Kind.RNR}.get(control & 0x0F, Kind.UNKNOWN)
+        return _SUPERVISORY.get(control & 0x0F, Kind.UNKNOWN)
     bare = control & ~POLL_FINAL
     return next((kind for kind, octet in _CONTROL.items() if octet == bare), Kind.UNKNOWN)
 
@@ -102,7 +111,7 @@ def send_number(control: int) -> int:
 
 
 def receive_number(control: int) -> int:
-    """N(R) of an I, RR or RNR frame."""
+    """N(R) of an I, RR, RNR or REJ frame."""
     return control >> 5
 
 

@@ -6,73 +6,52 @@ poll bit, and gets the turn back with a final bit - or repeats after the respons
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable
-
 from ferraris.core.errors import (
     DecodeError,
     Error,
     IncompatibleError,
     LineError,
     RefusedError,
-    SequenceError,
     UsageError,
 )
-from ferraris.core.layer import Closed, Deliver, Failed, LineSettings, Notice, Opened, Progress
-from ferraris.core.stack import Plain
-from ferraris.transport.hdlc.address import is_all_stations, pack_address
-from ferraris.transport.hdlc.deframer import Deframer
-from ferraris.transport.hdlc.frame import (
-    Frame,
-    Kind,
-    information_control,
-    parse,
-    receive_number,
-    send_number,
-    supervisory_control,
-)
+from ferraris.core.layer import Closed, LineSettings, Notice, Opened, Progress
+from ferraris.transport.hdlc.address import is_all_devices, is_all_stations, pack_address
+from ferraris.transport.hdlc.frame import POLL_FINAL, Frame, Kind, receive_number
 from ferraris.transport.hdlc.parameters import DEFAULT, Parameters
-from ferraris.transport.hdlc.sequence import (
-    LLC_COMMAND,
-    LLC_RESPONSE,
-    Receiver,
-    Transmitter,
-)
+from ferraris.transport.hdlc.reject import words_of_rejection
+from ferraris.transport.hdlc.sequence import LLC_COMMAND, LLC_RESPONSE
 from ferraris.transport.hdlc.states import PRIMARY, Happening, State, step
+from ferraris.transport.hdlc.station import NUMBERED, Station
 from ferraris.transport.hdlc.timing import FRAME_OVERHEAD, frame_time_s
-from ferraris.transport.hdlc.unconfirmed import Unconfirmed, unconfirmed_frames
+from ferraris.transport.hdlc.unconfirmed import unconfirmed_frames
 
 __all__ = ["Primary"]
 
 _WHERE = "hdlc"
-_COMMAND_POLL = 0x10
+_OPEN = frozenset({State.NRM, State.NRM_POLLED})
 _SILENT = (
     "no answer after {tries} tries: the device is silent, the addresses ({addresses}) are wrong, "
     "or the line has other settings"
 )
 
 
-class Primary(Plain[bytes, bytes, bytes]):
+class Primary(Station[bytes, bytes]):
     """A client's link to one logical device: plain APDUs above, octets of the line below.
 
     `physical` and `address_length` (1, 2, 4) form the server's address. `parameters` are proposed
     in SNRM, the defaults by an SNRM without information. `response_timeout_s` runs from when a
     frame has left until the answer begins and must be longer than `inter_octet_timeout_s`; the
     time of the longest frame agreed on is added, `octet_s` for each octet. A frame is sent
-    `max_tries` times. `poll_interval_s` spaces the polls while somebody above waits. `limit` bounds
-    an APDU, in octets. A link to all stations sends UI frames and hears nothing.
+    `max_tries` times. `poll_interval_s` spaces the polls while somebody above waits, or one of the
+    stations is busy. `limit` bounds an APDU, in octets. A link to all stations sends UI frames and
+    hears nothing.
     """
 
-    agreed: Parameters
-    """What holds for the link, once it is open."""
-
-    _transmitter: Transmitter
-    _receiver: Receiver
-    _down: deque[bytes]
     _command: Kind | None
     _left: tuple[bool, bool] | None  # what was given last: polled? with new data?
     _answer_by: float | None
     _poll_at: float | None
+    _said_busy: bool  # the peer heard an RNR of ours last
     _ready = False  # a link to all stations is open
 
     def __init__(
@@ -90,21 +69,26 @@ class Primary(Plain[bytes, bytes, bytes]):
         octet_s: float = 0.0,
         limit: int = 1 << 20,
     ) -> None:
-        super().__init__()
+        super().__init__(
+            sends=LLC_COMMAND,
+            hears=LLC_RESPONSE,
+            own_kinds=(Kind.SNRM, Kind.DISC),
+            limit=limit,
+            inter_octet_timeout_s=inter_octet_timeout_s,
+        )
         self.proposed = parameters
         self.response_timeout_s = response_timeout_s
         self.max_tries = max_tries
         self.poll_interval_s = poll_interval_s
         self.octet_s = octet_s
-        self.deframer = Deframer(inter_octet_timeout_s=inter_octet_timeout_s)
         self._client = pack_address(client_sap, length=1)
         self._server = pack_address(server_sap, physical, length=address_length)
-        self._limit = limit
-        self._broadcast = is_all_stations(server_sap) or is_all_stations(physical)
+        self._broadcast = is_all_stations(server_sap) or is_all_devices(
+            physical, octets=len(self._server)
+        )
         self._names = f"client {client_sap}, server {server_sap}"
         if physical is not None:
             self._names += f" in device {physical}"
-        self._unconfirmed = Unconfirmed(LLC_RESPONSE, limit)
         self._state = State.NDM
         self._begin(DEFAULT)
 
@@ -112,7 +96,7 @@ class Primary(Plain[bytes, bytes, bytes]):
     def room(self) -> bool:
         if self._broadcast:
             return self._ready and not self._down
-        return self._state in {State.NRM, State.NRM_POLLED} and self._transmitter.room
+        return self._state in _OPEN and self._transmitter.room
 
     @property
     def expects(self) -> bool:
@@ -120,18 +104,23 @@ class Primary(Plain[bytes, bytes, bytes]):
 
     @property
     def deadline(self) -> float | None:
-        return self._poll_at if self._answer_by is None else self._answer_by
+        due = self._poll_at if self._answer_by is None else self._answer_by
+        give_up_at = self.deframer.give_up_at
+        if give_up_at is None:
+            return due
+        return give_up_at if due is None or give_up_at < due else due
 
     # -- from above -------------------------------------------------------------------------
 
     def open(self, now: float) -> None:
         self.deframer.reset()
-        self._begin(DEFAULT)
         if self._broadcast:
+            self._down.clear()
             if not self._ready:
                 self._ready = True
                 self._up.append(Opened())
         elif self._state is State.NDM:
+            self._begin(DEFAULT)
             self._step(Happening.CONNECT)
             self._command = Kind.SNRM
 
@@ -147,6 +136,11 @@ class Primary(Plain[bytes, bytes, bytes]):
         self._transmitter.cancel()
         self._down.clear()
 
+    def release(self, now: float) -> None:
+        super().release(now)
+        if self._said_busy and self._state in _OPEN:
+            self._ask = True  # the peer waits to hear of it
+
     def send(self, unit: bytes, now: float) -> None:
         if not self.room:
             raise UsageError(f"the link has no room ({self._state.value})", where=_WHERE)
@@ -159,26 +153,9 @@ class Primary(Plain[bytes, bytes, bytes]):
 
     def receive(self, unit: bytes, now: float) -> None:
         contents = self.deframer.feed(unit, now)
-        for content in contents:
-            try:
-                frame = parse(content)
-            except DecodeError as error:
-                self._up.append(Failed(error))
-                continue
-            if frame.destination != self._client or self._broadcast:
-                continue  # an echo of our own, or for somebody else on the line
-            if frame.source != self._server:
-                self._up.append(
-                    Failed(
-                        SequenceError(
-                            f"a frame from {frame.source.hex()}, not {self._server.hex()}",
-                            where=_WHERE,
-                        )
-                    )
-                )
-                continue
-            self._take(frame, now)
-        if not contents and self._answer_by is not None and self.deframer.partial:
+        if contents:
+            self._take_contents(contents, now)
+        elif self._answer_by is not None and self.deframer.partial:
             self._hear(len(unit), now)
 
     def notice(self, what: Notice, now: float) -> None:
@@ -190,6 +167,7 @@ class Primary(Plain[bytes, bytes, bytes]):
         self._end(Happening.LOST, what.error)
 
     def wake(self, now: float) -> None:
+        super().wake(now)
         if self._answer_by is None or now < self._answer_by:
             return  # a poll that is due is made by the pull that follows
         self._answer_by = None
@@ -205,13 +183,15 @@ class Primary(Plain[bytes, bytes, bytes]):
         elif self.agreed.window_transmit == 1 and self._transmitter.unacknowledged:
             self._transmitter.go_back()
         else:
-            self._ask = True
+            self._ask = True  # a poll costs less than a window: the answer says what is missing
 
     def transmit(self, now: float, expecting: bool = False) -> bytes | LineSettings | None:
         if self._left is not None:
             self._has_left(now)
         if self._down:
-            return self._down.popleft()
+            octets = self._down.popleft()
+            self._echo.sent(octets)
+            return octets
         if self._command is not None:
             command, self._command = self._command, None
             return self._send_command(command)
@@ -233,11 +213,14 @@ class Primary(Plain[bytes, bytes, bytes]):
 
     def _send_command(self, kind: Kind) -> bytes:
         information = b""
-        if kind is Kind.SNRM and self.proposed != DEFAULT:
-            information = self.proposed.to_octets()
+        if kind is Kind.SNRM:
+            self._echo.forget()
+            if self.proposed != DEFAULT:
+                information = self.proposed.to_octets()
         self._left = (True, False)
-        control = kind.control | _COMMAND_POLL
-        return Frame(self._server, self._client, control, information).to_octets()
+        return self._leaving(
+            Frame(self._server, self._client, kind.control | POLL_FINAL, information)
+        )
 
     def _use_turn(self, now: float, expecting: bool) -> bytes | None:
         transmitter = self._transmitter
@@ -245,26 +228,28 @@ class Primary(Plain[bytes, bytes, bytes]):
         if not self._peer_busy and not self._ask:
             segment = transmitter.take()
         if segment is not None:
-            poll = not transmitter.ready
-            control = information_control(segment.number, self._receiver.expected, poll)
-            information, more = segment.information, segment.more
+            # A busy station ends its turn by RNR: information with the poll bit would recall it.
+            self._ask = self.holding and not transmitter.ready
+            poll = not transmitter.ready and not self.holding
         elif self._poll_is_due(now, expecting):
             poll = True
             self._ask = False
-            control = supervisory_control(Kind.RR, self._receiver.expected, poll)
-            information, more = b"", False
+            self._said_busy = self.holding
         else:
             return None
         self._poll_at = None
         self._left = (poll, segment is not None and not transmitter.repeating)
         if poll:
+            self._asked_to_confirm = segment is not None
             self._step(Happening.POLL)
-        return Frame(self._server, self._client, control, information, more).to_octets()
+        return self._numbered(self._server, self._client, segment, poll)
 
     def _poll_is_due(self, now: float, expecting: bool) -> bool:
-        if self._ask or self._receiver.partial:
+        going_on = self._receiver.partial
+        if self._ask or (going_on and not self.holding):
             return True  # the peer has more, or we do not know what it has
-        if not expecting and not self._transmitter.unacknowledged and not self._peer_busy:
+        waiting = going_on or self._transmitter.unacknowledged or self._peer_busy
+        if not expecting and not waiting:
             self._poll_at = None
             return False
         if self._poll_at is None:
@@ -274,52 +259,68 @@ class Primary(Plain[bytes, bytes, bytes]):
     # -- receiving --------------------------------------------------------------------------
 
     def _take(self, frame: Frame, now: float) -> None:
+        if frame.destination != self._client or self._broadcast:
+            return  # for somebody else on the line
+        if frame.source != self._server:
+            self._complain(f"a frame from {frame.source.hex()}, not {self._server.hex()}")
+            return
         kind = frame.kind
         if kind is Kind.UI:
-            self._deliver(lambda: self._unconfirmed.add(frame))
-        elif kind in {Kind.I, Kind.RR, Kind.RNR}:
-            if self._state in {State.NRM, State.NRM_POLLED}:
+            self._deliver(lambda: self._unconfirmed.add(frame), bytes)
+        elif kind in NUMBERED:
+            if self._state in _OPEN:
                 self._take_numbered(frame, kind, now)
         elif kind is Kind.UA:
             self._take_acknowledgement(frame)
         elif kind is Kind.DM:
             self._take_disconnected()
         elif kind is Kind.FRMR:
-            if self._state is not State.NDM:
-                text = "the device rejects our frame"
-                error = IncompatibleError(text, where=_WHERE, octets=frame.information)
-                self._end(Happening.FRMR, error)
+            self._take_rejection(frame)
         else:
-            text = f"{kind.value} frame from a secondary"
-            self._up.append(Failed(SequenceError(text, where=_WHERE)))
+            self._complain(f"{kind.value} frame from a secondary")
 
     def _take_numbered(self, frame: Frame, kind: Kind, now: float) -> None:
-        acknowledged = self._transmitter.acknowledge(receive_number(frame.control))
-        fresh = kind is Kind.I and self._receiver.accept(send_number(frame.control))
+        if not self._transmitter.covers(receive_number(frame.control)):
+            number = receive_number(frame.control)
+            self._complain(f"N(R) {number} acknowledges what was not sent")
+            if frame.poll_final and self._state is State.NRM_POLLED:
+                self._ask = True
+                self._turn_is_back(in_vain=True)
+            return
+        acknowledged, fresh = self._take_numbers(frame, kind)
         if fresh:
-            self._deliver(lambda: self._receiver.add(frame.information, frame.segmented))
+            self._deliver(lambda: self._receiver.add(frame.information, frame.segmented), bytes)
         if acknowledged or fresh:
             self._up.append(Progress())
             self._tries = 0
-        self._peer_busy = kind is Kind.RNR
-        if self._state is not State.NRM_POLLED:
-            return
-        if kind is Kind.I and not fresh and self.agreed.window_receive == 1:
-            # Every poll acknowledges what we have, so this answers an earlier one: the answer to
-            # the last poll is still to come.
+        if self._state is not State.NRM_POLLED or self._is_late(kind, acknowledged, fresh):
             return
         if frame.poll_final:
-            self._tries = self._tries + 1 if self._transmitter.unacknowledged else 0
-            if self._tries >= self.max_tries:
-                self._give_up()
-                return
-            self._answer_by = self._left = None
-            self._step(Happening.FINAL)
-            self._transmitter.go_back()
-            self._poll_at = None
-            return
-        if self._answer_by is not None:
+            in_vain = self._transmitter.unacknowledged and not self._peer_busy
+            self._turn_is_back(in_vain=in_vain)
+        elif self._answer_by is not None:
             self._answer_by = now + self._patience_s
+
+    def _is_late(self, kind: Kind, acknowledged: bool, fresh: bool) -> bool:
+        """Does this answer an earlier poll? Then the answer to the last one is still to come.
+
+        With windows of one frame every poll acknowledges what we have, and whoever hears a poll
+        with information acknowledges that, unless busy.
+        """
+        if kind is Kind.I and not fresh and not self.holding and self.agreed.window_receive == 1:
+            return True
+        if kind is Kind.RNR or self.agreed.window_transmit > 1:
+            return False
+        return self._asked_to_confirm and not acknowledged
+
+    def _turn_is_back(self, *, in_vain: bool) -> None:
+        self._tries = self._tries + 1 if in_vain else 0
+        if self._tries >= self.max_tries:
+            self._give_up()
+            return
+        self._answer_by = self._left = self._poll_at = None
+        self._step(Happening.FINAL)
+        self._transmitter.go_back()
 
     def _take_acknowledgement(self, frame: Frame) -> None:
         if self._state is State.DISCONNECTING:
@@ -345,14 +346,12 @@ class Primary(Plain[bytes, bytes, bytes]):
         elif self._state is not State.NDM:
             self._end(Happening.DM, LineError("the device has disconnected", where=_WHERE))
 
-    def _deliver(self, put_together: Callable[[], bytes | None]) -> None:
-        try:
-            apdu = put_together()
-        except DecodeError as error:
-            self._up.append(Failed(error))
+    def _take_rejection(self, frame: Frame) -> None:
+        if self._state is State.NDM:
             return
-        if apdu is not None:
-            self._up.append(Deliver(apdu))
+        text = f"the device says: {words_of_rejection(frame.information)}"
+        error = IncompatibleError(text, where=_WHERE, octets=frame.information)
+        self._end(Happening.FRMR, None if self._state is State.DISCONNECTING else error)
 
     def _hear(self, octets: int, now: float) -> None:
         """An answer is coming in: wait for its end, but not for ever in noise."""
@@ -360,6 +359,7 @@ class Primary(Plain[bytes, bytes, bytes]):
         largest = self.agreed.max_receive + FRAME_OVERHEAD
         if self._heard <= self.agreed.window_receive * largest:
             self._answer_by = now + self._patience_s
+            self._up.append(Progress())
 
     # -- beginning and ending ---------------------------------------------------------------
 
@@ -368,11 +368,8 @@ class Primary(Plain[bytes, bytes, bytes]):
 
     def _begin(self, agreed: Parameters) -> None:
         """As new: nothing sent, nothing received, no clock."""
-        self.agreed = agreed
+        self._renew(agreed)
         self._patience_s = self.response_timeout_s + frame_time_s(self.octet_s, agreed.max_receive)
-        self._transmitter = Transmitter(LLC_COMMAND, agreed.max_transmit, agreed.window_transmit)
-        self._receiver = Receiver(LLC_RESPONSE, self._limit)
-        self._unconfirmed.reset()
         self._down.clear()
         self._command = None
         self._left = None
@@ -381,7 +378,8 @@ class Primary(Plain[bytes, bytes, bytes]):
         self._heard = 0
         self._tries = 0
         self._ask = False
-        self._peer_busy = False
+        self._said_busy = False
+        self._asked_to_confirm = False
 
     def _give_up(self) -> None:
         if self._state is State.DISCONNECTING:

@@ -98,16 +98,18 @@ class Transmitter:
         self.repeating = False
         return segment
 
+    def covers(self, expected: int) -> bool:
+        """Can the peer expect this segment next? Only what was sent can be acknowledged."""
+        return (self.number - expected) % _MODULUS <= len(self._unacknowledged)
+
     def acknowledge(self, expected: int) -> int:
         """Forget what the peer's N(R) acknowledges; how many segments that were.
 
-        An N(R) outside the window acknowledges nothing: it is old or wrong.
+        An N(R) outside the window acknowledges nothing: it is wrong.
         """
-        if not self._unacknowledged:
+        if not self._unacknowledged or not self.covers(expected):
             return 0
         count = (expected - self._unacknowledged[0].number) % _MODULUS
-        if count > len(self._unacknowledged):
-            return 0
         for _ in range(count):
             self._unacknowledged.popleft()
         self._next = max(0, self._next - count)

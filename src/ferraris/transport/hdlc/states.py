@@ -1,7 +1,8 @@
 """The link as state tables, for both ends.
 
 NDM and NRM are the standard's modes. NRM is split by the turn: a primary that has polled waits for
-a final bit, a polled secondary may send. Every state change happens in `step`.
+a final bit, a polled secondary may send. A secondary that has rejected a frame waits for SNRM or
+DISC and answers every poll with its FRMR [memory]. Every state change happens in `step`.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ class State(Enum):
     NRM = "normal response mode"
     NRM_POLLED = "normal response mode, polled"
     DISCONNECTING = "waiting for UA to DISC"
+    FRAME_REJECTED = "frame rejected"
 
 
 class Happening(Enum):
@@ -74,8 +76,14 @@ _OVER = {
 
 SECONDARY: Table = {
     _S.NDM: {_H.SNRM: _S.NRM, _H.DISCONNECT: _S.NDM, _H.LOST: _S.NDM},
-    _S.NRM: {_H.POLL: _S.NRM_POLLED, **_OVER},
-    _S.NRM_POLLED: {_H.POLL: _S.NRM_POLLED, _H.FINAL: _S.NRM, **_OVER},
+    _S.NRM: {_H.POLL: _S.NRM_POLLED, _H.FRMR: _S.FRAME_REJECTED, **_OVER},
+    _S.NRM_POLLED: {
+        _H.POLL: _S.NRM_POLLED,
+        _H.FINAL: _S.NRM,
+        _H.FRMR: _S.FRAME_REJECTED,
+        **_OVER,
+    },
+    _S.FRAME_REJECTED: {_H.POLL: _S.FRAME_REJECTED, **_OVER},
 }
 
 
