@@ -15,6 +15,7 @@ from ferraris.core.errors import UsageError
 if TYPE_CHECKING:
     from ferraris.cli.protected import Secrets
     from ferraris.cli.telegram import Telegram
+    from ferraris.core.explain import Line
 
 __all__ = ["register"]
 
@@ -59,7 +60,10 @@ def decode(
     APDU, plain data. With --lines the exit code is 2 when any line was bad.
     """
     from ferraris.cli import telegram
+    from ferraris.cli.explained import explained
+    from ferraris.cli.session import Session
 
+    session = Session()
     secrets = _secrets(key, auth_key, system_title, decrypted)
     if family is not None and family not in telegram.FAMILIES:
         raise UsageError(f"--as knows {', '.join(telegram.FAMILIES)}, not {family}")
@@ -68,9 +72,9 @@ def decode(
         if isinstance(item, UsageError):
             found = telegram.Telegram(error=item)
         else:
-            found = telegram.read(item, family, secrets)
+            found = telegram.read(item, family, secrets, session)
             if explain:
-                found.lines = _explained(item, found)
+                found.lines = explained(item, found, secrets, session)
         _show(found, as_json=as_json)
         if found.error is not None:
             outcome = BAD_INPUT if lines else exit_code(found.error, from_peer=False)
@@ -117,14 +121,21 @@ def _telegrams(source: str, lines: bool) -> Iterator[bytes | UsageError]:
 def _content(source: str) -> bytes:
     if source == "-":
         content = sys.stdin.buffer.read(_MOST_OCTETS + 1)
-    elif len(source) < 4096 and (path := Path(source)).is_file():
-        with path.open("rb") as file:
+    elif _is_file(source):
+        with Path(source).open("rb") as file:
             content = file.read(_MOST_OCTETS + 1)
     else:
         return source.encode("utf-8", "surrogateescape")
     if len(content) > _MOST_OCTETS:
         raise UsageError(f"more than {_MOST_OCTETS >> 20} MiB of input")
     return content
+
+
+def _is_file(source: str) -> bool:
+    try:
+        return Path(source).is_file()
+    except (OSError, ValueError):  # too long for a name, or no name at all
+        return False
 
 
 def _octets(content: bytes) -> bytes:
@@ -145,26 +156,19 @@ def _hex(text: str) -> bytes:
         raise UsageError(f"neither hexadecimal nor a file: {shown!r}") from None
 
 
-def _explained(octets: bytes, found: Telegram) -> list[Any]:
-    from ferraris.cli.explained import explained
-
-    if found.protocol is None:
-        return []
-    return explained(octets, found.protocol)
-
-
 def _show(found: Telegram, *, as_json: bool) -> None:
     if as_json:
         _show_json(found)
         return
+    from ferraris.cli.output import colourful, explained_text, indented
+
+    if found.protocol is not None:
+        typer.echo(f"protocol: {found.protocol}" + _also(found))
+    for text in explained_text(found.lines, colour=colourful(sys.stdout)):
+        typer.echo(text)
     if found.error is not None and found.data is None:
         typer.echo(f"ferraris: {one_line(found.error)}", err=True)
         return
-    from ferraris.cli.output import indented
-
-    typer.echo(f"protocol: {found.protocol}" + _also(found))
-    for line in found.lines:
-        typer.echo(f"{line.offset:5d}  {'  ' * line.depth}{line.octets.hex(' ')}  {line.text}")
     if not found.lines:
         for text in indented(found.data):
             typer.echo(text)
@@ -202,8 +206,14 @@ def _show_json(found: Telegram) -> None:
         "error": None if found.error is None else failure(found.error),
     }
     if found.lines:
-        shape["explain"] = [
-            {"offset": line.offset, "octets": line.octets, "depth": line.depth, "text": line.text}
-            for line in found.lines
-        ]
+        shape["explain"] = [_line_shape(line) for line in found.lines]
     typer.echo(json_text(shape))
+
+
+def _line_shape(line: Line) -> dict[str, Any]:
+    shape = {"offset": line.offset, "octets": line.shown, "depth": line.depth, "text": line.text}
+    if line.secret:
+        shape["secret"] = True
+    if line.deciphered:
+        shape["deciphered"] = True
+    return shape

@@ -1,109 +1,117 @@
 """Every octet of a telegram with what it says, framing and content, in one list.
 
-Lines with octets are leaves: joined in order they are the telegram.
+Lines with octets are leaves: joined in order they are the telegram, but for those that are
+deciphered, which stand behind the ciphertext that they came from.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from ferraris.cli.telegram import LLC
+from ferraris.cli.protected import Secrets, opening
+from ferraris.cli.session import Session
+from ferraris.cli.telegram import LLC, Telegram
 from ferraris.core.explain import Line
-from ferraris.messaging.dlms.explain import explain as explain_apdu
+from ferraris.messaging.dlms.explain import explain
 from ferraris.messaging.dlms.explain_data import tell_data
 from ferraris.messaging.dlms.telling import Teller
-from ferraris.transport.hdlc.address import unpack_address
-from ferraris.transport.hdlc.frame import FLAG, Frame, Kind, parse, receive_number, send_number
-from ferraris.transport.wrapper import HEADER_OCTETS
+from ferraris.transport.explain import EnclosedApdu, Explanation, explain_wrapper
+from ferraris.transport.explain_hdlc import explain_hdlc
 
-__all__ = ["explained"]
-
-
-def explained(octets: bytes, protocol: str) -> list[Line]:
-    """The lines of a telegram that was read as `protocol`; `offset` counts in the telegram."""
-    if protocol == "hdlc":
-        return list(_hdlc(octets))
-    if protocol == "wrapper":
-        return list(_wrapper(octets))
-    if protocol == "apdu":
-        return list(_llc_and_apdu(octets, 0, 0))
-    teller = Teller(octets, "data")
-    teller.within(len(octets), tell_data)
-    return teller.lines
+__all__ = ["explained", "framed_lines"]
 
 
-def _hdlc(octets: bytes) -> Iterator[Line]:
-    """Frames that were read before, so their parts are where they should be."""
-    position = 0
-    begun = b""  # segments of a unit that later frames complete
-    while position < len(octets):
-        yield Line(position, octets[position : position + 1], 0, "flag")
-        position += 1
-        if position == len(octets) or octets[position] == FLAG:
+def explained(
+    octets: bytes,
+    telegram: Telegram,
+    secrets: Secrets | None = None,
+    session: Session | None = None,
+) -> list[Line]:
+    """The lines of a telegram that was read; of one that was not, what it seems to be."""
+    secrets, session = secrets or Secrets(), session or Session()
+    if telegram.framing is not None:
+        return framed_lines(telegram.framing, secrets, session)
+    if telegram.protocol == "apdu":
+        return _apdu_lines(octets, secrets, session)
+    if telegram.protocol == "data":
+        teller = Teller(octets, "data")
+        teller.within(len(octets), tell_data)
+        return teller.lines
+    if octets[:1] == b"~":
+        return framed_lines(explain_hdlc(octets), secrets, session)
+    if octets[:2] == b"\0\1":
+        return framed_lines(explain_wrapper(octets), secrets, session)
+    return _apdu_lines(octets, secrets, session)
+
+
+def framed_lines(framing: Explanation, secrets: Secrets, session: Session) -> list[Line]:
+    """The lines of frames or wrapper units with those of their APDUs in place."""
+    pieces: dict[int, list[Line]] = {}
+    for apdu in framing.apdus:
+        title = session.title(apdu.ends, apdu.octets)
+        lines = explain(apdu.octets, opening(secrets), title)
+        pieces |= _placed(apdu, lines)
+    found: list[Line] = []
+    for line in framing.lines:
+        placed = pieces.get(line.offset) if line.octets else None
+        if placed is None:
+            found.append(line)
             continue
-        end = position + ((octets[position] & 7) << 8 | octets[position + 1])
-        frame = parse(octets[position:end])
-        yield from _frame(octets[position:end], position, frame, begun=bool(begun))
-        begun = begun + frame.information if frame.segmented else b""
-        position = end
+        depth = line.depth
+        if line.text.startswith(("part", "beginning")):
+            found.append(replace(line, octets=b""))
+            depth += 1
+        found += [replace(each, depth=each.depth + depth) for each in placed]
+    return found
 
 
-def _frame(content: bytes, start: int, frame: Frame, *, begun: bool) -> Iterator[Line]:
-    def line(offset: int, count: int, text: str) -> Line:
-        return Line(start + offset, content[offset : offset + count], 1, text)
-
-    to, sender = len(frame.destination), len(frame.source)
-    control_at = 2 + to + sender
-    length = (content[0] & 7) << 8 | content[1]
-    segmented = ", segmented" if frame.segmented else ""
-    yield line(0, 2, f"frame format type 3, length {length}{segmented}")
-    yield line(2, to, f"destination {unpack_address(frame.destination)}")
-    yield line(2 + to, sender, f"source {unpack_address(frame.source)}")
-    yield line(control_at, 1, f"control {_control(frame)}")
-    if not frame.information:
-        yield line(control_at + 1, 2, "frame check sequence, right")
-        return
-    yield line(control_at + 1, 2, "header check sequence, right")
-    information_at = control_at + 3
-    size = len(frame.information)
-    whole = not begun and not frame.segmented
-    if whole and frame.information[:3] in LLC and frame.kind in (Kind.I, Kind.UI):
-        yield from _llc_and_apdu(frame.information, start + information_at, 1)
-    else:
-        part = "part of a segmented unit" if begun or frame.segmented else "information"
-        yield line(information_at, size, f"{part}, {size} octets")
-    yield line(information_at + size, 2, "frame check sequence, right")
+def _placed(apdu: EnclosedApdu, lines: Sequence[Line]) -> dict[int, list[Line]]:
+    """The lines of an APDU at the places where its pieces stand, cut where a piece ends."""
+    if not apdu.complete:
+        lines = list(_going_on(lines))
+    placed: dict[int, list[Line]] = {}
+    start = apdu.before
+    for place, count in apdu.pieces:
+        end = start + count
+        last = end == len(apdu.octets)
+        placed[place] = list(_between(lines, start, end, place - start, last))
+        start = end
+    return placed
 
 
-def _control(frame: Frame) -> str:
-    words = frame.kind.value
-    if frame.kind is Kind.I:
-        words += f", N(S) {send_number(frame.control)}"
-    if frame.kind in (Kind.I, Kind.RR, Kind.RNR):
-        words += f", N(R) {receive_number(frame.control)}"
-    return words + (", poll/final" if frame.poll_final else "")
+def _going_on(lines: Sequence[Line]) -> Iterator[Line]:
+    """The octets behind the last whole field are no failure: the rest is still to come."""
+    for line in lines:
+        cut = line.text.startswith("not understood")
+        yield replace(line, text="begins here, goes on in the next segment") if cut else line
 
 
-def _wrapper(octets: bytes) -> Iterator[Line]:
-    position = 0
-    names = ("version", "source port", "destination port", "length")
-    while position < len(octets):
-        fields = range(position, position + HEADER_OCTETS, 2)
-        length = 0
-        for at, name in zip(fields, names, strict=True):
-            length = int.from_bytes(octets[at : at + 2], "big")
-            yield Line(at, octets[at : at + 2], 0, f"{name} {length}")
-        position += HEADER_OCTETS
-        yield from _llc_and_apdu(octets[position : position + length], position, 1)
-        position += length
+def _between(lines: Sequence[Line], start: int, end: int, shift: int, last: bool) -> Iterator[Line]:
+    """The lines from `start` to `end`, octets of the APDU, moved to their place by `shift`."""
+    at = 0
+    for line in lines:
+        if line.deciphered or not line.octets:
+            if start <= at < end or (last and at >= start):
+                yield line if line.deciphered else replace(line, offset=at + shift)
+            continue
+        at = line.offset + len(line.octets)
+        low, high = max(line.offset, start), min(at, end)
+        if low < high:
+            octets = line.octets[low - line.offset : high - line.offset]
+            text = line.text if low == line.offset else f"{line.text} (goes on)"
+            yield replace(line, offset=low + shift, octets=octets, text=text)
 
 
-def _llc_and_apdu(octets: bytes, start: int, depth: int) -> Iterator[Line]:
+def _apdu_lines(octets: bytes, secrets: Secrets, session: Session) -> list[Line]:
+    found: list[Line] = []
+    size = 0
     if octets[:3] in LLC:
-        direction = "to the server" if octets[1] == 0xE6 else "to the client"
-        yield Line(start, octets[:3], depth, f"LLC header, {direction}")
-        start += 3
-        octets = octets[3:]
-    for line in explain_apdu(octets):
-        yield replace(line, offset=line.offset + start, depth=line.depth + depth)
+        size = 3
+        direction = "command of a client" if octets[1] == 0xE6 else "response of a server"
+        found.append(Line(0, octets[:3], 0, f"LLC header, {direction}"))
+    apdu = octets[size:]
+    title = session.title((0, 0), apdu)
+    for line in explain(apdu, opening(secrets), title):
+        found.append(line if line.deciphered else replace(line, offset=line.offset + size))
+    return found

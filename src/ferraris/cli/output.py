@@ -1,14 +1,23 @@
-"""Values as JSON, exact to the last digit, and as indented text."""
+"""Values as JSON, exact to the last digit, and as indented text; explained octets in colour."""
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator
+import os
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
-from typing import Any
+from typing import Any, TextIO
 
-__all__ = ["indented", "json_text"]
+from ferraris.core.explain import Line
+
+__all__ = ["colourful", "explained_text", "indented", "json_text"]
+
+_ROW_OCTETS = 8
+
+# Of the sixteen colours of every terminal, those that can be read on black and on white.
+_DIM, _BOLD, _RED, _GREEN, _MAGENTA, _CYAN = "2", "1", "31", "32", "35", "36"
+_WRONG = ("not understood", "left over", "no frame", "no wrapper unit")
 
 
 def json_text(value: Any) -> str:
@@ -74,3 +83,44 @@ def _scalar(value: Any) -> str:
     if isinstance(value, dict | list | tuple):
         return "(none)"
     return "".join(c if c.isprintable() else "·" for c in str(value))
+
+
+def colourful(stream: TextIO) -> bool:
+    """Is this a terminal whose owner likes colour? `NO_COLOR` with any value says no."""
+    if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
+        return False
+    return stream.isatty()
+
+
+def explained_text(lines: Sequence[Line], *, colour: bool = False) -> Iterator[str]:
+    """Explained octets as rows: offset, octets, and what they say, indented by nesting.
+
+    A `=` before the offset marks what was deciphered and so stands nowhere in the telegram.
+    """
+
+    def paint(text: str, code: str) -> str:
+        return f"\x1b[{code}m{text}\x1b[0m" if colour and text else text
+
+    width = 3 * _ROW_OCTETS
+    for line in lines:
+        rows = [line.shown[n : n + 2 * _ROW_OCTETS] for n in range(0, len(line.shown), 16)] or [""]
+        mark = "=" if line.deciphered else " "
+        offset = f"{mark}{line.offset:5d}" if line.octets else mark.rjust(6)
+        hexes = [" ".join(row[n : n + 2] for n in range(0, len(row), 2)) for row in rows]
+        text = "  " * line.depth + "".join(c if c.isprintable() else "·" for c in line.text)
+        octets = paint(hexes[0], _MAGENTA if line.secret else _CYAN)
+        gap = " " * (width - len(hexes[0]))
+        yield f"{paint(offset, _DIM)}  {octets}{gap} {paint(text, _colour(line))}".rstrip()
+        for each in hexes[1:]:
+            yield " " * 8 + paint(each, _MAGENTA if line.secret else _CYAN)
+
+
+def _colour(line: Line) -> str:
+    text = line.text
+    if text.startswith(_WRONG) or ", wrong: " in text or ", not verified: " in text:
+        return _RED
+    if text.endswith((", right", ", verified")):
+        return _GREEN
+    if line.secret:
+        return _MAGENTA
+    return "0" if line.octets else _BOLD

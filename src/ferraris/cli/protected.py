@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from ferraris.core.errors import DecodeError, UsageError
+from ferraris.core.errors import DecodeError, Error, UsageError
+from ferraris.messaging.dlms.general import GeneralCiphering
 from ferraris.messaging.dlms.security import CipherKeys, Opener, SecurityControl
+from ferraris.messaging.dlms.telling import Deciphered, Open
 
-__all__ = ["Secrets", "content_shape"]
+__all__ = ["Secrets", "content_shape", "opening"]
 
 _HEADER_OCTETS = 5
 _TAG_OCTETS = 12
@@ -36,9 +38,7 @@ def content_shape(
     key is given and the sender's system title or the authentication key is missing.
     """
     content: bytes = apdu.content
-    if len(content) < _HEADER_OCTETS:
-        raise DecodeError("a security header has 5 octets", where="protection", octets=content)
-    control = SecurityControl(content[0])
+    control = _control(content)
     tail = _TAG_OCTETS if control.authentication else 0
     shape = {
         "security_control": content[:1],
@@ -51,18 +51,42 @@ def content_shape(
         "octets": content[_HEADER_OCTETS : len(content) - tail],
         "tag": content[len(content) - tail :] or None,
     }
-    if secrets.decrypted or (secrets.encryption_key is None and not control.encryption):
-        return shape, content[_HEADER_OCTETS : len(content) - tail]
-    if secrets.encryption_key is None:
-        return shape, None
-    return shape, _opened(content, control, secrets, title)
+    fields = apdu.header if isinstance(apdu, GeneralCiphering) else b""
+    return shape, _plain(content, secrets, title, fields)
 
 
-def _opened(
-    content: bytes, control: SecurityControl, secrets: Secrets, title: bytes | None
-) -> bytes:
+def opening(secrets: Secrets) -> Open:
+    """What explains protected contents with these keys, and says what became of the tag."""
+
+    def opens(content: bytes, title: bytes | None, fields: bytes) -> Deciphered:
+        try:
+            plain = _plain(content, secrets, title or secrets.system_title, fields)
+        except Error as error:
+            return Deciphered(None, f"not verified: {error.message}")
+        if secrets.encryption_key is None:
+            return Deciphered(plain, "not verified: no key is given")
+        if _control(content).authentication:
+            return Deciphered(plain, "verified")
+        return Deciphered(plain, "so nobody vouches for the content")
+
+    return opens
+
+
+def _control(content: bytes) -> SecurityControl:
+    if len(content) < _HEADER_OCTETS:
+        raise DecodeError("a security header has 5 octets", where="protection", octets=content)
+    return SecurityControl(content[0])
+
+
+def _plain(content: bytes, secrets: Secrets, title: bytes | None, fields: bytes) -> bytes | None:
+    """The plain APDU; None when it is encrypted and no key is given."""
+    control = _control(content)
     key = secrets.encryption_key
-    assert key is not None
+    if secrets.decrypted or (key is None and not control.encryption):
+        tail = _TAG_OCTETS if control.authentication else 0
+        return content[_HEADER_OCTETS : len(content) - tail]
+    if key is None:
+        return None
     if title is None:
         raise UsageError("the sender's system title is not in the telegram: give --system-title")
     if control.authentication and secrets.authentication_key is None:
@@ -70,4 +94,4 @@ def _opened(
     authentication_key = secrets.authentication_key or bytes(len(key))
     broadcast = key if control.broadcast else None
     keys = CipherKeys(control.suite, key, authentication_key, broadcast)
-    return Opener(keys, title, minimum=0).open(content).plain
+    return Opener(keys, title, minimum=0).open(content, fields).plain

@@ -20,7 +20,14 @@ from ferraris.messaging.dlms.apdu import Apdu, tag_name
 from ferraris.messaging.dlms.conformance import Conformance
 from ferraris.messaging.dlms.names import AttributeDescriptor, MethodDescriptor, Selection
 
-__all__ = ["apdu_shape", "data_shape", "logical_name_shape", "moment", "plain_symbol"]
+__all__ = [
+    "apdu_shape",
+    "data_shape",
+    "encoded_shape",
+    "logical_name_shape",
+    "moment",
+    "plain_symbol",
+]
 
 Open = Callable[[Any, str], Any]
 """Shows a field that holds another APDU, or a protected one: takes the APDU and the field."""
@@ -101,7 +108,7 @@ def _field(name: str, value: Any) -> Any:
     if isinstance(value, MethodDescriptor):
         return _described(value, "method", value.method)
     if isinstance(value, Selection):
-        return {"selector": value.selector, "parameter": _data(value.parameter)}
+        return {"selector": value.selector, "parameter": encoded_shape(value.parameter)}
     if isinstance(value, tuple) and hasattr(value, "_asdict"):
         pairs = value._asdict().items()
         return {n: _field(n, each) for n, each in pairs if each is not None}
@@ -117,11 +124,11 @@ def _octets(name: str, value: bytes) -> Any:
     if name in _TIMES and len(value) == 12:
         return str(DateTime(value))
     if name in _DATA and value:
-        return _data(value)
+        return encoded_shape(value)
     return value
 
 
-def _data(octets: bytes) -> Any:
+def encoded_shape(octets: bytes) -> Any:
     """Data where it can be read, else its octets: a block may end in the middle."""
     try:
         return data_shape(axdr.decode(octets))

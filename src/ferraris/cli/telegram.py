@@ -7,12 +7,21 @@ two things at once.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from ferraris.cli.protected import Secrets, content_shape
-from ferraris.cli.shapes import apdu_shape, data_shape, logical_name_shape, moment, plain_symbol
+from ferraris.cli.session import Ends, Session
+from ferraris.cli.shapes import (
+    apdu_shape,
+    data_shape,
+    encoded_shape,
+    logical_name_shape,
+    moment,
+    plain_symbol,
+)
 from ferraris.client.pushed import PushedValue, pushed_values
 from ferraris.core.errors import DecodeError, Error, UsageError
 from ferraris.core.explain import Line
@@ -21,11 +30,15 @@ from ferraris.data.date_time import DateTime
 from ferraris.data.kinds import Data
 from ferraris.messaging.dlms import apdu as apdus
 from ferraris.messaging.dlms.acse import Aare, Aarq
+from ferraris.messaging.dlms.explain import conceal
 from ferraris.messaging.dlms.general import GeneralBlockTransfer, GeneralSigning
+from ferraris.messaging.dlms.get import GetResponseWithBlock
 from ferraris.messaging.dlms.notify import DataNotification
-from ferraris.transport import wrapper
+from ferraris.transport.explain import Explanation, explain_wrapper
+from ferraris.transport.explain_hdlc import explain_hdlc
 from ferraris.transport.hdlc import address as hdlc_address
 from ferraris.transport.hdlc import frame as hdlc_frame
+from ferraris.transport.wrapper import HEADER_OCTETS
 
 __all__ = ["FAMILIES", "LLC", "Telegram", "read"]
 
@@ -50,20 +63,48 @@ class Telegram:
     also: list[str] = field(default_factory=list)
     error: Error | None = None
     lines: list[Line] = field(default_factory=list)
-    blocks: bytes = b""  # of a general block transfer, as far as it has come
+    framing: Explanation | None = None
 
 
-def read(octets: bytes, family: str | None = None, secrets: Secrets | None = None) -> Telegram:
-    """Read one telegram as `family`, or as whatever fits first; failures are in `error`."""
+@dataclass(slots=True, frozen=True)
+class Context:
+    """What is known around an APDU: keys, who sent it, and what came before."""
+
+    secrets: Secrets
+    session: Session
+    ends: Ends = (0, 0)
+    title: bytes | None = None
+
+    def between(self, ends: Ends) -> Context:
+        """The same for an APDU between these ends."""
+        return replace(self, ends=ends)
+
+    def of(self, apdu: bytes, title: bytes | None) -> Context:
+        """The same with the title of who sent this APDU, which may say it itself."""
+        self.session.named(self.ends, apdu, title)
+        known = title or self.title or self.session.title(self.ends, apdu)
+        return replace(self, title=known or self.secrets.system_title)
+
+
+def read(
+    octets: bytes,
+    family: str | None = None,
+    secrets: Secrets | None = None,
+    session: Session | None = None,
+) -> Telegram:
+    """Read one telegram as `family`, or as whatever fits first; failures are in `error`.
+
+    `session` holds what earlier telegrams said, and takes what this one says.
+    """
     if family is not None and family not in FAMILIES:
         raise UsageError(f"--as knows {', '.join(FAMILIES)}; not {family}")
-    secrets = secrets or Secrets()
+    context = Context(secrets or Secrets(), session or Session())
     found: Telegram | None = None
     failures: list[DecodeError] = []
     for name in FAMILIES if family is None else (family,):
         telegram = Telegram(name)
         try:
-            FAMILIES[name](octets, telegram, secrets)
+            FAMILIES[name](octets, telegram, context)
         except DecodeError as error:
             failures.append(error)
             continue
@@ -76,6 +117,7 @@ def read(octets: bytes, family: str | None = None, secrets: Secrets | None = Non
     if found is None:
         meant = 0 if family is not None else _meant(octets)
         found = Telegram(error=failures[meant])
+        failures[meant].excerpt = ""  # it might show a password; the telegram is at hand
         if not octets:
             found.error = DecodeError("no octets", where="telegram")
     return found
@@ -85,55 +127,26 @@ def _meant(octets: bytes) -> int:
     """Which family's failure to report: the one that the first octets announce."""
     if octets[:1] == b"~":
         return 0
-    if octets[:2] == b"\0\1" and len(octets) >= wrapper.HEADER_OCTETS:
+    if octets[:2] == b"\0\1" and len(octets) >= HEADER_OCTETS:
         return 1
     return 2 if octets[:3] in LLC or octets[:1] > b"\x5f" else 3
 
 
-def _read_hdlc(octets: bytes, telegram: Telegram, secrets: Secrets) -> None:
-    frames = [hdlc_frame.parse(content) for content in _frame_contents(octets)]
+def _read_hdlc(octets: bytes, telegram: Telegram, context: Context) -> None:
+    segments = context.session.segments.copy()
+    found = explain_hdlc(octets, segments)
+    if found.error is not None:
+        raise found.error
+    context.session.segments = segments
+    telegram.framing = found
+    hidden = found.with_apdus(octets, [conceal(apdu.octets) for apdu in found.apdus])
+    frames = [hdlc_frame.parse(hidden[start:end]) for start, end in found.contents]
     shape: dict[str, Any] = {"frames": [_frame_shape(each) for each in frames]}
     telegram.data = shape
-    for information in _joined(frames):
-        if information[:3] in LLC:
-            inner = _nested(information[3:], telegram, secrets, None)
+    for apdu in found.apdus:
+        if apdu.complete and apdu.octets:
+            inner = _nested(apdu.octets, telegram, context.between(apdu.ends))
             shape.setdefault("apdus", []).append(inner)
-
-
-def _frame_contents(octets: bytes) -> list[bytes]:
-    """What stands between the flags of frames that fill `octets`; frames may share a flag."""
-    contents: list[bytes] = []
-    position = 0
-    while position < len(octets):
-        if octets[position] != hdlc_frame.FLAG:
-            raise DecodeError("a flag (7e) was expected", where="hdlc", offset=position)
-        start = position + 1
-        if contents and octets[start : start + 1] in (b"", b"~"):
-            position = start
-            continue
-        if start + 2 > len(octets):
-            raise DecodeError("a frame has a format field", where="hdlc", offset=start)
-        end = start + ((octets[start] & 7) << 8 | octets[start + 1])
-        if octets[end : end + 1] != b"~":
-            raise DecodeError("no flag where the frame ends", where="hdlc", offset=end)
-        contents.append(octets[start:end])
-        position = end
-    if not contents:
-        raise DecodeError("no frame", where="hdlc")
-    return contents
-
-
-def _joined(frames: Sequence[hdlc_frame.Frame]) -> list[bytes]:
-    """Information of I and UI frames, segments put together; an unfinished one is left out."""
-    units = []
-    parts = b""
-    for each in frames:
-        if each.kind in (hdlc_frame.Kind.I, hdlc_frame.Kind.UI):
-            parts += each.information
-            if not each.segmented:
-                units.append(parts)
-                parts = b""
-    return units
 
 
 def _frame_shape(each: hdlc_frame.Frame) -> dict[str, Any]:
@@ -155,35 +168,34 @@ def _frame_shape(each: hdlc_frame.Frame) -> dict[str, Any]:
     return shape
 
 
-def _read_wrapper(octets: bytes, telegram: Telegram, secrets: Secrets) -> None:
+def _read_wrapper(octets: bytes, telegram: Telegram, context: Context) -> None:
+    found = explain_wrapper(octets)
+    if found.error is not None:
+        raise found.error
+    telegram.framing = found
     units: list[dict[str, Any]] = []
-    position = 0
-    while position < len(octets):
-        length = int.from_bytes(octets[position + 6 : position + 8], "big")
-        end = position + wrapper.HEADER_OCTETS + length
-        source, destination, apdu = wrapper.unpack(octets[position:end])
-        position = end
-        unit: dict[str, Any] = {"source": source, "destination": destination, "length": length}
-        unit["apdu"] = _nested(apdu, telegram, secrets, None)
+    for apdu in found.apdus:
+        source, destination = apdu.ends
+        unit: dict[str, Any] = {"source": source, "destination": destination}
+        unit["length"] = len(apdu.octets)
+        unit["apdu"] = _nested(apdu.octets, telegram, context.between(apdu.ends))
         units.append(unit)
-    if not units:
-        raise DecodeError("no unit", where="wrapper")
     telegram.data = units[0] if len(units) == 1 else units
 
 
-def _read_apdu(octets: bytes, telegram: Telegram, secrets: Secrets) -> None:
+def _read_apdu(octets: bytes, telegram: Telegram, context: Context) -> None:
     if octets[:3] in LLC:
         octets = octets[3:]
-    telegram.data = _shape_of_apdu(octets, telegram, secrets)
+    telegram.data = _shape_of_apdu(octets, telegram, context)
 
 
-def _read_data(octets: bytes, telegram: Telegram, secrets: Secrets) -> None:
+def _read_data(octets: bytes, telegram: Telegram, context: Context) -> None:
     data = axdr.decode(octets)
     telegram.data = data_shape(data)
     _collect(data, None, telegram)
 
 
-FAMILIES: dict[str, Callable[[bytes, Telegram, Secrets], None]] = {
+FAMILIES: dict[str, Callable[[bytes, Telegram, Context], None]] = {
     "hdlc": _read_hdlc,
     "wrapper": _read_wrapper,
     "apdu": _read_apdu,
@@ -192,52 +204,54 @@ FAMILIES: dict[str, Callable[[bytes, Telegram, Secrets], None]] = {
 """What `--as` may say, in the order in which they are tried."""
 
 
-def _shape_of_apdu(
-    octets: bytes, telegram: Telegram, secrets: Secrets, title: bytes | None = None
-) -> dict[str, Any]:
+def _shape_of_apdu(octets: bytes, telegram: Telegram, context: Context) -> dict[str, Any]:
     """The shape of an APDU, with whatever is nested in it; collects device and readings."""
+    octets = conceal(octets)
     apdu = apdus.decode(octets, strict=True)
     if isinstance(apdu, DataNotification):
         _collect_push(apdu, telegram)
-    sender = _title(apdu) or title or secrets.system_title
+    context = context.of(octets, _title(apdu))
     _note_device(apdu, telegram)
-    whole = _joined_blocks(apdu, telegram)
 
     def show_nested(holder: Any, name: str) -> Any:
         inner = getattr(holder, name)
         if name in ("user_information", "apdu") or not _is_protected(holder):
-            return _nested(inner, telegram, secrets, sender)
+            return _nested(inner, telegram, context)
         try:
-            shape, plain = content_shape(holder, secrets, sender)
+            shape, plain = content_shape(holder, context.secrets, context.title)
         except DecodeError:
             raise
         except Error as error:
             telegram.error = telegram.error or error
             return inner
         if plain is not None:
-            shape["plain"] = _nested(plain, telegram, secrets, sender)
+            shape["plain"] = _nested(plain, telegram, context)
         return shape
 
     shape = apdu_shape(apdu, show_nested)
-    if whole:
-        shape["whole"] = _nested(whole, telegram, secrets, sender)
+    _show_joined(apdu, shape, telegram, context)
     return shape
 
 
-def _joined_blocks(apdu: Any, telegram: Telegram) -> bytes:
-    """The APDU that a general block transfer carried, with its last block; empty before."""
-    if not isinstance(apdu, GeneralBlockTransfer):
-        return b""
-    telegram.blocks = (b"" if apdu.block_number == 1 else telegram.blocks) + apdu.block_data
-    return telegram.blocks if apdu.last_block else b""
+def _show_joined(apdu: Any, shape: dict[str, Any], telegram: Telegram, context: Context) -> None:
+    """What a transfer in blocks has carried, with its last block."""
+    joined = partial(context.session.joined, context.ends, type(apdu).__name__)
+    if isinstance(apdu, GeneralBlockTransfer):
+        whole = joined(apdu.block_number, apdu.block_data, last=apdu.last_block)
+        if whole:
+            shape["whole"] = _nested(whole, telegram, context)
+    elif isinstance(apdu, GetResponseWithBlock) and apdu.raw_data is not None:
+        whole = joined(apdu.block_number, apdu.raw_data, last=apdu.last_block)
+        if whole:
+            shape["whole"] = encoded_shape(whole)
 
 
-def _nested(octets: bytes, telegram: Telegram, secrets: Secrets, title: bytes | None) -> Any:
+def _nested(octets: bytes, telegram: Telegram, context: Context) -> Any:
     try:
-        return _shape_of_apdu(octets, telegram, secrets, title)
+        return _shape_of_apdu(octets, telegram, context)
     except DecodeError as error:
         telegram.error = telegram.error or error
-        return octets
+        return conceal(octets)
 
 
 def _is_protected(apdu: Any) -> bool:

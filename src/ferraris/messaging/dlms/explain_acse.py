@@ -17,10 +17,13 @@ from ferraris.messaging.dlms.enumerations import (
     ServiceProviderDiagnostic,
     ServiceUserDiagnostic,
 )
-from ferraris.messaging.dlms.telling import Part, Teller
+from ferraris.messaging.dlms.telling import Part, Teller, system_title
 
 __all__ = ["acse_part"]
 
+_CHALLENGING = {
+    bytes((0x60, 0x85, 0x74, 0x05, 0x08, 2, mechanism)) for mechanism in Mechanism if mechanism.high
+}
 _UNIVERSAL = {0x02: "INTEGER", 0x03: "BIT STRING", 0x04: "OCTET STRING", 0x06: "OBJECT IDENTIFIER"}
 _CHOICES = {0x80: "charstring", 0x81: "bitstring", 0x82: "external"}
 
@@ -34,6 +37,8 @@ def acse_part(nested: Part) -> Part:
         names = fields.get(tag or 0)
         if names is None:
             raise teller.error("not an ACSE APDU")
+        teller.challenge = False
+        teller.hiding = True  # whatever is wrong around a password may be the password
         size = _header(teller, names[0])
         with teller.deeper():
             teller.within(size, lambda inner: _each_field(inner, names[1]))
@@ -45,7 +50,8 @@ Names = dict[int, tuple[str, Part]]
 
 
 def _fields(nested: Part) -> dict[int, tuple[str, Names]]:
-    title = _element(_octets("system title"))
+    title = _element(_octets(system_title))
+    sender = _element(_sender)
     qualifier = _element(_octets("qualifier"))
     invocation = _element(_integer("identifier"))
     requirements = _octets("one unused-bits octet, then the bits")
@@ -64,7 +70,7 @@ def _fields(nested: Part) -> dict[int, tuple[str, Names]]:
         0xA3: ("called-AE-qualifier", qualifier),
         0xA4: ("called-AP-invocation-id", invocation),
         0xA5: ("called-AE-invocation-id", invocation),
-        0xA6: ("calling-AP-title", title),
+        0xA6: ("calling-AP-title", sender),
         0xA7: ("calling-AE-qualifier", qualifier),
         0xA8: ("calling-AP-invocation-id", invocation),
         0xA9: ("calling-AE-invocation-id", invocation),
@@ -79,7 +85,7 @@ def _fields(nested: Part) -> dict[int, tuple[str, Names]]:
         0xA1: context,
         0xA2: ("result", _element(_integer("result", AssociationResult))),
         0xA3: ("result-source-diagnostic", diagnostic),
-        0xA4: ("responding-AP-title", title),
+        0xA4: ("responding-AP-title", sender),
         0xA5: ("responding-AE-qualifier", qualifier),
         0xA6: ("responding-AP-invocation-id", invocation),
         0xA7: ("responding-AE-invocation-id", invocation),
@@ -100,7 +106,7 @@ def _fields(nested: Part) -> dict[int, tuple[str, Names]]:
 def _each_field(teller: Teller, names: Names) -> None:
     while teller.remaining:
         tag = read_header(teller.octets, teller.position, teller.end, teller.where)[0]
-        name, part = names.get(tag, (f"unknown field {tag:02x}", _octets("skipped")))
+        name, part = names.get(tag, (f"unknown field {tag:02x}", _skipped))
         size = _header(teller, name)
         with teller.deeper():
             teller.within(size, part)
@@ -125,12 +131,24 @@ def _element(part: Part, names: dict[int, str] = _UNIVERSAL) -> Part:
     return tell
 
 
-def _octets(name: str) -> Part:
-    return lambda teller: teller.tell_rest(name)
+def _octets(words: str | Callable[[bytes], str]) -> Part:
+    return lambda teller: _rest(teller, words)
+
+
+def _skipped(teller: Teller) -> None:
+    teller.tell_rest("skipped")
+
+
+def _sender(teller: Teller) -> None:
+    teller.title = teller.octets[teller.position : teller.end]
+    _rest(teller, system_title)
 
 
 def _secret(teller: Teller) -> None:
-    teller.tell_rest("password or challenge")
+    if teller.challenge:
+        _rest(teller, "challenge")
+    elif teller.remaining:
+        teller.tell_hidden(teller.remaining, "password")
 
 
 def _identifier(name: str, kind: type[ApplicationContext] | type[Mechanism]) -> Part:
@@ -141,7 +159,13 @@ def _identifier(name: str, kind: type[ApplicationContext] | type[Mechanism]) -> 
             return f"{name} {octets[-1]}: {known.get(octets[-1], 'unassigned')}"
         return f"{name} of another arc"
 
-    return lambda teller: _rest(teller, words)
+    def tell(teller: Teller) -> None:
+        octets = teller.octets[teller.position : teller.end]
+        if kind is Mechanism:
+            teller.challenge = octets in _CHALLENGING
+        _rest(teller, words)
+
+    return tell
 
 
 def _integer(name: str, kind: type[OctetEnum] | None = None) -> Part:
@@ -154,7 +178,7 @@ def _integer(name: str, kind: type[OctetEnum] | None = None) -> Part:
     return lambda teller: _rest(teller, words)
 
 
-def _rest(teller: Teller, words: Callable[[bytes], str]) -> None:
+def _rest(teller: Teller, words: str | Callable[[bytes], str]) -> None:
     if teller.remaining:
         teller.tell(teller.remaining, words)
 

@@ -11,6 +11,8 @@ from ferraris.messaging.dlms.telling import Teller
 __all__ = ["tell_data"]
 
 _MAX_DEPTH = 32
+_TOKEN_OCTETS = 17
+_TOKEN_CONTROLS = (0x10, 0x11, 0x12)  # authenticated, under the unicast key of each suite
 _NOTHING = (Tag.NULL_DATA, Tag.DONT_CARE)
 _STRINGS = (Tag.BIT_STRING, Tag.OCTET_STRING, Tag.VISIBLE_STRING, Tag.UTF8_STRING)
 
@@ -58,6 +60,7 @@ def _string(teller: Teller, tag: int, start: int) -> None:
     length = teller.length()
     size = (length + 7) // 8 if tag == Tag.BIT_STRING else length
     if size > teller.remaining:
+        teller.position = start
         raise teller.error(f"length {length} exceeds the {teller.remaining} octets left")
     end, teller.position = teller.position, start
     teller.tell(end - start, f"{kind_name(tag)} of {length} {unit}")
@@ -65,7 +68,9 @@ def _string(teller: Teller, tag: int, start: int) -> None:
         return
     value, _ = decode_content(tag, teller.octets, position)
     with teller.deeper():
-        if tag == Tag.BIT_STRING:
+        if teller.hiding:
+            teller.tell_hidden(size, "secret")
+        elif tag == Tag.BIT_STRING:
             teller.tell(size, value.text)
         elif tag == Tag.OCTET_STRING:
             teller.tell(size, octets_in_words)
@@ -81,6 +86,9 @@ def octets_in_words(octets: bytes) -> str:
         return repr(octets.decode("ascii"))
     if len(octets) == 6:
         return f"logical name {Obis(octets)}"
+    if len(octets) == _TOKEN_OCTETS and octets[0] in _TOKEN_CONTROLS:
+        counter = int.from_bytes(octets[1:5], "big")
+        return f"GMAC token, as it seems: suite {octets[0] & 15}, invocation counter {counter}"
     return f"octets {octets.hex()}"
 
 

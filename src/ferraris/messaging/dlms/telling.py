@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
+from typing import NamedTuple
 
 from ferraris.core.errors import DecodeError
 from ferraris.core.explain import Line
@@ -16,6 +18,8 @@ from ferraris.messaging.dlms.enumerations import OctetEnum
 from ferraris.messaging.dlms.reading import ApduReader
 
 __all__ = [
+    "Deciphered",
+    "Open",
     "Part",
     "Teller",
     "boolean",
@@ -27,26 +31,62 @@ __all__ = [
     "optional",
     "sequence",
     "string",
+    "system_title",
 ]
 
 _MAX_STEPS_PER_OCTET = 16
 _MAX_NESTED_APDUS = 8
 
 
+class Deciphered(NamedTuple):
+    """What became of a protected content: the plain APDU or None, and a word about the tag."""
+
+    plain: bytes | None
+    verdict: str
+
+
+Open = Callable[[bytes, bytes | None, bytes], Deciphered]
+"""Opens a content, security header first; then its sender's title, and the fields that its tag
+covers in general-ciphering, empty elsewhere."""
+
+
 class Teller(ApduReader):
     """A reader that writes down a line for all it reads.
 
     It gives up, as `DecodeError`, on input made to explode: the number of lines is bounded by the
-    number of octets.
+    number of octets. While it is `hiding`, strings and whatever is not understood are secret. An
+    authentication value is a password unless the mechanism has said that it is a `challenge`.
     """
 
-    __slots__ = ("_steps", "_told", "depth", "lines", "nested")
+    __slots__ = (
+        "_steps",
+        "_told",
+        "challenge",
+        "depth",
+        "fields",
+        "hiding",
+        "lines",
+        "nested",
+        "open",
+        "title",
+    )
 
-    def __init__(self, octets: bytes, where: str = "dlms apdu") -> None:
+    def __init__(
+        self,
+        octets: bytes,
+        where: str = "dlms apdu",
+        opens: Open | None = None,
+        title: bytes | None = None,
+    ) -> None:
         super().__init__(octets, where)
         self.lines: list[Line] = []
         self.depth = 0
         self.nested = 0
+        self.hiding = False
+        self.challenge = False
+        self.fields = b""
+        self.open = opens
+        self.title = title
         self._told = 0  # end of what the lines cover
         self._steps = 256 + _MAX_STEPS_PER_OCTET * len(octets)
 
@@ -54,12 +94,18 @@ class Teller(ApduReader):
         """Write a heading."""
         self._line(self.position, b"", text)
 
-    def tell(self, count: int, text: str | Callable[[bytes], str]) -> bytes:
+    def tell(
+        self, count: int, text: str | Callable[[bytes], str], *, secret: bool = False
+    ) -> bytes:
         """Read `count` octets and write what they are."""
         start = self.position
         octets = self.take(count)
-        self._line(start, octets, text if isinstance(text, str) else text(octets))
+        self._line(start, octets, text if isinstance(text, str) else text(octets), secret=secret)
         return octets
+
+    def tell_hidden(self, count: int, name: str) -> None:
+        """Read `count` octets that nobody is shown."""
+        self.tell(count, f"{name}, {count} octets, not shown", secret=True)
 
     def length(self) -> int:
         """Read a length or count that ends before `end`."""
@@ -81,7 +127,9 @@ class Teller(ApduReader):
 
     def tell_rest(self, text: str) -> None:
         """Write all octets that are left, if any."""
-        if self.remaining:
+        if self.remaining and self.hiding:
+            self.tell_hidden(self.remaining, text)
+        elif self.remaining:
             self.tell(self.remaining, text)
 
     @contextmanager
@@ -107,7 +155,7 @@ class Teller(ApduReader):
             self.end = end
             left = self.octets[self._told : end]
             text = f"not understood: {error.message}"
-            self.lines.append(Line(self._told, left, depth, text))
+            self.lines.append(Line(self._told, left, depth, text, secret=self.hiding))
             self.position = self._told = end
         finally:
             self.end = outer_end
@@ -115,17 +163,30 @@ class Teller(ApduReader):
     def apdu(self, count: int, part: Part) -> None:
         """Tell an APDU within an APDU; beyond a few levels only that it is one."""
         if self.nested >= _MAX_NESTED_APDUS:
-            self.tell(count, f"APDU, {count} octets")
+            self.tell(count, f"APDU, {count} octets", secret=self.hiding)
             return
         self.nested += 1
+        hiding = self.hiding
         try:
             self.within(count, part)
         finally:
             self.nested -= 1
+            self.hiding = hiding
 
-    def _line(self, start: int, octets: bytes, text: str) -> None:
+    def deciphered(self, plain: bytes, part: Part) -> None:
+        """Tell a plain APDU whose octets stand nowhere in the telegram."""
+        if self.nested >= _MAX_NESTED_APDUS:
+            return
+        inner = Teller(plain, self.where, self.open, self.title)
+        inner.nested = self.nested + 1
+        inner.within(len(plain), part)
+        self.lines += [
+            replace(line, depth=line.depth + self.depth, deciphered=True) for line in inner.lines
+        ]
+
+    def _line(self, start: int, octets: bytes, text: str, *, secret: bool = False) -> None:
         self.step()
-        self.lines.append(Line(start, octets, self.depth, text))
+        self.lines.append(Line(start, octets, self.depth, text, secret))
         self._told = start + len(octets)
 
     def step(self) -> None:
@@ -197,14 +258,24 @@ def choice(parts: Mapping[int, tuple[str, Part]]) -> Part:
     return tell
 
 
-def string(name: str, words: Callable[[bytes], str] | None = None) -> Part:
-    """An octet string: length and octets, told as hex or as `words` says."""
+def string(name: str, words: Callable[[bytes], str] | None = None, *, secret: bool = False) -> Part:
+    """An octet string: length and octets, told as `name`, or as `words` says; or kept `secret`."""
 
     def tell(teller: Teller) -> None:
-        length = teller.tell_length(f"length of {name}: {{}}" if words is None else f"{name}: {{}}")
+        start = teller.position
+        hidden = secret or teller.hiding
+        try:
+            length = teller.tell_length(f"{name}: {{}}" if words else f"length of {name}: {{}}")
+        except DecodeError:  # a secret cut short is a secret
+            teller.hiding = hidden
+            teller.position = start
+            raise
         if length:
             with teller.deeper():
-                teller.tell(length, (lambda _: name) if words is None else words)
+                if hidden:
+                    teller.tell_hidden(length, name)
+                else:
+                    teller.tell(length, name if words is None else words)
 
     return tell
 
@@ -239,6 +310,14 @@ def each(name: str, part: Part) -> Part:
 def moment(octets: bytes) -> str:
     """A date-time of twelve octets in words, or what it is instead."""
     return f"date-time {DateTime(octets)}" if len(octets) == 12 else f"{len(octets)} octets"
+
+
+def system_title(octets: bytes) -> str:
+    """A system title: the three letters of its manufacturer when it has them."""
+    letters = octets[:3].decode("latin-1")
+    if len(octets) == 8 and letters.isascii() and letters.isalpha():
+        return f"system title {octets.hex()}, manufacturer {letters.upper()}"
+    return f"system title {octets.hex()}"
 
 
 def _told(_: bytes) -> None:
