@@ -24,8 +24,8 @@ DRAW = Random(4).randbytes
 SIGNING, OURS, THEIRS = (PrivateKey.generate(Curve.P256, DRAW) for _ in range(3))
 KEYS = {
     "agreement": THEIRS,
-    "peer_agreement": lambda title: OURS.public_key,
-    "peer_signing": lambda title: SIGNING.public_key,
+    "peer_agreement": lambda title, kind: OURS.public_key,
+    "peer_signing": lambda title, kind: SIGNING.public_key,
 }
 
 
@@ -63,8 +63,8 @@ def test_recorded_messages_verify(corpora: Path) -> None:
         message = open_message(
             bytes.fromhex(row["hex"]),
             agreement=Secret(keys.get("shared_secret_z", "00" * 32)),
-            peer_agreement=lambda title: bytes(64),
-            peer_signing=lambda title, keys=keys: bytes.fromhex(keys["signer_public_key"]),
+            peer_agreement=lambda title, kind: bytes(64),
+            peer_signing=lambda title, kind, keys=keys: bytes.fromhex(keys["signer_public_key"]),
         )
         assert message.apdu.hex() == expect["content"], row["name"]
         assert message.originator_title.hex() == expect["originator"]

@@ -38,9 +38,6 @@ _ARC = bytes.fromhex("608574060803")  # sic, not the standard's 60 85 74 05 08 0
 _SIGNING_TAG, _CIPHERING_TAG = b"\xdf", b"\xdd"
 _COUNTER_OCTETS = 8
 
-PublicKey = Callable[[bytes], bytes]
-"""Finds the public key of a system title; raises `SecurityError` for a stranger."""
-
 
 class GbcsKind(IntEnum):
     """What a message is: the first octet of its transaction-id."""
@@ -48,6 +45,14 @@ class GbcsKind(IntEnum):
     COMMAND = 1
     RESPONSE = 2
     ALERT = 3
+
+
+PublicKey = Callable[[bytes, GbcsKind], bytes]
+"""Finds the public key for an originator's title; raises `SecurityError` for a stranger.
+
+The code of a command is made by the access control broker on its way, so the key-agreement key of
+commands is the broker's, under the title of whoever sent them [gbcs-recomputed].
+"""
 
 
 class GbcsMessage(NamedTuple):
@@ -78,8 +83,8 @@ def open_message(
 ) -> GbcsMessage:
     """Check signature and code of a message and take it apart.
 
-    `agreement` is the recipient's key-agreement key, the other two find the originator's public
-    keys by its title. Raises `SecurityError` for a message that neither is signed nor has a code,
+    `agreement` is the recipient's key-agreement key, the other two find the public keys of the
+    other side. Raises `SecurityError` for a message that neither is signed nor has a code,
     whose key is unknown, or which does not verify; `DecodeError` for another layout.
     """
     envelope_octets, tag = octets, b""
@@ -92,12 +97,12 @@ def open_message(
     if tag:
         if agreement is None or peer_agreement is None:
             raise SecurityError("no key-agreement keys to check the code with", where=_WHERE)
-        peer = peer_agreement(envelope.originator_system_title)
+        peer = peer_agreement(envelope.originator_system_title, kind)
         _check_code(envelope, envelope_octets, tag, agreement, peer)
     if envelope.signature:
         if peer_signing is None:
             raise SecurityError("no certificate of the signer", where=_WHERE)
-        signer = peer_signing(envelope.originator_system_title)
+        signer = peer_signing(envelope.originator_system_title, kind)
         verify(signer, envelope.signature, envelope.signed_octets)
     elif not tag:
         raise SecurityError("neither signed nor with a code", where=_WHERE)
