@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ferraris.cli.failures import BAD_INPUT, DONE, exit_code, failure, one_line
-from ferraris.core.errors import UsageError
+from ferraris.core.errors import DecodeError, Error, UsageError
 
 if TYPE_CHECKING:
+    from ferraris.cli.captured import Captured
     from ferraris.cli.protected import Secrets
     from ferraris.cli.telegram import Telegram
     from ferraris.core.explain import Line
 
-__all__ = ["register"]
+__all__ = ["register", "secrets_of"]
 
 _MOST_OCTETS = 64 << 20
 
@@ -52,38 +54,45 @@ def decode(
         typer.Option("--lines", help="One telegram a line; a bad line does not stop the rest."),
     ] = False,
     explain: Annotated[bool, typer.Option("--explain", help="Show what every octet says.")] = False,
+    port: Annotated[
+        list[int] | None,
+        typer.Option(metavar="PORT", help="Of a capture, only what goes to or from this port."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a telegram.")] = False,
 ) -> int:
-    """Explain a telegram: HDLC frames, wrapper units, APDUs, COSEM data.
+    """Explain a telegram: HDLC frames, wrapper units, APDUs, COSEM data; or a capture of many.
 
     Without --as, whatever fits first is taken: framing proven by its checksum, the wrapper, an
-    APDU, plain data. With --lines the exit code is 2 when any line was bad.
+    APDU, plain data. With --lines, and for pcapng and pcap files, the exit code is 2 when anything
+    in them was bad.
     """
     from ferraris.cli import telegram
     from ferraris.cli.explained import explained
     from ferraris.cli.session import Session
 
     session = Session()
-    secrets = _secrets(key, auth_key, system_title, decrypted)
+    secrets = secrets_of(key, auth_key, system_title, decrypted)
     if family is not None and family not in telegram.FAMILIES:
         raise UsageError(f"--as knows {', '.join(telegram.FAMILIES)}, not {family}")
     outcome = DONE
-    for item in _telegrams(source, lines):
-        if isinstance(item, UsageError):
-            found = telegram.Telegram(error=item)
+    for item in _items(source, lines, port or ()):
+        around = session if item.captured is None else item.captured.session
+        if item.error is not None:
+            found = telegram.Telegram(error=item.error)
         else:
-            found = telegram.read(item, family, secrets, session)
+            found = telegram.read(item.octets, family, secrets, around)
             if explain:
-                found.lines = explained(item, found, secrets, session)
-        _show(found, as_json=as_json)
+                found.lines = explained(item.octets, found, secrets, around)
+        _show(found, item.captured, as_json=as_json)
         if found.error is not None:
-            outcome = BAD_INPUT if lines else exit_code(found.error, from_peer=False)
+            outcome = BAD_INPUT if item.many else exit_code(found.error, from_peer=False)
     return outcome
 
 
-def _secrets(
-    key: str | None, auth_key: str | None, system_title: str | None, decrypted: bool
+def secrets_of(
+    key: str | None, auth_key: str | None, system_title: str | None, decrypted: bool = False
 ) -> Secrets:
+    """Keys from references; `UsageError` when one cannot be had."""
     from ferraris.cli.protected import Secrets
 
     if key is None and auth_key is None and system_title is None:
@@ -103,19 +112,47 @@ def _warn(message: str) -> None:
     typer.echo(f"ferraris: warning: {message}", err=True)
 
 
-def _telegrams(source: str, lines: bool) -> Iterator[bytes | UsageError]:
-    """Octets of each telegram; a line that is no hex is an error in its place."""
+@dataclass(slots=True)
+class _Item:
+    """A telegram of the input, or why there is none; one of `many` does not stop the rest."""
+
+    octets: bytes = b""
+    error: Error | None = None
+    many: bool = False
+    captured: Captured | None = None
+
+
+def _items(source: str, lines: bool, ports: Sequence[int]) -> Iterator[_Item]:
+    """The telegrams of the input; a line that is no hex is an error in its place."""
+    from ferraris.core.pcapng import is_capture
+
     content = _content(source)
+    if is_capture(content):
+        yield from _of_capture(content, ports)
+        return
+    if ports:
+        raise UsageError("--port goes with a pcapng or pcap file")
     if not lines:
-        yield _octets(content)
+        yield _Item(_octets(content))
         return
     for number, line in enumerate(content.splitlines(), 1):
         text = line.split(b"#", 1)[0].strip()
         if text:
             try:
-                yield _hex(text.decode("latin-1"))
+                yield _Item(_hex(text.decode("latin-1")), many=True)
             except UsageError as error:
-                yield UsageError(error.message, where=f"line {number}")
+                yield _Item(error=UsageError(error.message, where=f"line {number}"), many=True)
+
+
+def _of_capture(content: bytes, ports: Sequence[int]) -> Iterator[_Item]:
+    from ferraris.cli.captured import captured
+
+    try:
+        for each in captured(content, ports):
+            yield _Item(each.octets, many=True, captured=each)
+    except DecodeError as error:
+        error.excerpt = ""
+        yield _Item(error=error, many=True)
 
 
 def _content(source: str) -> bytes:
@@ -156,12 +193,14 @@ def _hex(text: str) -> bytes:
         raise UsageError(f"neither hexadecimal nor a file: {shown!r}") from None
 
 
-def _show(found: Telegram, *, as_json: bool) -> None:
+def _show(found: Telegram, captured: Captured | None, *, as_json: bool) -> None:
     if as_json:
-        _show_json(found)
+        _show_json(found, captured)
         return
     from ferraris.cli.output import colourful, explained_text, indented
 
+    if captured is not None:
+        typer.echo(f"\n{captured.time}  {captured.source} > {captured.destination}")
     if found.protocol is not None:
         typer.echo(f"protocol: {found.protocol}" + _also(found))
     for text in explained_text(found.lines, colour=colourful(sys.stdout)):
@@ -193,7 +232,7 @@ def _show_readings(found: Telegram) -> None:
         typer.echo(f"  {reading['obis']:<18} {value}{unit}{name}")
 
 
-def _show_json(found: Telegram) -> None:
+def _show_json(found: Telegram, captured: Captured | None) -> None:
     from ferraris.cli.output import json_text
 
     device = {name: found.device.get(name) for name in ("id", "manufacturer", "version", "medium")}
@@ -205,6 +244,9 @@ def _show_json(found: Telegram) -> None:
         "also": found.also,
         "error": None if found.error is None else failure(found.error),
     }
+    if captured is not None:
+        ends = {"source": captured.source, "destination": captured.destination}
+        shape["captured"] = {"time": captured.time, **ends}
     if found.lines:
         shape["explain"] = [_line_shape(line) for line in found.lines]
     typer.echo(json_text(shape))

@@ -41,7 +41,7 @@ _REASONS = {
     4: "information too long",
     8: "wrong N(R)",
 }
-_LONGEST_APDU = 1 << 20
+_LONGEST_APDU = 1 << 17
 """Segments are put together up to here, in octets."""
 
 
@@ -57,7 +57,7 @@ def explain_hdlc(octets: bytes, segments: Segments | None = None) -> Explanation
     while add.position < len(octets):
         end = _end_of_content(octets, add.position)
         if end is None:
-            _stray(add)
+            _stray(add, segments)
             continue
         start = add.position
         shared = octets[start] != FLAG
@@ -80,7 +80,7 @@ def _end_of_content(octets: bytes, position: int) -> int | None:
     return end if end - start >= SHORTEST_CONTENT and octets[end : end + 1] == b"~" else None
 
 
-def _stray(add: Adder) -> None:
+def _stray(add: Adder, segments: Segments) -> None:
     """Octets up to where the next frame may begin."""
     octets, start = add.octets, add.position
     end = start + 1
@@ -94,20 +94,23 @@ def _stray(add: Adder) -> None:
     error = _what_is_wrong(bare)
     error.offset += end - len(bare)
     add.found.went_wrong(error)
-    _doubtful(add, end - start, f"no frame: {error.message}")
+    _doubtful(add, segments, end - start, f"no frame: {error.message}")
 
 
-def _doubtful(add: Adder, count: int, text: str) -> None:
-    """Octets of a damaged frame; behind an LLC header stands the beginning of an APDU."""
+def _doubtful(add: Adder, segments: Segments, count: int, text: str) -> None:
+    """Octets of a damaged frame: behind an LLC header, or after a segment, stands an APDU."""
     octets = add.octets[add.position : add.position + count]
     header = max(octets.find(LLC_COMMAND), octets.find(LLC_RESPONSE))
-    if header < 0 or header + 3 == count:
-        add.leaf(count, text)
+    if header >= 0 and header + 3 < count:
+        if header:
+            add.leaf(header, text)
+        add.leaf(3, "LLC header, as it seems")
+        add.beginning(count - header - 3)
         return
-    if header:
-        add.leaf(header, text)
-    add.leaf(3, "LLC header, as it seems")
-    add.beginning(count - header - 3)
+    apdu = segments.add_doubtful(add.position, octets)
+    if apdu is not None and len(apdu.pieces) == 1:
+        add.found.apdus.append(apdu)
+    add.leaf(count, text if apdu is None else f"part of an APDU, as it seems; {text}")
 
 
 def _what_is_wrong(stray: bytes) -> DecodeError:
@@ -138,9 +141,25 @@ class Segments:
             self._begun[key] = apdu
         return apdu
 
+    def add_doubtful(self, offset: int, octets: bytes) -> EnclosedApdu | None:
+        """Octets of a damaged frame, which may go on with the APDU begun last, if there is one."""
+        if not self._begun:
+            return None
+        apdu = next(reversed(self._begun.values()))
+        if len(apdu.octets) > _LONGEST_APDU:
+            return None
+        apdu.octets += octets
+        apdu.pieces.append((offset, len(octets)))
+        return apdu
+
     def goes_on(self, frame: Frame) -> bool:
         """Is this frame the continuation of an APDU?"""
         return (frame.kind, frame.destination, frame.source) in self._begun
+
+    @property
+    def pending(self) -> bool:
+        """Has any APDU begun that is not complete?"""
+        return bool(self._begun)
 
     def next_input(self) -> None:
         """What has come so far stands no longer in the input that follows."""
@@ -167,7 +186,7 @@ def _frame(add: Adder, content: bytes, segments: Segments, *, shared: bool) -> N
         add.heading("HDLC frame, damaged")
         if not shared:
             add.leaf(1, "flag")
-        _damaged(add, content, error)
+        _damaged(add, content, error, segments)
     else:
         add.found.frames.append(frame)
         add.heading(f"HDLC frame, {frame.kind.value}")
@@ -196,7 +215,7 @@ def _sound_frame(add: Adder, frame: Frame, segments: Segments) -> None:
     add.leaf(2, "frame check sequence, right")
 
 
-def _damaged(add: Adder, content: bytes, error: DecodeError) -> None:
+def _damaged(add: Adder, content: bytes, error: DecodeError, segments: Segments) -> None:
     """The fields of a frame with a wrong check sequence, as they seem to be."""
     end = len(content) - 2
     try:
@@ -214,7 +233,7 @@ def _damaged(add: Adder, content: bytes, error: DecodeError) -> None:
         right = sound(content[: control_at + 3])
         add.leaf(2, f"header check sequence, {_verdict(right, content[: control_at + 1])}")
         size = end - control_at - 3
-        _doubtful(add, size, f"information, {size} octets, not to be relied on")
+        _doubtful(add, segments, size, f"information, {size} octets, not to be relied on")
     elif control_at + 1 < end:
         add.leaf(end - control_at - 1, "left over")
     add.leaf(2, f"frame check sequence, {_verdict(sound(content), content[:end])}")

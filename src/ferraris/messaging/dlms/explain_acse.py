@@ -54,9 +54,9 @@ def _fields(nested: Part) -> dict[int, tuple[str, Names]]:
     sender = _element(_sender)
     qualifier = _element(_octets("qualifier"))
     invocation = _element(_integer("identifier"))
-    requirements = _octets("one unused-bits octet, then the bits")
+    requirements = _octets(_requirements)
     information = _element(lambda teller: teller.apdu(teller.remaining, nested))
-    version = ("protocol-version", requirements)
+    version = ("protocol-version", _octets("one octet of unused bits, then the bits"))
     context = ("application-context-name", _element(_identifier("context", ApplicationContext)))
     mechanism = ("mechanism-name", _identifier("mechanism", Mechanism))
     implementation = ("implementation-information", _octets("text"))
@@ -129,6 +129,11 @@ def _element(part: Part, names: dict[int, str] = _UNIVERSAL) -> Part:
             teller.within(size, part)
 
     return tell
+
+
+def _requirements(octets: bytes) -> str:
+    known = octets[-1:] == b"\x80"
+    return f"unused bits and bits: {'authentication' if known else 'none that is known'}"
 
 
 def _octets(words: str | Callable[[bytes], str]) -> Part:

@@ -1,0 +1,131 @@
+"""`ferraris capture`: record what a client and a meter say to each other, and our own sessions."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ferraris.core.errors import UsageError
+
+if TYPE_CHECKING:
+    from ferraris.cli.protected import Secrets
+    from ferraris.core.explain import Line
+    from ferraris.line.recording import Recording
+    from ferraris.line.url import Endpoint
+
+__all__ = ["recording_to", "register"]
+
+_LISTENING = ("tcp", "udp")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("capture")(capture)
+
+
+def capture(
+    url: Annotated[str, typer.Argument(metavar="URL", help="The meter: tcp://… or udp://…")],
+    to: Annotated[str, typer.Option("--to", metavar="FILE", help="The pcapng file to write.")],
+    listen: Annotated[
+        str, typer.Option(metavar="URL", help="Where the client connects: tcp://127.0.0.1:4060")
+    ],
+    key: Annotated[
+        str | None, typer.Option(metavar="SECRET", help="Encryption key: @FILE or env:NAME.")
+    ] = None,
+    auth_key: Annotated[
+        str | None, typer.Option(metavar="SECRET", help="Authentication key: @FILE or env:NAME.")
+    ] = None,
+    system_title: Annotated[
+        str | None, typer.Option(metavar="HEX", help="The meter's, when nobody says it.")
+    ] = None,
+    once: Annotated[
+        bool, typer.Option("--once", help="End with the first connection instead of Ctrl-C.")
+    ] = False,
+) -> None:
+    """Stand between any client and a meter, and record what passes as pcapng.
+
+    Each frame or wrapper unit is a packet, explained in its comment. Passwords and keys are
+    written as asterisks. With keys, comments tell what ciphered APDUs say; packets stay ciphered.
+    """
+    from ferraris.cli.decode import secrets_of
+    from ferraris.line.url import parse_url
+
+    meter = parse_url(url)
+    here = parse_url(listen)
+    if here.line not in _LISTENING or here.line != meter.line:
+        raise UsageError(
+            f"--listen {here.line} and a meter over {meter.line}: both are tcp, or both are udp"
+        )
+    secrets = secrets_of(key, auth_key, system_title)
+    with recording_to(to, secrets, about=f"{meter}, relayed from {here}") as recording:
+        asyncio.run(_relay(here, meter, recording, once=once))
+        typer.echo(f"{to}: {recording.packets} packets", err=True)
+
+
+async def _relay(here: Endpoint, meter: Endpoint, recording: Recording, *, once: bool) -> None:
+    from ferraris.line.relay import relay
+
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        with contextlib.suppress(NotImplementedError):  # Windows: Ctrl-C raises as ever
+            loop.add_signal_handler(number, stopped.set)
+    async with await relay(here, meter, recording) as running:
+        shown = f"{here.line}://{here.host}:{running.port}"
+        typer.echo(f"listening on {shown}, relaying to {meter}")
+        ends = running.ended if once else stopped
+        waits = [asyncio.create_task(each.wait()) for each in {stopped, ends}]
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        for wait in waits:
+            wait.cancel()
+    for failure in running.failures:
+        typer.echo(f"ferraris: {failure}", err=True)
+
+
+@contextlib.contextmanager
+def recording_to(
+    file: str, secrets: Secrets | None = None, *, about: str = ""
+) -> Iterator[Recording]:
+    """A recording into a new file; whatever was recorded is on disk at every moment.
+
+    Raises `UsageError` when the file cannot be written.
+    """
+    from ferraris.line.recording import Recording
+
+    given = secrets or _no_secrets()
+    try:
+        output = Path(file).open("wb", buffering=0)  # noqa: SIM115 - closed below
+    except OSError as error:
+        raise UsageError(f"{file}: {error.strerror}") from None
+    with output:
+        yield Recording(output.write, time.time_ns, words=lambda: _Words(given), about=about)
+
+
+def _no_secrets() -> Secrets:
+    from ferraris.cli.protected import Secrets
+
+    return Secrets()
+
+
+class _Words:
+    """Explains the units of one conversation, which names its ends as it goes on."""
+
+    def __init__(self, secrets: Secrets) -> None:
+        from ferraris.cli.session import Session
+
+        self._secrets = secrets
+        self._session = Session()
+
+    def __call__(self, octets: bytes) -> Sequence[Line]:
+        from ferraris.cli.explained import explained
+        from ferraris.cli.telegram import read
+
+        telegram = read(octets, secrets=self._secrets, session=self._session)
+        return explained(octets, telegram, self._secrets, self._session)
