@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from copy import copy
 from dataclasses import replace
 from random import Random
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 from ferraris.client.connecting import associate, client_stack
@@ -12,10 +14,14 @@ from ferraris.client.meter import Meter
 from ferraris.client.security import HighGMAC, NoSecurity, Password, Security
 from ferraris.line.url import Endpoint
 from ferraris.line.virtual import Physics, VirtualLine, VirtualTime
+from ferraris.messaging.dlms.apdu import Apdu
 from ferraris.messaging.dlms.association.client import is_push
 from ferraris.meter.fleet import Fleet
 from ferraris.meter.templates import template
-from ferraris.server.service import server_stack
+from ferraris.server.device import AssociationSettings
+from ferraris.server.notifying import Notification
+from ferraris.server.service import Service, server_stack
+from ferraris.transport.addresses import Addresses
 from ferraris.transport.profiles import profile_of
 
 Result = TypeVar("Result")
@@ -23,7 +29,31 @@ Result = TypeVar("Result")
 NOON = 1_795_003_200.0
 """2026-11-18 12:00 UTC."""
 
-SECURITIES = ("none", "password", "gmac", "gmac general", "gmac authentication only")
+_VARIANTS: dict[str, dict[str, Any]] = {
+    "gmac": {},
+    "gmac general": {"general": True},
+    "gmac dedicated": {"dedicated": True},
+    "gmac general dedicated": {"general": True, "dedicated": True},
+    "gmac authentication": {"protection": "authentication"},
+    "gmac encryption": {"protection": "encryption"},
+}
+SECURITIES = ("password", *_VARIANTS)
+
+
+def fleet_with(**changes: AssociationSettings | dict[str, Any]) -> Fleet:
+    """Residential meters with other associations: `c1={"policy": 0}` changes that of client 1."""
+    made = copy(template("residential"))
+    associations = dict(made.associations)
+    for name, change in changes.items():
+        client = int(name[1:])
+        known = associations.get(client)
+        if isinstance(change, AssociationSettings):
+            associations[client] = change
+        else:
+            assert known is not None
+            associations[client] = replace(known, **change)
+    made.associations = MappingProxyType(associations)
+    return Fleet(made, 2, seed=7)
 
 
 class Pair:
@@ -44,6 +74,21 @@ class Pair:
         self.physics = physics
         self.seed = seed
         self.line: VirtualLine | None = None
+        self.pushes: list[Apdu] = []
+
+    @property
+    def service(self) -> Service:
+        """The server's messaging end of the line."""
+        assert self.line is not None
+        service: Service = self.line.station.layer.upper  # type: ignore[attr-defined]
+        return service
+
+    def notify(self, client: int, push: Any, **how: Any) -> Notification:
+        """Let the meter push something to a client now."""
+        assert self.line is not None
+        notification = self.service.notify(Addresses(client, 1), push, **how)
+        self.time.at(self.time.now, self.line.station.drain)
+        return notification
 
     def entropy(self, count: int) -> bytes:
         return self.random.randbytes(count)
@@ -62,9 +107,7 @@ class Pair:
             bytes.fromhex(line["authentication_key"]),
             invocation_counter=self.fleet[0].receive_floor(1) + 1,
         )
-        if name == "gmac general":
-            return replace(full, general=True)
-        return full
+        return replace(full, **_VARIANTS[name])
 
     def connect(
         self, security: Security, *, client: int | None = None, server: int = 1, **changes: Any
@@ -86,6 +129,7 @@ class Pair:
             self.time, stack, passive, self.physics, seed=self.seed, is_push=is_push
         )
         driver = self.line.driver
+        driver._on_push = self.pushes.append
         return lambda: associate(driver, association, device="m")
 
     def run(

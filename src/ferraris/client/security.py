@@ -60,6 +60,7 @@ class HighGMAC:
         lease: counters leased from a key store, instead of `invocation_counter`.
         protection: "both", "authentication" or "encryption".
         general: use general-glo-ciphering instead of service-specific APDUs.
+        dedicated: protect services by a fresh key made for this association alone.
         ciphered: False authenticates only and leaves APDUs plain.
         receive_floor: the highest counter accepted from this meter so far.
     """
@@ -72,6 +73,7 @@ class HighGMAC:
     suite: int = 0
     protection: str = "both"
     general: bool = False
+    dedicated: bool = False
     ciphered: bool = True
     server_system_title: bytes = b""
     receive_floor: int = -1
@@ -100,6 +102,7 @@ class HighGMAC:
             lease=lease,
             receive_floor=self.receive_floor,
             challenge=entropy(_CHALLENGE_OCTETS),
+            dedicated=entropy if self.dedicated else None,
         )
 
     @property

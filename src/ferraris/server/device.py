@@ -120,13 +120,27 @@ class AccessRights:
 
     Compared by identity. What the engine works out from it (answers to "may this be read?", the
     encoded object list) is kept in it once for all devices that share it, so it must not change
-    after its first use and best goes with one table of objects.
+    after its first use and best goes with one table of objects. `demanding` tells whether any right
+    demands a protected answer.
     """
 
     objects: Mapping[ObjectKey, ObjectRights] = field(default_factory=dict)
+    demanding: bool = field(default=False, init=False)
     readable: dict[Any, Any] = field(default_factory=dict, init=False, repr=False)
     composed: dict[Any, Any] = field(default_factory=dict, init=False, repr=False)
 
+    def __post_init__(self) -> None:
+        modes = (
+            mode
+            for rights in self.objects.values()
+            for mode in (*rights.attributes.values(), *rights.methods.values())
+        )
+        object.__setattr__(self, "demanding", any(int(mode) & _RESPONSES for mode in modes))
+
+
+_RESPONSES = int(
+    AccessMode.AUTHENTICATED_RESPONSE | AccessMode.ENCRYPTED_RESPONSE | AccessMode.SIGNED_RESPONSE
+)
 
 NO_RIGHTS = AccessRights()
 
@@ -149,6 +163,10 @@ class AssociationSettings:
         security_setup: logical name of the security set-up object, or b"" when there is none.
         challenge_octets: length of the challenge the server sends in HLS, 8..64.
         max_list: most entries that one with-list request may have.
+        pre_established: whether the association is open from the start, without an AARQ; no
+            password then, and no HLS.
+        client_system_title, client_max_pdu: what the AARQ of a pre-established association would
+            have said; without a title the first general-glo-ciphered APDU that verifies tells it.
     """
 
     client_sap: int
@@ -162,6 +180,9 @@ class AssociationSettings:
     security_setup: bytes = b""
     challenge_octets: int = 16
     max_list: int = 64
+    pre_established: bool = False
+    client_system_title: bytes = b""
+    client_max_pdu: int = 0xFFFF
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -186,6 +207,7 @@ class RequestContext(NamedTuple):
         conformance: the 24 conformance bits negotiated, or None for those of the settings.
         max_send_pdu: largest APDU the client takes in octets, 0 for no limit.
         client_system_title: the client's system title, or b"".
+        can_protect: security-control bits that the answer may be given, 0 in a plain association.
     """
 
     client_sap: int
@@ -194,6 +216,7 @@ class RequestContext(NamedTuple):
     conformance: int | None = None
     max_send_pdu: int = 0
     client_system_title: bytes = b""
+    can_protect: int = 0
 
 
 class LogicalDevice(Protocol):

@@ -8,7 +8,8 @@ the standard leaves a choice [memory]:
 * object not in this association: object-undefined; its name with another class:
   object-class-inconsistent;
 * attribute or method that the class does not have: object-undefined; attribute 0 (all at once),
-  missing right, or a request less protected than the right demands: read-write-denied;
+  missing right, a request less protected than the right demands, or an answer that cannot be
+  protected as it demands: read-write-denied;
 * access selector that the attribute does not offer: other-reason; a parameter of the wrong form,
   or data of another type than declared: type-unmatched;
 * service that was not negotiated, or a list longer than the settings allow: exception-response.
@@ -45,7 +46,6 @@ from ferraris.messaging.dlms.get import (
     GetResponseWithList,
 )
 from ferraris.messaging.dlms.names import AttributeDescriptor, MethodDescriptor, Selection
-from ferraris.messaging.dlms.security.control import AUTHENTICATION, ENCRYPTION
 from ferraris.messaging.dlms.set import (
     SetRequestNormal,
     SetRequestWithList,
@@ -54,7 +54,6 @@ from ferraris.messaging.dlms.set import (
 )
 from ferraris.server import association_object
 from ferraris.server.device import (
-    SIGNED,
     Access,
     AccessMode,
     AccessRefused,
@@ -64,6 +63,15 @@ from ferraris.server.device import (
     ObjectEntry,
     ObjectKey,
     RequestContext,
+)
+from ferraris.server.rights import (
+    answer_protection,
+    check_protection,
+    check_right,
+    check_selection,
+    find,
+    knows,
+    request_protection,
 )
 
 __all__ = ["act", "read", "refuse", "serve", "write"]
@@ -76,14 +84,8 @@ _GET = int(Conformance.GET)
 _SET = int(Conformance.SET)
 _ACTION = int(Conformance.ACTION)
 _LISTS = int(Conformance.MULTIPLE_REFERENCES)
-_SELECTIVE = int(Conformance.SELECTIVE_ACCESS)
 _READ = int(AccessMode.READ)
 _WRITE = int(AccessMode.WRITE)
-_PROTECTIONS = (
-    (int(AccessMode.AUTHENTICATED_REQUEST), AUTHENTICATION),
-    (int(AccessMode.ENCRYPTED_REQUEST), ENCRYPTION),
-    (int(AccessMode.SIGNED_REQUEST), SIGNED),
-)
 
 
 def serve(
@@ -118,10 +120,9 @@ def read(
     target = access.association.rights.readable.get(attribute)
     if target is None or target.objects is not access.device.objects:
         target = _readable(attribute, access)
-    if target.protection & ~access.context.protection:
-        raise AccessRefused(DataAccessResult.READ_WRITE_DENIED, "request not protected enough")
+    check_protection(target.protection, target.answer_protection, access.context)
     if selection is not None:
-        _check_selection(selection, target.selectors, access)
+        check_selection(selection, target.selectors, access)
     try:
         if target.answer is None:
             octets: bytes = access.device.get(target.entry, attribute[2], selection, access.context)
@@ -139,14 +140,13 @@ def write(
 ) -> None:
     """Write encoded data to one attribute; raises `AccessRefused`."""
     class_id, logical_name, index = attribute
-    entry = _find(class_id, logical_name, access)
+    entry = find(class_id, logical_name, access)
     rights = access.association.rights.objects[class_id, logical_name]
     mode = rights.attributes.get(index)
-    _check_right(mode, _WRITE, _knows(entry, index, "attributes"), index)
-    if _protection(mode or 0, access.association) & ~access.context.protection:
-        raise AccessRefused(DataAccessResult.READ_WRITE_DENIED, "request not protected enough")
+    check_right(mode, _WRITE, knows(entry, index, "attributes"), index)
+    _check_protection(mode or 0, access)
     if selection is not None:
-        _check_selection(selection, rights.selectors.get(index, ()), access)
+        check_selection(selection, rights.selectors.get(index, ()), access)
     declared = entry.declaration.attributes.get(index) if entry.declaration else None
     try:
         _check_type(data, declared.type if declared and selection is None else None)
@@ -167,13 +167,12 @@ def act(
     """
     class_id, logical_name, index = method
     try:
-        entry = _find(class_id, logical_name, access)
+        entry = find(class_id, logical_name, access)
         mode = access.association.rights.objects[class_id, logical_name].methods.get(index)
-        _check_right(mode, _READ, _knows(entry, index, "methods"), index)
+        check_right(mode, _READ, knows(entry, index, "methods"), index)
+        _check_protection(mode or 0, access)
     except AccessRefused as refused:
         raise ActionRefused(ActionResult(refused.result), refused.message) from refused
-    if _protection(mode or 0, access.association) & ~access.context.protection:
-        raise ActionRefused(ActionResult.READ_WRITE_DENIED, "request not protected enough")
     if association_object.is_handshake(class_id, index):
         raise ActionRefused(ActionResult.READ_WRITE_DENIED, "the handshake is over")
     if data == _NULL_DATA:
@@ -304,20 +303,22 @@ class _Readable(NamedTuple):
     objects: Mapping[ObjectKey, ObjectEntry]
     entry: ObjectEntry
     protection: int
+    answer_protection: int
     selectors: tuple[int, ...]
     answer: association_object.Answer | None
 
 
 def _readable(attribute: AttributeDescriptor, access: Access) -> _Readable:
     class_id, logical_name, index = attribute
-    entry = _find(class_id, logical_name, access)
+    entry = find(class_id, logical_name, access)
     rights = access.association.rights.objects[class_id, logical_name]
     mode = rights.attributes.get(index, _READ if index == 1 else None)
-    _check_right(mode, _READ, _knows(entry, index, "attributes"), index)
+    check_right(mode, _READ, knows(entry, index, "attributes"), index)
     target = _Readable(
         access.device.objects,
         entry,
-        _protection(mode or 0, access.association),
+        request_protection(mode or 0, access.association),
+        answer_protection(mode or 0),
         rights.selectors.get(index, ()),
         association_object.answer_for(class_id, index),
     )
@@ -326,51 +327,9 @@ def _readable(attribute: AttributeDescriptor, access: Access) -> _Readable:
     return target
 
 
-def _find(class_id: int, logical_name: bytes, access: Access) -> ObjectEntry:
-    visible = access.association.rights.objects
-    key = (class_id, logical_name)
-    entry = access.device.objects.get(key) if key in visible else None
-    if entry is not None:
-        return entry
-    named = (other for other in visible if other[1] == logical_name and other != key)
-    if any(other in access.device.objects for other in named):
-        raise AccessRefused(DataAccessResult.OBJECT_CLASS_INCONSISTENT)
-    raise AccessRefused(DataAccessResult.OBJECT_UNDEFINED)
-
-
-def _knows(entry: ObjectEntry, index: int, what: str) -> bool:
-    """Whether the class has the attribute or method; an undeclared class may have any."""
-    return entry.declaration is None or index in getattr(entry.declaration, what)
-
-
-def _check_right(mode: int | None, wanted: int, known: bool, index: int) -> None:
-    if index == 0:
-        raise AccessRefused(DataAccessResult.READ_WRITE_DENIED, "one attribute at a time")
-    if mode is None and not known:
-        raise AccessRefused(DataAccessResult.OBJECT_UNDEFINED, f"there is no index {index}")
-    if mode is None or not int(mode) & wanted:
-        raise AccessRefused(DataAccessResult.READ_WRITE_DENIED)
-
-
-def _protection(mode: int, association: AssociationSettings) -> int:
-    """The protection a request needs for a right, in the terms of `RequestContext.protection`."""
-    needed = association.policy
-    for flag, bit in _PROTECTIONS:
-        if int(mode) & flag:
-            needed |= bit
-    return needed
-
-
-def _check_selection(
-    selection: Selection,
-    offered: tuple[int, ...],
-    access: Access,
-) -> None:
-    services = access.context.conformance
-    if services is None:
-        services = access.association.conformance
-    if selection.selector not in offered or not int(services) & _SELECTIVE:
-        raise AccessRefused(DataAccessResult.OTHER_REASON, "selection not supported")
+def _check_protection(mode: int, access: Access) -> None:
+    needed = request_protection(mode, access.association)
+    check_protection(needed, answer_protection(mode), access.context)
 
 
 def _check_type(octets: bytes, declared: DataType[Any] | None) -> None:

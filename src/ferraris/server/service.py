@@ -10,15 +10,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Never
 
-from ferraris.core.layer import Closed, Layer, Notice, To
+from ferraris.core.errors import Error
+from ferraris.core.layer import Closed, Failed, Layer, Notice, To
 from ferraris.core.stack import Plain, over
 from ferraris.messaging.dlms.association.parameters import ServerOffer
 from ferraris.messaging.dlms.association.server import (
     Indication,
+    Receipt,
     ServerAssociation,
 )
+from ferraris.messaging.dlms.notify import DataNotification, EventNotification
 from ferraris.server.device import LogicalDevice, RequestContext
 from ferraris.server.dispatch import serve
+from ferraris.server.notifying import Notification, Outbox
+from ferraris.server.rights import demanded_protection
 from ferraris.transport.addresses import Addresses
 from ferraris.transport.profiles import Profile
 
@@ -47,7 +52,11 @@ def server_stack(
 
 
 class Service(Plain[Never, None, To[Addresses, bytes]]):
-    """Serves every logical device that `directory` finds; `utc` tells seconds since 1970."""
+    """Serves every logical device that `directory` finds; `utc` tells seconds since 1970.
+
+    `notify` sends pushes. Answers go first; a push waits, though not for ever, while its client
+    fetches an answer in blocks.
+    """
 
     def __init__(
         self,
@@ -61,9 +70,41 @@ class Service(Plain[Never, None, To[Addresses, bytes]]):
         self._entropy = entropy
         self._utc = utc
         self._associations: dict[Addresses, tuple[LogicalDevice, ServerAssociation]] = {}
+        self._outbox = Outbox()
+
+    @property
+    def deadline(self) -> float | None:
+        return self._outbox.deadline
+
+    @property
+    def dropped_notifications(self) -> int:
+        """How many pushes were given up."""
+        return self._outbox.dropped
+
+    def notify(
+        self,
+        address: Addresses,
+        push: DataNotification | EventNotification,
+        *,
+        control: int | None = None,
+        general: bool | None = None,
+    ) -> Notification:
+        """Send a push to the client at `address`, associated or not; never blocks.
+
+        `control` holds the security-control bits (0x10, 0x20, 0x30), 0 for a plain push, None for
+        what the client's association uses; `general` chooses general-glo- over glo-ciphering. A
+        `DataNotification` whose long invoke id has `LONG_CONFIRMED` set wants a receipt. What is
+        returned tells how far the push has come. The driver has to drain the stack afterwards.
+        """
+        notification = Notification(address, push, control, general)
+        if self._find(address) is None:
+            self._outbox.drop(notification)
+        else:
+            self._outbox.put(notification)
+        return notification
 
     def receive(self, unit: To[Addresses, bytes], now: float) -> None:
-        found = self._associations.get(unit.address) or self._meet(unit.address)
+        found = self._find(unit.address)
         if found is None:
             return
         device, association = found
@@ -71,8 +112,11 @@ class Service(Plain[Never, None, To[Addresses, bytes]]):
         # Another line of the same client may have raised the floor meanwhile.
         association.receive_floor = max(association.receive_floor, device.receive_floor(client_sap))
         outcome = association.receive(unit.unit)
+        answer: bytes | None = None
         if isinstance(outcome, Indication):
             answer = self._serve(device, association, outcome, client_sap)
+        elif isinstance(outcome, Receipt):
+            self._outbox.confirmed(unit.address, outcome.confirm)
         else:
             answer = outcome.octets
             if outcome.incident is not None:
@@ -83,12 +127,48 @@ class Service(Plain[Never, None, To[Addresses, bytes]]):
         if answer is not None and unit.confirmed:
             self._down.append(To(unit.address, answer))
 
+    def wake(self, now: float) -> None:
+        self._outbox.wake(now)
+
+    def transmit(self, now: float, expecting: bool = False) -> To[Addresses, bytes] | None:
+        if self._down:
+            return self._down.popleft()
+        while (notification := self._outbox.take(now, self._is_busy)) is not None:
+            unit = self._covered(notification)
+            if unit is not None:
+                return unit
+        return None
+
     def notice(self, what: Notice, now: float) -> None:
         if type(what) is Closed:
             for _, association in self._associations.values():
                 association.disconnected()
             self._associations.clear()
         super().notice(what, now)
+
+    def _covered(self, notification: Notification) -> To[Addresses, bytes] | None:
+        """A push as it leaves; its counter is taken now, so that counters leave in order."""
+        found = self._find(notification.address)
+        if found is None:
+            self._outbox.drop(notification)
+            return None
+        try:
+            octets = found[1].notification(
+                notification.push, notification.control, general=notification.general
+            )
+        except Error as error:
+            self._outbox.drop(notification)
+            self._up.append(Failed(error))
+            return None
+        self._outbox.sent(notification)
+        return To(notification.address, octets, confirmed=False)
+
+    def _is_busy(self, address: Addresses) -> bool:
+        found = self._associations.get(address)
+        return found is not None and found[1].is_sending_blocks
+
+    def _find(self, address: Addresses) -> tuple[LogicalDevice, ServerAssociation] | None:
+        return self._associations.get(address) or self._meet(address)
 
     def _meet(self, address: Addresses) -> tuple[LogicalDevice, ServerAssociation] | None:
         """The device and a fresh association for an address that was not heard before."""
@@ -112,6 +192,9 @@ class Service(Plain[Never, None, To[Addresses, bytes]]):
             lease=device.counter_lease(address.client_sap) if needs_keys else None,
             receive_floor=device.receive_floor(address.client_sap),
             challenge_octets=settings.challenge_octets,
+            pre_established=settings.pre_established,
+            client_system_title=settings.client_system_title,
+            client_max_pdu=settings.client_max_pdu,
         )
         found = (device, ServerAssociation(offer, self._entropy))
         self._associations[address] = found
@@ -133,6 +216,8 @@ class Service(Plain[Never, None, To[Addresses, bytes]]):
             negotiated.conformance,
             negotiated.max_send,
             association.client_system_title,
+            indication.can_protect,
         )
         settings = device.associations[client_sap]
-        return association.respond(serve(indication.request, device, settings, context))
+        answer = serve(indication.request, device, settings, context)
+        return association.respond(answer, demanded_protection(indication.request, settings))

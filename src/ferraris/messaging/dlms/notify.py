@@ -8,7 +8,19 @@ from ferraris.data.axdr import Limits
 from ferraris.messaging.dlms.names import AttributeDescriptor
 from ferraris.messaging.dlms.reading import DEFAULT_LIMITS, ApduReader, octet_string
 
-__all__ = ["DataNotification", "DataNotificationConfirm", "EventNotification"]
+__all__ = [
+    "LONG_CONFIRMED",
+    "LONG_INVOKE_ID",
+    "DataNotification",
+    "DataNotificationConfirm",
+    "EventNotification",
+]
+
+LONG_CONFIRMED = 1 << 30
+"""Service class confirmed, in a long-invoke-id-and-priority."""
+
+LONG_INVOKE_ID = (1 << 24) - 1
+"""The bits of a long-invoke-id-and-priority that number the exchange."""
 
 _OCTET_STRING_TAG = 0x09
 _DATE_TIME_LENGTH = 12
@@ -25,6 +37,11 @@ class DataNotification:
     date_time: bytes
     body: bytes
     date_time_tagged: bool = False
+
+    @property
+    def wants_receipt(self) -> bool:
+        """Whether the service class is confirmed: a data-notification-confirm is expected."""
+        return bool(self.long_invoke_id_and_priority & LONG_CONFIRMED)
 
     def to_octets(self) -> bytes:
         """Encode with tag 0F."""

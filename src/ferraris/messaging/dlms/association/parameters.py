@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from ferraris.messaging.dlms.conformance import Conformance
@@ -68,6 +69,10 @@ class ClientParameters:
         lease: invocation counters for what is sent.
         receive_floor: highest counter accepted from this server so far.
         challenge: CtoS of HLS, 8 to 64 octets of fresh entropy.
+        dedicated: source of entropy for a dedicated key, one for each association; None for none.
+        pre_established: the association is open without being requested, as configured in the
+            meter; conformance and `server_max_pdu` are then taken for granted.
+        server_max_pdu: longest APDU a pre-established server takes, in octets.
         response_timeout_s: silence after which an exchange has failed.
         release_timeout_s: silence after which a release is given up.
     """
@@ -85,6 +90,9 @@ class ClientParameters:
     lease: CounterLease | None = None
     receive_floor: int = -1
     challenge: bytes = field(default=b"", repr=False)
+    dedicated: Callable[[int], bytes] | None = field(default=None, repr=False)
+    pre_established: bool = False
+    server_max_pdu: int = 1024
     response_timeout_s: float = 10.0
     release_timeout_s: float = 2.0
 
@@ -95,6 +103,8 @@ class ServerOffer:
 
     Attributes are those of `ClientParameters` seen from the other end; `policy` holds the
     security-control bits that every request must carry, `challenge_octets` the length of StoC.
+    For a pre-established association `client_system_title` and `client_max_pdu` say what an AARQ
+    would have said; without a title, the first general-glo-ciphered APDU that verifies tells it.
     """
 
     conformance: int
@@ -108,3 +118,6 @@ class ServerOffer:
     lease: CounterLease | None = None
     receive_floor: int = -1
     challenge_octets: int = 16
+    pre_established: bool = False
+    client_system_title: bytes = b""
+    client_max_pdu: int = 0xFFFF

@@ -39,7 +39,6 @@ from ferraris.messaging.dlms.get import (
     GetResponseWithBlock,
     GetResponseWithList,
 )
-from ferraris.messaging.dlms.invoke import CONFIRMED
 from ferraris.messaging.dlms.reading import ApduReader
 from ferraris.messaging.dlms.set import (
     SetRequestBlock,
@@ -54,7 +53,7 @@ from ferraris.messaging.dlms.set import (
     SetResponseWithList,
 )
 
-__all__ = ["ServerBlocks", "is_unconfirmed"]
+__all__ = ["ServerBlocks"]
 
 _C = Conformance
 _NEEDS: dict[type, int] = {
@@ -86,21 +85,6 @@ _FirstSet = SetRequestFirstBlock | SetRequestListFirstBlock
 _FirstAction = ActionRequestFirstBlock | ActionRequestListFirstBlock
 
 
-def is_unconfirmed(request: Apdu) -> bool:
-    """Whether nobody waits for the answer: a SET or ACTION in one piece may say so.
-
-    GET is always answered, whatever it says, and so are blocks, which go on only by their
-    answers [memory].
-    """
-    return (
-        isinstance(
-            request,
-            (SetRequestNormal, SetRequestWithList, ActionRequestNormal, ActionRequestWithList),
-        )
-        and not request.invoke_id_and_priority & CONFIRMED
-    )
-
-
 class ServerBlocks:
     """The transfers of one association."""
 
@@ -112,6 +96,11 @@ class ServerBlocks:
         self._first: _FirstSet | _FirstAction | None = None
         self._gathered = Incoming()
         self._set_number = 0  # the last block of a long SET, which its answer names
+
+    @property
+    def is_sending(self) -> bool:
+        """Whether an answer is half sent."""
+        return self._outgoing is not None and not self._outgoing.done
 
     def take(self, request: Apdu, negotiated: Negotiated, *, protected: bool) -> Apdu | bytes:
         """A whole request to be served, or the plain octets that answer a mere block."""

@@ -30,6 +30,7 @@ class Happening(Enum):
     """What can happen to an association."""
 
     CONNECTED = "lower layer connected"
+    PRESUMED = "association established beforehand"
     REQUESTED = "association requested"
     ACCEPTED = "association accepted"
     CHALLENGED = "association accepted, authentication required"
@@ -48,7 +49,12 @@ _DOWN = {_H.DISCONNECTED: _S.INACTIVE}
 
 CLIENT: Table = {
     _S.INACTIVE: {_H.CONNECTED: _S.IDLE, **_DOWN},
-    _S.IDLE: {_H.REQUESTED: _S.ASSOCIATION_PENDING, _H.ABORTED: _S.IDLE, **_DOWN},
+    _S.IDLE: {
+        _H.PRESUMED: _S.ASSOCIATED,
+        _H.REQUESTED: _S.ASSOCIATION_PENDING,
+        _H.ABORTED: _S.IDLE,
+        **_DOWN,
+    },
     _S.ASSOCIATION_PENDING: {
         _H.ACCEPTED: _S.ASSOCIATED,
         _H.CHALLENGED: _S.AUTHENTICATION_PENDING,
@@ -68,7 +74,7 @@ CLIENT: Table = {
 
 SERVER: Table = {
     _S.INACTIVE: {_H.CONNECTED: _S.IDLE, **_DOWN},
-    _S.IDLE: {_H.REQUESTED: _S.ASSOCIATION_PENDING, **_DOWN},
+    _S.IDLE: {_H.PRESUMED: _S.ASSOCIATED, _H.REQUESTED: _S.ASSOCIATION_PENDING, **_DOWN},
     _S.ASSOCIATION_PENDING: {
         _H.ACCEPTED: _S.ASSOCIATED,
         _H.CHALLENGED: _S.AUTHENTICATION_PENDING,

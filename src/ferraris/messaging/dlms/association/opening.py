@@ -1,0 +1,311 @@
+"""What a client says to open and to release an association, and its judgement of the answers.
+
+Octets and APDUs in and out, no clocks: `client` sends and waits. Raises `SecurityError`,
+`RefusedError`, `SequenceError`, `DecodeError` and `IncompatibleError` for answers that are not what
+they should be.
+"""
+
+from __future__ import annotations
+
+from ferraris.core.errors import (
+    DecodeError,
+    IncompatibleError,
+    RefusedError,
+    SecurityError,
+    SequenceError,
+    UsageError,
+)
+from ferraris.data.axdr import decode as decode_data
+from ferraris.data.axdr import encode as encode_data
+from ferraris.data.kinds import octet_string
+from ferraris.messaging.dlms import apdu as codec
+from ferraris.messaging.dlms.acse import (
+    AUTHENTICATION,
+    Aare,
+    Aarq,
+    ApplicationContext,
+    Mechanism,
+    Rlrq,
+)
+from ferraris.messaging.dlms.action import ActionRequestNormal, ActionResponseNormal
+from ferraris.messaging.dlms.association.channel import Channel
+from ferraris.messaging.dlms.association.parameters import (
+    MAX_CHALLENGE,
+    MIN_CHALLENGE,
+    ClientParameters,
+    Negotiated,
+)
+from ferraris.messaging.dlms.enumerations import (
+    ActionResult,
+    AssociationResult,
+    ExceptionServiceError,
+    ServiceUserDiagnostic,
+)
+from ferraris.messaging.dlms.errors import ConfirmedServiceError, ExceptionResponse
+from ferraris.messaging.dlms.initiate import DLMS_VERSION, InitiateRequest, InitiateResponse
+from ferraris.messaging.dlms.names import MethodDescriptor
+from ferraris.messaging.dlms.security import hls
+from ferraris.messaging.dlms.security.counters import COUNTER_LIMIT, CounterLease
+
+__all__ = ["Opening"]
+
+_WHERE = "association"
+_REPLY_TO_HLS = MethodDescriptor(15, bytes((0, 0, 40, 0, 0, 255)), 1)  # [bluebook-quoted]
+
+
+class Opening:
+    """One attempt to open an association; `channel` and `negotiated` govern it once it is open.
+
+    Raises `UsageError` for parameters that cannot work, before anything is sent.
+    """
+
+    def __init__(self, parameters: ClientParameters) -> None:
+        _check(parameters)
+        self.parameters = parameters
+        self.negotiated: Negotiated | None = None
+        self.peer_system_title = parameters.peer_system_title
+        self.channel = _channel(parameters)
+        self._challenge = b""  # StoC
+        self._dedicated_key: bytes | None = None
+        if parameters.dedicated is not None and not parameters.pre_established:
+            assert parameters.keys is not None
+            self._dedicated_key = parameters.dedicated(parameters.keys.suite.key_octets)
+
+    @property
+    def protected(self) -> Channel | None:
+        """The channel when APDUs are ciphered; HLS with GMAC has one in a plain context too."""
+        return self.channel if self.parameters.ciphered else None
+
+    def presume(self) -> None:
+        """Take for granted what a pre-established association is configured to."""
+        parameters = self.parameters
+        self.negotiated = Negotiated(
+            parameters.conformance, parameters.server_max_pdu, parameters.max_pdu
+        )
+
+    def request(self) -> bytes:
+        """The AARQ."""
+        parameters = self.parameters
+        initiate = InitiateRequest(
+            parameters.conformance, parameters.max_pdu, dedicated_key=self._dedicated_key
+        ).to_octets()
+        if self.protected is not None:
+            initiate = self.protected.protect_initiate(initiate)
+        aarq = Aarq(
+            application_context=_context(parameters),
+            calling_ap_title=parameters.system_title or None,
+            user_information=initiate,
+        )
+        mechanism = Mechanism(parameters.mechanism)
+        if mechanism != Mechanism.LOWEST:
+            is_password = mechanism == Mechanism.LOW
+            aarq.sender_acse_requirements = AUTHENTICATION
+            aarq.mechanism = mechanism
+            aarq.calling_authentication_value = (
+                parameters.secret if is_password else parameters.challenge
+            )
+        return aarq.to_octets()
+
+    def accepted(self, aare: Aare) -> ActionRequestNormal | None:
+        """Judge the AARE: None when the association is open, else pass 3 of HLS to be sent."""
+        parameters = self.parameters
+        self._learn_title(aare)
+        if aare.result != AssociationResult.ACCEPTED:
+            raise _refusal(aare)
+        if aare.application_context != _context(parameters):
+            raise SecurityError("the meter answered for another application context", where=_WHERE)
+        response = self._initiate_response(aare)
+        self.negotiated = Negotiated(
+            conformance=int(response.negotiated_conformance) & parameters.conformance,
+            max_send=response.server_max_receive_pdu_size,
+            max_receive=parameters.max_pdu,
+        )
+        if parameters.mechanism < Mechanism.HIGH:
+            self._dedicate()
+            return None
+        if aare.diagnostic != ServiceUserDiagnostic.AUTHENTICATION_REQUIRED:
+            raise SecurityError(
+                "the meter skipped the high-level authentication that was asked for", where=_WHERE
+            )
+        if aare.mechanism is not None and aare.mechanism != parameters.mechanism:
+            raise SecurityError("the meter answered with another mechanism", where=_WHERE)
+        token = self._token(aare.responding_authentication_value or b"")
+        self._dedicate()
+        return ActionRequestNormal(0, _REPLY_TO_HLS, encode_data(octet_string(token)))
+
+    def authenticated(self, octets: bytes) -> None:
+        """Judge pass 4 of HLS, the meter's own proof."""
+        parameters = self.parameters
+        if self.protected is not None:
+            octets = self.protected.unprotect(octets).plain
+        answer = codec.decode(octets)
+        if not isinstance(answer, ActionResponseNormal):
+            raise SequenceError(
+                f"{type(answer).__name__} instead of the meter's proof", where=_WHERE
+            )
+        if answer.result != ActionResult.SUCCESS or answer.data is None:
+            raise SecurityError(
+                "the meter did not accept the proof: wrong key or secret", where=_WHERE
+            )
+        tag, token = decode_data(answer.data)
+        if tag != 9:
+            raise DecodeError("the meter's proof is not an octet-string", where=_WHERE)
+        if parameters.mechanism == Mechanism.HIGH_GMAC:
+            assert self.channel is not None
+            self.channel.check_token(token, parameters.challenge)
+        else:
+            hls.check_digest_reply(
+                parameters.mechanism,
+                parameters.secret,
+                token,
+                sent=parameters.challenge,
+                received=self._challenge,
+                own_title=parameters.system_title,
+                peer_title=self.peer_system_title,
+            )
+
+    def release(self) -> bytes:
+        """The RLRQ; protected by the global key where APDUs are ciphered [facts-g]."""
+        information = None
+        if self.protected is not None:
+            parameters = self.parameters
+            initiate = InitiateRequest(parameters.conformance, parameters.max_pdu)
+            information = self.protected.protect_initiate(initiate.to_octets())
+        return Rlrq(user_information=information).to_octets()
+
+    def refused_plainly(self, octets: bytes) -> RefusedError:
+        """An exception-response ends the opening: all a server says to a bad tag or counter."""
+        answer = codec.decode(octets)
+        assert isinstance(answer, ExceptionResponse)
+        if answer.service_error == ExceptionServiceError.INVOCATION_COUNTER_ERROR:
+            counter = answer.invocation_counter
+            lowest = "" if counter is None else f"; it claims to take {counter} and up"
+            text = f"the meter has seen our invocation counter before, or a higher one{lowest}"
+        else:
+            text = (
+                f"the meter refused the association ({answer.words}): wrong key, or an altered "
+                "message, or a system title or an association that it does not know; compare the "
+                "keys first"
+            )
+        return RefusedError(text, reason=answer.service_error, where=_WHERE)
+
+    def _dedicate(self) -> None:
+        if self._dedicated_key is not None:
+            assert self.channel is not None
+            self.channel.dedicate(self._dedicated_key, CounterLease(1, COUNTER_LIMIT))
+            self._dedicated_key = None
+
+    def _learn_title(self, aare: Aare) -> None:
+        title = aare.responding_ap_title
+        if not title:
+            return
+        known = self.parameters.peer_system_title
+        if known and known != title:
+            raise SecurityError("the meter has another system title than expected", where=_WHERE)
+        self.peer_system_title = title
+        if self.channel is not None:
+            self.channel.learn_peer(title)
+
+    def _initiate_response(self, aare: Aare) -> InitiateResponse:
+        octets = aare.user_information
+        if not octets:
+            raise DecodeError("the AARE carries no InitiateResponse", where=_WHERE)
+        if self.protected is not None:
+            octets = self.protected.unprotect(octets).plain
+        response = codec.decode(octets)
+        if isinstance(response, ConfirmedServiceError):
+            raise RefusedError(
+                f"the meter refused to initiate: {response.words}",
+                reason=response.reason,
+                where=_WHERE,
+            )
+        if not isinstance(response, InitiateResponse):
+            raise SequenceError(
+                f"{type(response).__name__} instead of an InitiateResponse", where=_WHERE
+            )
+        if response.negotiated_dlms_version_number != DLMS_VERSION:
+            raise IncompatibleError(
+                f"DLMS version {response.negotiated_dlms_version_number}, only 6 is known",
+                where=_WHERE,
+            )
+        return response
+
+    def _token(self, challenge: bytes) -> bytes:
+        """f(StoC)."""
+        parameters = self.parameters
+        hls.check_challenges(parameters.challenge, challenge)
+        self._challenge = challenge
+        if parameters.mechanism == Mechanism.HIGH_GMAC:
+            assert self.channel is not None
+            return self.channel.token(challenge)
+        return hls.digest_reply(
+            parameters.mechanism,
+            parameters.secret,
+            received=challenge,
+            sent=parameters.challenge,
+            own_title=parameters.system_title,
+            peer_title=self.peer_system_title,
+        )
+
+
+def _check(parameters: ClientParameters) -> None:
+    """Refuse parameters that cannot work before anything is sent."""
+    if parameters.ciphered or parameters.mechanism == Mechanism.HIGH_GMAC:
+        if parameters.keys is None or parameters.lease is None:
+            raise UsageError("ciphering needs keys and an invocation counter", where=_WHERE)
+        if len(parameters.system_title) != 8:
+            raise UsageError("ciphering needs a client system title of 8 octets", where=_WHERE)
+    if parameters.dedicated is not None and not parameters.ciphered:
+        raise UsageError("a dedicated key travels in a ciphered association only", where=_WHERE)
+    if parameters.pre_established and parameters.mechanism == Mechanism.LOW:
+        raise UsageError("a pre-established association asks for no password", where=_WHERE)
+    hls_used = parameters.mechanism >= Mechanism.HIGH
+    if hls_used and not MIN_CHALLENGE <= len(parameters.challenge) <= MAX_CHALLENGE:
+        raise UsageError("the challenge needs 8 to 64 octets", where=_WHERE)
+
+
+def _context(parameters: ClientParameters) -> ApplicationContext:
+    return (
+        ApplicationContext.LOGICAL_NAMES_CIPHERED
+        if parameters.ciphered
+        else ApplicationContext.LOGICAL_NAMES
+    )
+
+
+def _channel(parameters: ClientParameters) -> Channel | None:
+    if parameters.keys is None or parameters.lease is None:
+        return None
+    return Channel(
+        parameters.keys,
+        parameters.system_title,
+        parameters.lease,
+        control=parameters.control,
+        general=parameters.general,
+        peer_system_title=parameters.peer_system_title,
+        floor=parameters.receive_floor,
+    )
+
+
+def _refusal(aare: Aare) -> RefusedError:
+    """What a rejecting AARE says, with the inner error when there is one."""
+    diagnostic = aare.diagnostic
+    words = diagnostic.words
+    if aare.user_information and aare.user_information[:1] == b"\x0e":
+        inner = codec.decode(aare.user_information)
+        if isinstance(inner, ConfirmedServiceError):
+            words = f"{words}; {inner.words}"
+    remedy = {
+        ServiceUserDiagnostic.AUTHENTICATION_FAILURE: "; check the password or key",
+        ServiceUserDiagnostic.APPLICATION_CONTEXT_NAME_NOT_SUPPORTED: (
+            "; this client address may need ciphering, or must not use it"
+        ),
+        ServiceUserDiagnostic.AUTHENTICATION_MECHANISM_NAME_REQUIRED: (
+            "; this client address needs authentication"
+        ),
+    }
+    hint = ""
+    if isinstance(diagnostic, ServiceUserDiagnostic):
+        hint = remedy.get(diagnostic, "")
+    return RefusedError(
+        f"the meter refused the association: {words}{hint}", reason=diagnostic, where=_WHERE
+    )
