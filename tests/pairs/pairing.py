@@ -9,20 +9,33 @@ from random import Random
 from types import MappingProxyType
 from typing import Any, TypeVar
 
-from ferraris.client.connecting import associate, client_stack
+from ferraris.client.connecting import associate
 from ferraris.client.meter import Meter
 from ferraris.client.security import HighGMAC, NoSecurity, Password, Security
-from ferraris.line.url import Endpoint
+from ferraris.core.stack import over
+from ferraris.data import axdr
+from ferraris.data.kinds import octet_string
+from ferraris.data.obis import Obis
 from ferraris.line.virtual import Physics, VirtualLine, VirtualTime
 from ferraris.messaging.dlms.apdu import Apdu
-from ferraris.messaging.dlms.association.client import is_push
+from ferraris.messaging.dlms.association.client import ClientAssociation, is_push
+from ferraris.meter.behaviour.behaviour import Behaviour
 from ferraris.meter.fleet import Fleet
+from ferraris.meter.simulated import SimulatedMeter
 from ferraris.meter.templates import template
-from ferraris.server.device import AssociationSettings
+from ferraris.model.data_storage import DataObject
+from ferraris.server.device import (
+    READ,
+    READ_WRITE,
+    AccessRights,
+    AssociationSettings,
+    ObjectEntry,
+    ObjectRights,
+)
 from ferraris.server.notifying import Notification
 from ferraris.server.service import Service, server_stack
 from ferraris.transport.addresses import Addresses
-from ferraris.transport.profiles import profile_of
+from ferraris.transport.profiles import Profile, profile_of
 
 Result = TypeVar("Result")
 
@@ -40,10 +53,40 @@ _VARIANTS: dict[str, dict[str, Any]] = {
 SECURITIES = ("password", *_VARIANTS)
 
 
+class Mailbox(Behaviour):
+    """An object of a class that nobody declares: it keeps what it gets, by SET or by ACTION.
+
+    Method 1 takes a text and returns it backwards; attribute 2 is the text.
+    """
+
+    declares = DataObject
+    KEY = (40_000, bytes(Obis.parse("0-0:96.128.0*255")))
+
+    def __init__(self) -> None:
+        super().__init__("0-0:96.128.0*255", {2: octet_string(b"")})
+        self.key = self.KEY
+
+    def act(self, meter: SimulatedMeter, method: int, data: bytes | None, now: int) -> bytes | None:
+        self.set(meter, 2, data or axdr.encode(octet_string(b"")), now)
+        _, text = axdr.decode(self.get(meter, 2, None, now))
+        assert isinstance(text, bytes)
+        return axdr.encode(octet_string(text[::-1])) if text else None
+
+
 def fleet_with(**changes: AssociationSettings | dict[str, Any]) -> Fleet:
-    """Residential meters with other associations: `c1={"policy": 0}` changes that of client 1."""
+    """Residential meters with a mailbox and other associations: `c1={"policy": 0}` for client 1."""
     made = copy(template("residential"))
-    associations = dict(made.associations)
+    made.behaviours = MappingProxyType({**made.behaviours, Mailbox.KEY: Mailbox()})
+    made.objects = MappingProxyType(
+        {**made.objects, Mailbox.KEY: ObjectEntry(Mailbox.KEY[0], 0, Mailbox.KEY[1])}
+    )
+    usable = ObjectRights({2: READ_WRITE}, {1: READ})
+    associations = {
+        client: replace(
+            settings, rights=AccessRights({**settings.rights.objects, Mailbox.KEY: usable})
+        )
+        for client, settings in made.associations.items()
+    }
     for name, change in changes.items():
         client = int(name[1:])
         known = associations.get(client)
@@ -66,8 +109,10 @@ class Pair:
         physics: Physics | None = None,
         seed: int = 1,
         fleet: Fleet | None = None,
+        profile: Profile | None = None,
     ) -> None:
         self.scheme = scheme
+        self.profile = profile or profile_of(scheme)
         self.time = VirtualTime()
         self.fleet = fleet or Fleet(template("residential"), 2, seed=7)
         self.random = Random(seed)
@@ -113,18 +158,12 @@ class Pair:
         self, security: Security, *, client: int | None = None, server: int = 1, **changes: Any
     ) -> Callable[[], Awaitable[Meter]]:
         """Lay a new line; what is returned opens the association on it."""
-        stack, association = client_stack(
-            Endpoint(self.scheme, "meter"),
-            security.client if client is None else client,
-            server,
-            security,
-            entropy=self.entropy,
-        )
+        association = ClientAssociation(security.parameters(self.entropy))
+        client_sap = security.client if client is None else client
+        stack = over(association, self.profile.client_stack(client_sap, server))
         for name, value in changes.items():
             setattr(association.parameters, name, value)
-        passive = server_stack(
-            profile_of(self.scheme), self.fleet.find, entropy=self.entropy, utc=self.utc
-        )
+        passive = server_stack(self.profile, self.fleet.find, entropy=self.entropy, utc=self.utc)
         self.line = VirtualLine(
             self.time, stack, passive, self.physics, seed=self.seed, is_push=is_push
         )

@@ -67,7 +67,7 @@ class Opening:
         self.channel = _channel(parameters)
         self._challenge = b""  # StoC
         self._dedicated_key: bytes | None = None
-        if parameters.dedicated is not None and not parameters.pre_established:
+        if parameters.dedicated is not None:
             assert parameters.keys is not None
             self._dedicated_key = parameters.dedicated(parameters.keys.suite.key_octets)
 
@@ -257,6 +257,8 @@ def _check(parameters: ClientParameters) -> None:
             raise UsageError("ciphering needs a client system title of 8 octets", where=_WHERE)
     if parameters.dedicated is not None and not parameters.ciphered:
         raise UsageError("a dedicated key travels in a ciphered association only", where=_WHERE)
+    if parameters.dedicated is not None and parameters.pre_established:
+        raise UsageError("a pre-established association has no dedicated key", where=_WHERE)
     if parameters.pre_established and parameters.mechanism == Mechanism.LOW:
         raise UsageError("a pre-established association asks for no password", where=_WHERE)
     hls_used = parameters.mechanism >= Mechanism.HIGH
