@@ -66,7 +66,7 @@ interop: $(STAMP)-interop
 	$(BIN)/pytest tests/interop -n auto -p randomly --randomly-seed=$(SEED)
 
 test-all: $(STAMP)-interop docs
-	FERRARIS_REQUIRE_SERVICES=1 $(MAKE) test
+	FERRARIS_REQUIRE_SERVICES=1 FERRARIS_FULL=1 $(MAKE) test
 
 bench: $(STAMP)-interop
 	$(BIN)/python -m bench $(BENCH)

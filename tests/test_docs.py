@@ -14,6 +14,7 @@ import io
 import os
 import queue
 import re
+import socket
 import subprocess
 import sys
 import threading
@@ -32,6 +33,7 @@ BLOCK = re.compile(
 )
 LINK = re.compile(r"(?<!!)\[[^\]]+\]\((?!https?:|mailto:|#)([^)#\s]+)(?:#[^)]*)?\)")
 PATIENCE_S = 90
+PORT_OF_PAGES = "45059"
 
 
 @dataclass
@@ -58,10 +60,14 @@ class Shell:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._running: list[subprocess.Popen[str]] = []
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            self._port = str(free.getsockname()[1])
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
         self._environment = os.environ | {"PATH": path, "COLUMNS": "120", "NO_COLOR": "1"}
 
     def run(self, text: str) -> None:
+        # Pages name one port; a run of its own port leaves other runs on this machine alone.
+        text = text.replace(PORT_OF_PAGES, self._port)
         for part in re.split(r"^\$ ", text, flags=re.MULTILINE)[1:]:
             command, _, expected = part.partition("\n")
             lines = [line for line in expected.splitlines() if line.strip()]
