@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ferraris.core.errors import UsageError
-from ferraris.meter.consumption import Consumption
+from ferraris.meter.consumption import TOTAL_OCTETS, Consumption, pack_totals, unpack_totals
 from ferraris.meter.patterns import ACTIVE_EXPORT, ACTIVE_IMPORT, CHANNELS, FIRST_DAY, QUARTER
 from ferraris.meter.tariff import Tariff
 from ferraris.meter.zone import DAY, Zone
@@ -25,8 +25,8 @@ def _intervals(seed: int, channel: int, start: int, stop: int) -> int:
     household = REGION.household(seed)
     total = 0
     for day in range(start // DAY, (stop - 1) // DAY + 1):
-        values = household.day(day)[channel]
-        values.append(household.day(day + 1, 0, 1)[channel][0])
+        values = unpack_totals(household.day(day)[channel])
+        values.append(unpack_totals(household.day(day + 1, 0, 1)[channel])[0])
         for quarter in range(96):
             if start <= day * DAY + quarter * QUARTER < stop:
                 total += values[quarter + 1] - values[quarter]
@@ -80,12 +80,33 @@ def test_only_the_rate_in_force_counts(seed: int, utc: int) -> None:
 
 
 @settings(deadline=None)
-@given(SEEDS, st.integers(-1, 1000), st.integers(0, 95), st.integers(1, 96))
+@given(SEEDS, st.integers(-1, 1000), st.integers(0, 96), st.integers(1, 97))
 def test_part_of_a_day_is_a_slice_of_the_day(seed: int, day: int, first: int, count: int) -> None:
     household = REGION.household(seed)
-    stop = min(96, first + count)
-    whole = household.day(FIRST_DAY + day)
-    assert household.day(FIRST_DAY + day, first, stop) == [row[first:stop] for row in whole]
+    stop = min(97, first + count)
+    whole = household.day(FIRST_DAY + day, 0, 97)
+    assert household.day(FIRST_DAY + day, first, stop) == [
+        column[TOTAL_OCTETS * first : TOTAL_OCTETS * stop] for column in whole
+    ]
+
+
+@settings(deadline=None)
+@given(SEEDS, st.integers(-2, 1000))
+def test_the_end_of_a_day_is_the_beginning_of_the_next(seed: int, day: int) -> None:
+    household = REGION.household(seed)
+    ends = household.day(FIRST_DAY + day, 96, 97)
+    assert [unpack_totals(column) for column in ends] == [
+        unpack_totals(column) for column in household.day(FIRST_DAY + day + 1, 0, 1)
+    ]
+
+
+@given(st.lists(st.integers(0, 2**32 - 1)))
+def test_a_column_keeps_whole_units_as_on_the_wire(totals: list[int]) -> None:
+    column = pack_totals(totals)
+    assert unpack_totals(column) == totals
+    assert [column[n : n + 4] for n in range(0, len(column), TOTAL_OCTETS)] == [
+        total.to_bytes(4, "big") for total in totals
+    ]
 
 
 def test_the_seed_alone_decides() -> None:
@@ -119,7 +140,7 @@ def test_a_neighbourhood_is_plausible() -> None:
         for d in (year[150], year[330])
     )
     assert summer > 3 * winter
-    day = households[0].day(year[100])[ACTIVE_IMPORT]
+    day = unpack_totals(households[0].day(year[100])[ACTIVE_IMPORT])
     steps = [b - a for a, b in itertools.pairwise(day)]
     packed = zlib.compress(b"".join(step.to_bytes(2, "big") for step in steps), 9)
     assert len(packed) > 95

@@ -4,16 +4,20 @@ The energy counted since `FIRST_DAY` is an integer of watt-hours (or var-hours) 
 counted for each channel and rate. Day boundaries come from shared tables plus the household's own
 noise, quarters share the day out by weights with a noise of their own, and within a quarter the
 power is even. So registers, rates and profiles agree to the last unit, whatever is asked first.
+
+A column of totals is octets: eight for each total, four of whole units and four of the fraction.
+That way one long multiplication scales a whole day, and the whole units stand ready for the wire.
 """
 
 from __future__ import annotations
 
 from array import array
+from collections.abc import Sequence
 from functools import lru_cache
 from hashlib import blake2b, shake_128
 from itertools import accumulate
 from operator import mul
-from struct import Struct
+from struct import Struct, pack, unpack
 
 from ferraris.meter.patterns import (
     CHANNELS,
@@ -28,12 +32,29 @@ from ferraris.meter.patterns import (
 from ferraris.meter.tariff import Tariff
 from ferraris.meter.zone import DAY, Zone
 
-__all__ = ["Consumption", "Household"]
+__all__ = ["TOTAL_OCTETS", "Consumption", "Household", "pack_totals", "unpack_totals"]
+
+TOTAL_OCTETS = 8
+"""Octets of one total in a column; the first four are the whole units, as a counter sends them."""
 
 _MOST_RATES = 4
 _NOISE = Struct(f">{CHANNELS * _MOST_RATES}H")
 _KEY = Struct(">QI")
 _SOLAR_OF_256 = 82  # about a third of the roofs carry panels
+_FRACTION = 32  # bits
+_TICKS = Struct(f">{QUARTERS + 1}Q")
+# A one in each of n totals: a number times it stands in all of them.
+_ONES = tuple(accumulate(range(QUARTERS), lambda ones, _: ones << 64 | 1, initial=0))
+
+
+def pack_totals(totals: Sequence[int]) -> bytes:
+    """A column of whole units, each 0 to 2^32 - 1."""
+    return pack(f">{len(totals)}Q", *[total << _FRACTION for total in totals])
+
+
+def unpack_totals(column: bytes) -> list[int]:
+    """The whole units of a column."""
+    return list(unpack(f">{len(column) // 4}I", column)[::2])
 
 
 class Consumption:
@@ -95,20 +116,19 @@ class Household:
             return tuple(begin)
         quarter, second = divmod(second, QUARTER)
         shape, weights = self._spread(channel, day, noise)
-        sums, parts, active = [0] * len(begin), [0] * len(begin), 0
+        factors = _factors(shape, weights, begin, end)
+        parts, active = [0] * len(begin), 0
         for start, stop, rate in shape.segments:
-            sums[rate] += weights[stop] - weights[start]
             if start <= quarter:
                 parts[rate] += weights[min(stop, quarter)] - weights[start]
                 active = rate
         energies = [
-            first + (last - first) * part // (whole or 1)
-            for first, last, part, whole in zip(begin, end, parts, sums, strict=True)
+            first + (part * factor >> _FRACTION)
+            for first, part, factor in zip(begin, parts, factors, strict=True)
         ]
         if second:
             part = parts[active] + weights[quarter + 1] - weights[quarter]
-            difference = end[active] - begin[active]
-            following = begin[active] + difference * part // (sums[active] or 1)
+            following = begin[active] + (part * factors[active] >> _FRACTION)
             energies[active] += (following - energies[active]) * second // QUARTER
         return tuple(energies)
 
@@ -116,27 +136,29 @@ class Household:
         """Energy of all rates from `FIRST_DAY` until `utc`."""
         return sum(self.energy(channel, utc))
 
-    def day(self, day: int, first: int = 0, stop: int = QUARTERS) -> list[list[int]]:
+    def day(self, day: int, first: int = 0, stop: int = QUARTERS) -> list[bytes]:
         """Totals of every channel at the starts of the quarters `first` to `stop` - 1 of a UTC day.
 
-        `day` counts from 1970. Quarter n starts n x 15 minutes after midnight UTC.
+        `day` counts from 1970. Quarter n starts n x 15 minutes after midnight UTC, so that quarter
+        96 is the end of the day. Each channel is a column, see `unpack_totals`.
         """
         day -= FIRST_DAY
         if day < 0:
-            return [[0] * (stop - first)] * CHANNELS
+            return [bytes(TOTAL_OCTETS * (stop - first))] * CHANNELS
         if stop == 1:
             bounds = self._bounds(day, self._noise(day, _NOISE.size))
-            return [[sum(bounds[rates])] for rates in self._slices]
+            return [pack_totals([sum(bounds[rates])]) for rates in self._slices]
         noise, after = self._noise(day), self._noise(day + 1, _NOISE.size)
         begins, ends = self._bounds(day, noise), self._bounds(day + 1, after)
         columns = []
         for channel, rates in enumerate(self._slices):
             begin, end = begins[rates], ends[rates]
             if begin == end:
-                columns.append([sum(begin)] * (stop - first))
+                columns.append(pack_totals([sum(begin)]) * (stop - first))
             else:
                 shape, weights = self._spread(channel, day, noise)
-                columns.append(_share_out(shape, weights, (begin, end), first, stop))
+                shared = _share_out(shape, weights, (begin, end), first, stop)
+                columns.append(shared + pack_totals([sum(end)]) if stop > QUARTERS else shared)
         return columns
 
     def _noise(self, day: int, count: int = _NOISE.size + CHANNELS * QUARTERS) -> bytes:
@@ -161,25 +183,42 @@ class Household:
         return shape, list(accumulate(map(mul, shape.weights, factors), initial=0))
 
 
+def _factors(
+    shape: Shape, weights: list[int], begin: Sequence[int], end: Sequence[int]
+) -> list[int]:
+    """Energy for each unit of weight by rate, in fractions, rounded up: a whole day is exact.
+
+    The weights of a day stay below 2^25, so the rounding never makes a unit.
+    """
+    sums = [0] * len(begin)
+    for start, stop, rate in shape.segments:
+        sums[rate] += weights[stop] - weights[start]
+    return [
+        -((first - last << _FRACTION) // (whole or 1))
+        for first, last, whole in zip(begin, end, sums, strict=True)
+    ]
+
+
 def _share_out(
     shape: Shape, weights: list[int], bounds: tuple[list[int], list[int]], first: int, stop: int
-) -> list[int]:
+) -> bytes:
     """Totals of one channel at the starts of quarters, from its rates at both ends of the day."""
     begin, end = bounds
-    total = sum(begin)
-    sums, done = [0] * len(begin), [0] * len(begin)
+    factors = _factors(shape, weights, begin, end)
+    ticks = _TICKS.pack(*weights)
+    total, done = sum(begin), [0] * len(begin)
+    columns = []
     for start, last, rate in shape.segments:
-        sums[rate] += weights[last] - weights[start]
-    totals: list[int] = []
-    for start, last, rate in shape.segments:
-        whole, difference = sums[rate] or 1, end[rate] - begin[rate]
+        factor, before = factors[rate], done[rate]
         # Everything but this rate stands still in the segment.
-        still = total - done[rate] * difference // whole
+        still = total - (before * factor >> _FRACTION)
         low, high = max(start, first), min(last, stop)
         if low < high:
-            # still + (weight - weights[start] + done) * difference // whole, in fewer steps.
-            constant = still * whole + (done[rate] - weights[start]) * difference
-            totals += [(weight * difference + constant) // whole for weight in weights[low:high]]
-        done[rate] += weights[last] - weights[start]
-        total = still + done[rate] * difference // whole
-    return totals
+            octets = ticks[TOTAL_OCTETS * low : TOTAL_OCTETS * high]
+            # still + (before + weight - weights[start]) * factor, of all quarters at once.
+            constant = (still << _FRACTION) + (before - weights[start]) * factor
+            scaled = int.from_bytes(octets, "big") * factor + _ONES[high - low] * constant
+            columns.append(scaled.to_bytes(len(octets), "big"))
+        done[rate] = before + weights[last] - weights[start]
+        total = still + (done[rate] * factor >> _FRACTION)
+    return b"".join(columns)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from base64 import b32encode
 from collections.abc import Iterator
+from functools import lru_cache
 from hashlib import blake2b
 from typing import TypedDict
 
 from ferraris.core.errors import UsageError
+from ferraris.messaging.dlms.security.cipher_keys import CipherKeys
 from ferraris.meter.simulated import SimulatedMeter
 from ferraris.meter.template import Template
 
@@ -67,6 +69,8 @@ class Fleet:
         self._identity = blake2b(b"%d" % seed, digest_size=32, person=b"fleet").digest()
         self._secret = blake2b(secret or self._identity, digest_size=32, person=b"keys").digest()
         self._meters: dict[int, SimulatedMeter] = {}
+        # Deriving keys and setting up their cipher costs as much as an exchange.
+        self.cipher_keys = lru_cache(maxsize=2048)(self._cipher_keys)
 
     def __len__(self) -> int:
         return self._count
@@ -131,6 +135,9 @@ class Fleet:
     def key(self, index: int, purpose: bytes) -> bytes:
         """A key of 16 octets."""
         return _derive(self._secret, index, purpose, 16)
+
+    def _cipher_keys(self, index: int) -> CipherKeys:
+        return CipherKeys(0, self.key(index, b"encryption"), self.key(index, b"authentic"))
 
     def password(self, index: int) -> bytes:
         """Sixteen letters and digits."""

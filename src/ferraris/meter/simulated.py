@@ -91,10 +91,8 @@ class SimulatedMeter:
 
     @property
     def keys(self) -> CipherKeys:
-        """The meter's keys, derived from the seed."""
-        return CipherKeys(
-            0, self.fleet.key(self._index, b"encryption"), self.fleet.key(self._index, b"authentic")
-        )
+        """The meter's keys, derived from the fleet's secret."""
+        return self.fleet.cipher_keys(self._index)
 
     def counter_lease(self, client_sap: int) -> CounterLease:
         """Fresh invocation counters; all clients share one range because they share one key."""
@@ -114,7 +112,8 @@ class SimulatedMeter:
         state = self.change()
         if state.floors is None:
             state.floors = {}
-        state.floors[client_sap] = max(counter, self.receive_floor(client_sap))
+        if counter > state.floors.get(client_sap, -1):
+            state.floors[client_sap] = counter
 
     def get(
         self,
@@ -225,6 +224,9 @@ class SimulatedMeter:
         """Energy counted in all rates until `utc`."""
         return sum(self.energy(channel, utc))
 
-    def quarters(self, first: int, stop: int, shift: int = 0) -> list[list[int]]:
-        """Totals of all channels at quarters counted from 1970, `shift` seconds later."""
+    def quarters(self, first: int, stop: int, shift: int = 0) -> list[bytes]:
+        """Totals of all channels at quarters counted from 1970, `shift` seconds later.
+
+        Each is a column of `consumption`.
+        """
         return supply.quarters(self.household, first, stop, shift, self.state.interruptions)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import itertools
 
-from ferraris.meter.consumption import Household
-from ferraris.meter.patterns import CHANNELS, QUARTER, QUARTERS
+from ferraris.meter.consumption import Household, pack_totals, unpack_totals
+from ferraris.meter.patterns import QUARTER, QUARTERS
 from ferraris.meter.state import Interruption
 
 __all__ = ["energy", "quarters"]
@@ -32,37 +32,39 @@ def quarters(
     stop: int,
     shift: int = 0,
     interruptions: _Interruptions = (),
-) -> list[list[int]]:
+) -> list[bytes]:
     """Totals of all channels at the quarters `first` to `stop` - 1, counted from 1970.
 
-    `shift` seconds, less than a quarter, are added to every instant.
+    `shift` seconds, less than a quarter, are added to every instant. Each channel is a column of
+    `consumption`.
     """
-    last = stop + 1 if shift else stop
-    columns = _columns(household, first, last)
+    columns = _columns(household, first, stop + 1 if shift else stop)
+    if not shift and not interruptions:
+        return columns
+    totals = [unpack_totals(column) for column in columns]
     if shift:
-        columns = [
+        totals = [
             [a + (b - a) * shift // QUARTER for a, b in itertools.pairwise(column)]
-            for column in columns
+            for column in totals
         ]
     if interruptions:
-        for channel, column in enumerate(columns):
-            columns[channel] = _without(household, channel, column, interruptions)
-    return columns
+        for channel, column in enumerate(totals):
+            totals[channel] = _without(household, channel, column, interruptions)
+    return [pack_totals(column) for column in totals]
 
 
-def _columns(household: Household, first: int, stop: int) -> list[list[int]]:
+def _columns(household: Household, first: int, stop: int) -> list[bytes]:
     day, begin = divmod(first, QUARTERS)
     count = stop - first
-    if begin + count <= QUARTERS:
+    if begin + count <= QUARTERS + 1:
         return household.day(day, begin, begin + count)
-    columns: list[list[int]] = [[] for _ in range(CHANNELS)]
+    days = []
     while count > 0:
         end = min(QUARTERS, begin + count)
-        for column, part in zip(columns, household.day(day, begin, end), strict=True):
-            column += part
+        days.append(household.day(day, begin, end))
         count -= end - begin
         day, begin = day + 1, 0
-    return columns
+    return [b"".join(parts) for parts in zip(*days, strict=True)]
 
 
 def _without(

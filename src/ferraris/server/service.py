@@ -109,8 +109,10 @@ class Service(Plain[Never, None, To[Addresses, bytes]]):
             return
         device, association = found
         client_sap = unit.address.client_sap
-        # Another line of the same client may have raised the floor meanwhile.
-        association.receive_floor = max(association.receive_floor, device.receive_floor(client_sap))
+        known = device.receive_floor(client_sap)
+        # Another line of the same client may have raised it. Setting it always would cost.
+        if known > association.receive_floor:  # noqa: PLR1730
+            association.receive_floor = known
         outcome = association.receive(unit.unit)
         answer: bytes | None = None
         if isinstance(outcome, Indication):
@@ -122,7 +124,7 @@ class Service(Plain[Never, None, To[Addresses, bytes]]):
             if outcome.incident is not None:
                 device.incident(outcome.incident, client_sap, self._utc())
         floor = association.receive_floor
-        if floor > device.receive_floor(client_sap):
+        if floor > known:
             device.raise_receive_floor(client_sap, floor)
         if answer is not None and unit.confirmed:
             self._down.append(To(unit.address, answer))

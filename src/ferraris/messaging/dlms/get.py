@@ -134,6 +134,8 @@ def decode_request(octets: bytes, limits: Limits = DEFAULT_LIMITS) -> GetRequest
         if octets[12] == 1 and len(octets) > 14:
             selection = Selection(octets[13], octets[14:])
             return GetRequestNormal(octets[2], attribute_from_octets(octets[3:12]), selection)
+    if len(octets) == 7 and octets[1] == 2:
+        return GetRequestNext(octets[2], int.from_bytes(octets[3:], "big"))
     reader = ApduReader(octets, "dlms get-request", limits, 1)
     choice = reader.u8()
     invoke_id = reader.u8()

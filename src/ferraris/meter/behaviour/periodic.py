@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
-from struct import pack
 from typing import TYPE_CHECKING
 
 from ferraris.data.obis import Obis
 from ferraris.meter.behaviour.capture import Daily, Monthly, Quarterly, Run, runs
 from ferraris.meter.behaviour.profile import CLOCK_COLUMN, Column, Profile
 from ferraris.meter.behaviour.registers import Energy, stamp
+from ferraris.meter.consumption import TOTAL_OCTETS
 from ferraris.meter.patterns import CHANNELS, QUARTER, QUARTERS
 from ferraris.meter.zone import Zone
 
@@ -89,17 +89,17 @@ class LoadProfile(Periodic):
         width = self.row_octets
         start = width - CHANNELS * _COUNTER_OCTETS + 1
         for column in columns:
-            octets = pack(f">{stop - first}I", *column)
             for place in range(4):
-                rows[start + place :: width] = octets[place::4]
+                rows[start + place :: width] = column[place::TOTAL_OCTETS]
             start += _COUNTER_OCTETS
         if run.after_step and first == run.first:
             rows[2 + CLOCK_COLUMN.octets + 1] |= STATUS_ADJUSTED
         return bytes(rows)
 
 
+@lru_cache(maxsize=16)
 def _stamped(first: int, stop: int, zone: Zone) -> bytes:
-    """Rows of quarters with clock, status and counters of zero."""
+    """Rows of quarters with clock, status and counters of zero; a fleet is asked for the same."""
     day, begin = divmod(first, QUARTERS)
     count = stop - first
     width = len(_stamped_day(day, zone)) // QUARTERS

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from ferraris.data.kinds import Data, Tag
 from ferraris.messaging.dlms.enumerations import ActionResult, DataAccessResult
 from ferraris.meter.behaviour.behaviour import Behaviour, encoded
+from ferraris.meter.consumption import unpack_totals
 from ferraris.meter.patterns import ACTIVE_EXPORT, ACTIVE_IMPORT, QUARTER, REACTIVE_IMPORT
 from ferraris.meter.state import COMMISSIONED
 from ferraris.model.data_storage import DemandRegister, ExtendedRegister, Register
@@ -105,7 +106,7 @@ class MaximumDemand(Behaviour):
         stop = now // QUARTER + 1
         if stop - first < 2:
             return 0, max(month, since)
-        values = meter.quarters(first, stop)[self.channel]
+        values = unpack_totals(meter.quarters(first, stop)[self.channel])
         steps = [b - a for a, b in itertools.pairwise(values)]
         highest = max(steps)
         return highest * _HOUR // QUARTER, (first + 1 + steps.index(highest)) * QUARTER
