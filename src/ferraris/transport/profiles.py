@@ -15,8 +15,6 @@ from ferraris.core.errors import UsageError
 from ferraris.core.layer import Layer, To
 from ferraris.transport.addresses import Addresses
 from ferraris.transport.hdlc.parameters import DEFAULT, Parameters
-from ferraris.transport.hdlc.primary import Primary
-from ferraris.transport.hdlc.secondary import Secondary
 from ferraris.transport.hdlc.timing import Timing
 from ferraris.transport.wrapper import MAX_OCTETS, WrapperClient, WrapperServer
 
@@ -129,6 +127,9 @@ class HdlcProfile:
         self, client_sap: int, server_sap: int, *, physical: int | None = None
     ) -> ClientStack:
         """A new link for one client; `physical` is the address of the device on its line."""
+        # HDLC is loaded by whoever speaks it: most sessions run over the wrapper.
+        from ferraris.transport.hdlc.primary import Primary  # noqa: PLC0415
+
         return Primary(
             client_sap,
             server_sap,
@@ -145,6 +146,8 @@ class HdlcProfile:
 
     def server_stack(self, *, physical: int | None = None) -> ServerStack:
         """A new passive link; `physical` is the device's own address, None takes any."""
+        from ferraris.transport.hdlc.secondary import Secondary  # noqa: PLC0415
+
         return Secondary(
             physical=physical,
             address_length=self.address_length,
