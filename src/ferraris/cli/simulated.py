@@ -44,7 +44,8 @@ def demo(
     """Run a simulated neighbourhood and a head-end that reads it, in one process.
 
     The last complete UTC day of every meter and its registers go into a store. Without --once the
-    demonstration goes on with a live table until it is interrupted.
+    demonstration goes on, with a live table or with --json one summary for each round, until it is
+    interrupted.
     """
     from ferraris.cli.demonstration import demonstrate
     from ferraris.cli.loop import run_to_end
