@@ -17,6 +17,7 @@ import re
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -82,6 +83,7 @@ class Shell:
             process.wait(PATIENCE_S)
             assert process.stdout is not None
             process.stdout.close()
+        self._running.clear()
 
     def _finish(self, command: str, lines: list[str]) -> None:
         done = subprocess.run(
@@ -113,24 +115,40 @@ class Shell:
             text=True,
         )
         self._running.append(process)
-        printed: queue.Queue[str] = queue.Queue()
+        printed: queue.Queue[str | None] = queue.Queue()
 
         def listen() -> None:
             assert process.stdout is not None
             with contextlib.suppress(ValueError):  # closed at the end of the page
                 for line in process.stdout:
                     printed.put(line.rstrip("\n"))
+            printed.put(None)
 
         threading.Thread(target=listen, daemon=True).start()
-        for line in lines:
-            while not fits(line, printed.get(timeout=PATIENCE_S)):
-                pass
+        told = []
+        for expected in lines:
+            while (line := printed.get(timeout=PATIENCE_S)) is None or not fits(expected, line):
+                assert line is not None, f"$ {command}\nended, it printed: {told}"
+                told.append(line)
 
 
 def fits(expected: str, shown: str) -> bool:
     """Whether a printed line is the expected one; `…` stands for anything, spaces count once."""
     parts = [re.escape(" ".join(part.split())) for part in expected.split("…")]
     return re.fullmatch(" ?.*? ?".join(parts), " ".join(shown.split())) is not None
+
+
+@contextlib.contextmanager
+def alone(name: str) -> Iterator[None]:
+    """Pages name the ports of their meters, so each is tried once at a time on this machine."""
+    if sys.platform == "win32":
+        yield
+        return
+    import fcntl
+
+    with (Path(tempfile.gettempdir()) / f"ferraris-{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 @pytest.fixture
@@ -146,13 +164,15 @@ def test_examples_run(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     names: dict[str, object] = {"__name__": "__main__"}
-    for block in blocks(page):
-        if block.language == "console":
-            shell.run(block.text)
-            continue
-        code = compile("\n" * block.line + block.text, str(page), "exec")
-        with contextlib.redirect_stdout(io.StringIO()):
-            exec(code, names)
+    with alone(page.name):
+        for block in blocks(page):
+            if block.language == "console":
+                shell.run(block.text)
+                continue
+            code = compile("\n" * block.line + block.text, str(page), "exec")
+            with contextlib.redirect_stdout(io.StringIO()):
+                exec(code, names)
+        shell.close()
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
