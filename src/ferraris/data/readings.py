@@ -277,11 +277,14 @@ class Series:
         return table(self)
 
     def to_pandas(self) -> Any:
-        """A `pandas.DataFrame` indexed by `end`; exact numbers come as int or Decimal.
+        """A `pandas.DataFrame` indexed by `end` in UTC: what `to_arrow` holds, as exact.
 
-        Needs pandas and the `data` extra.
+        Integers are `Int64` and scaled ones `Decimal`, so that a gap makes no float of them;
+        `attrs` holds device, profile and the units. Needs the `data` extra.
         """
-        return self.to_arrow().to_pandas().set_index("end")
+        from ferraris.data.columns_pandas import frame  # noqa: PLC0415 - optional package
+
+        return frame(self)
 
 
 def instant(stamp: Any, zone: tzinfo | None = None) -> tuple[int, int] | None:
