@@ -14,7 +14,11 @@ from pathlib import Path
 
 import pytest
 
-RUN = "from ferraris.cli.main import main; main()"
+# Whoever runs the tests in the background has SIGINT ignored, and children inherit that.
+RUN = (
+    "import signal; signal.signal(signal.SIGINT, signal.default_int_handler);"
+    "from ferraris.cli.main import main; main()"
+)
 TAKE_TERMINAL = "import fcntl, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0)"
 COMMAND = [sys.executable, "-c", RUN, "demo"]
 KEYS = ["version", "meters", "read", "failed", "registers", "intervals", "duration_s", "store"]
