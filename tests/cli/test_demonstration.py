@@ -41,7 +41,7 @@ class Terminal:
             stdout=theirs,
             stderr=theirs,
             start_new_session=True,
-            env={**os.environ, "TERM": "xterm"},
+            env={**os.environ, "TERM": "xterm", "COLUMNS": "140", "LINES": "40"},
         )
         os.close(theirs)
         self.shown = ""

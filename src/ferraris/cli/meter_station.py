@@ -7,61 +7,37 @@ import json
 import os
 import secrets
 import signal
-import time
-from functools import partial
 from pathlib import Path
 
 import typer
 
-from ferraris.core.errors import UsageError
-from ferraris.line import serving
-from ferraris.line.url import Endpoint, parse_url
+from ferraris.line.url import parse_url
 from ferraris.meter.fleet import Fleet
+from ferraris.meter.serving import Listening, listen
 from ferraris.meter.templates import template
-from ferraris.server.service import server_stack
-from ferraris.transport.profiles import profile_of
 
 __all__ = ["serve"]
 
-_SCHEMES = ("tcp", "tls", "udp", "tcp+hdlc", "tls+hdlc", "udp+hdlc")
-_METERS_PER_LISTENER = 65_000
 _FRESH_OCTETS = 32
 
 
 async def serve(name: str, count: int, url: str, seed: int, keys_out: str | None) -> None:
     """Listen, hand out the keys, and serve until interrupted or terminated."""
-    endpoint = parse_url(url, schemes=_SCHEMES)
-    if count > _METERS_PER_LISTENER:
-        raise UsageError(f"one listener serves {_METERS_PER_LISTENER} meters at most: run several")
+    endpoint = parse_url(url)
     # Fresh keys, because invocation counters begin anew: no key may see the same one twice.
     fleet = Fleet(template(name), count, seed, secret=secrets.token_bytes(_FRESH_OCTETS))
-    stack = partial(
-        server_stack,
-        profile_of(endpoint.scheme),
-        fleet.find,
-        entropy=os.urandom,
-        utc=time.time,
-        physical=endpoint.number("physical"),
-    )
-    server = await serving.serve(endpoint, stack)
-    async with server:
-        port = server.port
-        options = {name: text for name, text in endpoint.options.items() if name == "physical"}
-        ready = Endpoint(endpoint.scheme, _reachable(endpoint.host), port, options)
+    async with await listen(fleet, endpoint) as listening:
         if keys_out is not None:
-            _write_keys(fleet, ready.url, keys_out)
-        typer.echo(f"{count} x {name} at {ready}", err=keys_out == "-")
+            _write_keys(listening, keys_out)
+        first, last = listening.endpoint(0), listening.endpoint(count - 1)
+        ports = "" if first.port == last.port else f" to {last.port}"
+        typer.echo(f"{count} x {name} at {first}{ports}", err=keys_out == "-")
         await _until_told()
 
 
-def _reachable(host: str) -> str:
-    """An address for clients: who listens everywhere is reached on loopback too."""
-    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104  (not listening)
-
-
-def _write_keys(fleet: Fleet, url: str, keys_out: str) -> None:
+def _write_keys(listening: Listening, keys_out: str) -> None:
     """One line a meter; the file is whole or not there, and nobody else may read it."""
-    lines = (json.dumps(fleet.line(index, url)) for index in range(len(fleet)))
+    lines = (json.dumps(listening.line(index)) for index in range(len(listening.fleet)))
     if keys_out == "-":
         for line in lines:
             typer.echo(line)

@@ -29,26 +29,45 @@ __all__ = ["Listening", "Simulation", "listen", "simulate"]
 
 _METERS_OF_A_LISTENER = 65_520
 _HDLC_METERS = 16_000  # upper HDLC addresses have 14 bits [hdlc-quoted]
+_LAST_SHORT_ADDRESS = 0x7F
+_PHYSICAL = "17"  # of a listener that takes any
+_ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - not listening
 _SCHEMES = ("tcp", "tls", "udp", "tcp+hdlc", "tls+hdlc", "udp+hdlc")
 
 
 class Listening:
-    """The open listeners of a fleet."""
+    """The open listeners of a fleet; `async with` closes them."""
 
-    def __init__(self, fleet: Fleet, servers: list[Listener], scheme: str, host: str) -> None:
+    def __init__(self, fleet: Fleet, servers: list[Listener], endpoint: Endpoint) -> None:
         self.fleet = fleet
         self._servers = servers
         self._ports = [server.port for server in servers]
-        self._scheme = scheme
-        self._host = host
+        self._scheme = endpoint.scheme
+        self._host = _ANYWHERE.get(endpoint.host, endpoint.host)
+        self._physical = endpoint.options.get("physical")
 
     def endpoint(self, index: int = 0) -> Endpoint:
-        """Where the meter with this place in the fleet listens."""
-        return Endpoint(self._scheme, self._host, self._ports[index // _METERS_OF_A_LISTENER])
+        """Where a client on this machine reaches the meter with this place in the fleet.
+
+        In HDLC a logical address above 127 can only be named together with a physical one.
+        """
+        physical = self._physical
+        if physical is None and self._scheme.endswith("+hdlc"):
+            far = self.fleet.server_sap(index) > _LAST_SHORT_ADDRESS
+            physical = _PHYSICAL if far else None
+        options = {} if physical is None else {"physical": physical}
+        port = self._ports[index // _METERS_OF_A_LISTENER]
+        return Endpoint(self._scheme, self._host, port, options)
 
     def line(self, index: int) -> KeysLine:
         """Address and secrets of one meter."""
-        return self.fleet.line(index, str(self.endpoint(index)))
+        return self.fleet.line(index, self.endpoint(index).url)
+
+    async def __aenter__(self) -> Listening:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
 
     async def close(self) -> None:
         """Take no more connections and cut those that are open."""
@@ -75,7 +94,7 @@ async def listen(
         raise UsageError(f"at most {_HDLC_METERS} meters have an HDLC address on one line")
     profile = profile_of(endpoint.scheme)
     physical = endpoint.number("physical")
-    servers = []
+    servers: list[Listener] = []
     for number in range(-(-len(fleet) // _METERS_OF_A_LISTENER)):
 
         def stack(number: int = number) -> Layer[Never, None, bytes]:
@@ -83,8 +102,13 @@ async def listen(
             return server_stack(profile, directory, entropy=entropy, utc=utc, physical=physical)
 
         port = endpoint.port + number if endpoint.port else 0
-        servers.append(await serve(replace(endpoint, port=port), stack))
-    return Listening(fleet, servers, endpoint.scheme, endpoint.host)
+        try:
+            servers.append(await serve(replace(endpoint, port=port), stack))
+        except BaseException:
+            for server in servers:
+                server.close()
+            raise
+    return Listening(fleet, servers, endpoint)
 
 
 class Simulation:

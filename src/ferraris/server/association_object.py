@@ -19,7 +19,7 @@ from ferraris.data.types import (
     LogicalName,
     OctetString,
 )
-from ferraris.messaging.dlms.acse import ApplicationContext
+from ferraris.messaging.dlms.acse import CONTEXT_ARC, MECHANISM_ARC, ApplicationContext
 from ferraris.messaging.dlms.conformance import Conformance
 from ferraris.messaging.dlms.enumerations import DataAccessResult
 from ferraris.messaging.dlms.names import Selection
@@ -71,8 +71,6 @@ CURRENT_ASSOCIATION = Obis.parse("0-0:40.0.0*255")
 Answer = Callable[[Access, ObjectEntry, int, Selection | None], bytes]
 
 _DLMS_VERSION = 6  # [asn1]
-_CONTEXT_ARC = bytes.fromhex("608574050801")  # 2.16.756.5.8.1 [asn1]
-_MECHANISM_ARC = bytes.fromhex("608574050802")  # 2.16.756.5.8.2 [asn1]
 
 
 def answer_for(class_id: int, attribute: int) -> Answer | None:
@@ -151,11 +149,11 @@ def _context_name(facts: _Facts) -> Data:
     name = ApplicationContext.LOGICAL_NAMES
     if facts.settings.ciphered:
         name = ApplicationContext.LOGICAL_NAMES_CIPHERED
-    return OctetString.dump(_CONTEXT_ARC + bytes((name,)))
+    return OctetString.dump(CONTEXT_ARC + bytes((name,)))
 
 
 def _mechanism_name(facts: _Facts) -> Data:
-    return OctetString.dump(_MECHANISM_ARC + bytes((facts.settings.mechanism,)))
+    return OctetString.dump(MECHANISM_ARC + bytes((facts.settings.mechanism,)))
 
 
 def _xdlms_context(facts: _Facts) -> Data:

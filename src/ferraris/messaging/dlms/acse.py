@@ -25,6 +25,8 @@ from ferraris.messaging.dlms.reading import DEFAULT_LIMITS
 
 __all__ = [
     "AUTHENTICATION",
+    "CONTEXT_ARC",
+    "MECHANISM_ARC",
     "Aare",
     "Aarq",
     "ApplicationContext",
@@ -74,10 +76,14 @@ class Mechanism(IntEnum):
         return self >= Mechanism.HIGH
 
 
-_CONTEXT_ARC = bytes.fromhex("608574050801")
-_MECHANISM_ARC = bytes.fromhex("608574050802")
-_CONTEXTS = {_CONTEXT_ARC + bytes((name,)): name for name in ApplicationContext}
-_MECHANISMS = {_MECHANISM_ARC + bytes((name,)): name for name in Mechanism}
+CONTEXT_ARC = bytes.fromhex("608574050801")
+"""Object identifier 2.16.756.5.8.1, under which application contexts are numbered [asn1]."""
+
+MECHANISM_ARC = bytes.fromhex("608574050802")
+"""Object identifier 2.16.756.5.8.2, under which authentication mechanisms are numbered [asn1]."""
+
+_CONTEXTS = {CONTEXT_ARC + bytes((name,)): name for name in ApplicationContext}
+_MECHANISMS = {MECHANISM_ARC + bytes((name,)): name for name in Mechanism}
 
 
 class _Masked:
@@ -136,7 +142,7 @@ class Aarq(_Masked):
         context = self.application_context
         parts = [
             _plain(0x80, self.protocol_version),
-            _tlv(0xA1, _tlv(0x06, _identifier(_CONTEXT_ARC, context))),
+            _tlv(0xA1, _tlv(0x06, _identifier(CONTEXT_ARC, context))),
             _wrapped(0xA2, self.called_ap_title),
             _wrapped(0xA3, self.called_ae_qualifier),
             _integer(0xA4, self.called_ap_invocation_id),
@@ -182,7 +188,7 @@ class Aare(_Masked):
         context = self.application_context
         parts = [
             _plain(0x80, self.protocol_version),
-            _tlv(0xA1, _tlv(0x06, _identifier(_CONTEXT_ARC, context))),
+            _tlv(0xA1, _tlv(0x06, _identifier(CONTEXT_ARC, context))),
             bytes((0xA2, 3, 2, 1, self.result)),
             bytes((0xA3, 5, source, 3, 2, 1, self.diagnostic)),
             _wrapped(0xA4, self.responding_ap_title),
@@ -484,7 +490,7 @@ def _identifier(arc: bytes, name: IntEnum | bytes) -> bytes:
 
 
 def _name(tag: int, name: Mechanism | bytes | None) -> bytes:
-    return b"" if name is None else _tlv(tag, _identifier(_MECHANISM_ARC, name))
+    return b"" if name is None else _tlv(tag, _identifier(MECHANISM_ARC, name))
 
 
 def _value(tag: int, choice: int, value: bytes | None) -> bytes:
