@@ -191,3 +191,33 @@ def test_a_write_without_an_answer_is_unknown_and_a_read_is_not(how_it_ends: str
             pair.run(pair.security("gmac"), procedure)
         assert caught.value.outcome_unknown is write
         assert ("unknown until read back" in str(caught.value)) is write
+
+
+def test_class_and_priority_are_the_callers() -> None:
+    pair = Pair()
+    seen: list[int] = []
+
+    async def procedure(meter: Meter) -> None:
+        assert pair.line is not None
+        arrive = pair.line.station.arrive
+
+        def look(octets: bytes) -> None:
+            seen.append(octets[10])  # invoke-id-and-priority, after wrapper, tag and choice
+            arrive(octets)
+
+        pair.line.station.arrive = look  # type: ignore[method-assign]
+        driver, negotiated = meter._driver, meter.negotiated
+        await services.get(driver, FIRST)
+        await services.get(driver, FIRST, high_priority=False)
+        await services.set_(driver, negotiated, FIRST, text(5), confirmed=False)
+        await services.set_(
+            driver, negotiated, FIRST, text(5), confirmed=False, high_priority=False
+        )
+        await services.set_(driver, negotiated, FIRST, text(5000), high_priority=False)
+
+    pair.run(pair.security("password"), procedure)
+    requests = seen[:-1]  # the release has none
+    assert [octet & 0xF0 for octet in requests] == [0xC0, 0x40, 0x80, 0x00, 0x40, 0x40, 0x40]
+    numbers = [octet & 0x0F for octet in requests]
+    assert len(set(numbers[:5])) == 5
+    assert set(numbers[4:]) == {numbers[4]}  # blocks of one write have one number

@@ -44,6 +44,7 @@ def open_meter(
     kind: Kind | None = None,
     counter_object: str | None = None,
     max_pdu: int = 0xFFFF,
+    pre_established: bool = False,
 ) -> BlockingMeter:
     """Open an association and block until it is open; arguments as for `connect`.
 
@@ -60,6 +61,7 @@ def open_meter(
         kind=kind,
         counter_object=counter_object,
         max_pdu=max_pdu,
+        pre_established=pre_established,
     )
     return BlockingMeter(_open(connecting))
 

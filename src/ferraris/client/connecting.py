@@ -47,6 +47,7 @@ def connect(
     kind: Kind | None = None,
     counter_object: str | None = None,
     max_pdu: int = 0xFFFF,
+    pre_established: bool = False,
 ) -> Connecting:
     """Open an association with the meter at `url`.
 
@@ -66,6 +67,8 @@ def connect(
         counter_object: where the public client reads the invocation counter that `HighGMAC` does
             not know, such as "0-0:43.1.1*255"; by default the usual places are tried.
         max_pdu: longest APDU taken from the meter, in octets; longer answers come in blocks.
+        pre_established: the association is open without being requested, as the meter is
+            configured; a ciphered one needs the meter's system title in `security`.
     """
     return Connecting(
         url if isinstance(url, Endpoint) else parse_url(url),
@@ -78,6 +81,7 @@ def connect(
         kind=kind,
         counter_object=counter_object,
         max_pdu=max_pdu,
+        pre_established=pre_established,
     )
 
 
@@ -97,8 +101,10 @@ class Connecting:
         kind: Kind | None,
         counter_object: str | None,
         max_pdu: int,
+        pre_established: bool = False,
     ) -> None:
         self._max_pdu = max_pdu
+        self._pre_established = pre_established
         self._endpoint = endpoint
         self._simulated: Simulated | None = None
         if endpoint.scheme == "sim":
@@ -154,6 +160,9 @@ class Connecting:
             self._endpoint, client, self._server, security, timeout_s=self._timeout_s
         )
         association.parameters.max_pdu = self._max_pdu
+        # The public client that only learns the counter opens its association as ever.
+        is_own = client == self._client
+        association.parameters.pre_established = self._pre_established and is_own
         driver = await dial(self._endpoint, stack, self._timeout_s)
         return await associate(
             driver,
