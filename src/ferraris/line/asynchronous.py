@@ -146,8 +146,10 @@ class AsyncDriver(Pump[In, Out]):
             self._gone.set_result(None)
 
     def error_received(self, cause: OSError) -> None:
-        if self._opening is not None and not self._opening.done():
+        transport = self._transport
+        if transport is not None and self._opening is not None and not self._opening.done():
             self._lost(self.explain(cause))
+            transport.abort()
         elif cause.errno == errno.EMSGSIZE and self._pending is not None:
             self._answered(LineError("the request is too long for a datagram", where="line"))
 

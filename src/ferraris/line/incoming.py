@@ -150,8 +150,7 @@ class Incoming:
         transport = self._held.transport
         if transport is not None:
             transport.close()
-            if transport.get_extra_info("ssl_object") is not None:
-                await gone(transport, self._held.gone)
+            await gone(transport, self._held.gone)
 
     def abort(self) -> None:
         """Cut the connection now."""

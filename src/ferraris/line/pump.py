@@ -167,7 +167,7 @@ class Pump(asyncio.BufferedProtocol, Generic[In, Out]):
 
 
 async def gone(transport: asyncio.Transport, lost: asyncio.Future[None]) -> None:
-    """Wait for the end of a TLS session that is being closed; other lines end by themselves."""
+    """Wait until a transport that is being closed has gone, but not for long."""
     await asyncio.wait((lost,), timeout=_FAREWELL_S)
     transport.abort()
 
@@ -183,4 +183,5 @@ def show_address(address: Any) -> str:
     if not isinstance(address, tuple):
         return "somebody"
     host, port = address[:2]
+    host = host.removeprefix("::ffff:")  # IPv4 at a socket that takes both
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
