@@ -102,6 +102,11 @@ class AsyncDriver(Pump[In, Out]):
             self._lost(LineError("the connection was closed here", where="line"))
             transport.abort()
 
+    @property
+    def opened(self) -> bool:
+        """Whether the stack has been open; it may be down again."""
+        return self._opening is not None and self._opening.done()
+
     # -- opening and closing --------------------------------------------------------------
 
     def _begin(self, now: float) -> None:

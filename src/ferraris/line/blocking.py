@@ -72,7 +72,8 @@ class BlockingDriver(Generic[In, Out]):
         self._socket: Connection | None = connection
         self._waits: float | None = None
         self._buffer = memoryview(bytearray(65536))
-        self._opened = False
+        self.opened = False
+        """Whether the stack has been open; it may be down again."""
         self._down: Error | None = None
         self._closed = False
         self._pending: In | None = None
@@ -86,7 +87,7 @@ class BlockingDriver(Generic[In, Out]):
     async def open(self) -> None:
         try:
             self.layer.open(time.monotonic())
-            while not self._opened:
+            while not self.opened:
                 self._turn()
         except BaseException:
             self.abort()
@@ -160,7 +161,7 @@ class BlockingDriver(Generic[In, Out]):
             return
         except OSError as cause:
             # That a datagram did not arrive is no news to a stack that has met its peer.
-            if not self._datagrams or not self._opened:
+            if not self._datagrams or not self.opened:
                 self._lost(cause)
             return
         if count:
@@ -211,7 +212,7 @@ class BlockingDriver(Generic[In, Out]):
             elif cause.errno == errno.EMSGSIZE and self._pending is not None:
                 self._pending = None
                 self._failure = LineError("the request is too long for a datagram", where="line")
-            elif not self._opened:
+            elif not self.opened:
                 self._lost(cause)
 
     def _happened(self, what: Any) -> bool:
@@ -227,7 +228,7 @@ class BlockingDriver(Generic[In, Out]):
                 self._failure, self._pending = what.error, None
             return True
         if kind is Opened:
-            self._opened = True
+            self.opened = True
             return True
         if kind is Closed:
             self._closed = True
@@ -235,7 +236,7 @@ class BlockingDriver(Generic[In, Out]):
             if self._pending is not None:
                 self._failure, self._pending = self._down, None
                 return True
-            return self._opened
+            return self.opened
         return False
 
     def _pushed(self, unit: Out) -> None:

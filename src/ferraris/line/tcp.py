@@ -123,6 +123,10 @@ async def connected(
     except ssl.SSLError as cause:
         raise driver.explain(cause) from None
     except OSError as cause:
+        if context is not None and isinstance(
+            cause, (ConnectionResetError, ConnectionAbortedError)
+        ):
+            raise driver.explain(cause) from None  # in the handshake
         raise refused(endpoint, cause) from None
 
 

@@ -24,7 +24,14 @@ from ferraris.line.asynchronous import AsyncDriver
 from ferraris.line.blocking import BlockingDriver
 from ferraris.line.url import Endpoint
 
-__all__ = ["client_context", "connect", "connect_blocking", "listen", "server_context"]
+__all__ = [
+    "client_context",
+    "connect",
+    "connect_blocking",
+    "explain",
+    "listen",
+    "server_context",
+]
 
 In = TypeVar("In")
 Out = TypeVar("Out")
@@ -48,7 +55,7 @@ async def connect(
     `UsageError` for files that cannot be used.
     """
     driver = AsyncDriver(layer, asyncio.get_running_loop(), is_push=is_push, on_push=on_push)
-    driver.explain = functools.partial(_explain, endpoint)
+    driver.explain = lambda cause: explain(endpoint, cause, opened=driver.opened)
     driver.farewell = True
     await tcp.connected(endpoint, driver, timeout_s, client_context(endpoint))
     return driver
@@ -72,9 +79,9 @@ def connect_blocking(
         raise tcp.silent(endpoint, timeout_s) from None
     except OSError as cause:
         plain.close()
-        raise _explain(endpoint, cause) from None
+        raise explain(endpoint, cause) from None
     driver = BlockingDriver(layer, connection, is_push=is_push, on_push=on_push)
-    driver.explain = functools.partial(_explain, endpoint)
+    driver.explain = lambda cause: explain(endpoint, cause, opened=driver.opened)
     return driver
 
 
@@ -228,18 +235,27 @@ _REASONS = (
 )
 
 
-def _explain(endpoint: Endpoint, cause: BaseException | None) -> Error:
-    """Why the line was lost, and what helps."""
+def explain(endpoint: Endpoint, cause: BaseException | None, *, opened: bool = False) -> Error:
+    """Why the line was lost, and what helps; `opened` when the stack had met its peer.
+
+    Many servers hang up without a word on a client that they do not trust, and with TLS 1.3 the
+    client learns of it only after the handshake.
+    """
     if isinstance(cause, ssl.SSLCertVerificationError):
         return SecurityError(f"{endpoint}: {_distrust(endpoint, cause)}", where=_WHERE)
-    if isinstance(cause, ssl.SSLEOFError) or cause is None:
-        return LineError(f"{endpoint} closed the connection", where=_WHERE)
-    if isinstance(cause, ssl.SSLError):
+    if isinstance(cause, ssl.SSLError) and not isinstance(cause, ssl.SSLEOFError):
         reason = cause.reason or ""
         for parts, words in _REASONS:
             if any(part in reason for part in parts):
                 return SecurityError(f"{endpoint} {words}", where=_WHERE)
         return SecurityError(f"{endpoint}: {reason or cause}", where=_WHERE)
+    hint = ""
+    if not opened and "cert" in endpoint.options:
+        hint = ": perhaps it does not trust our certificate"
+    elif not opened:
+        hint = ": perhaps it wants to see a certificate, cert=FILE&key=FILE"
+    if cause is None or isinstance(cause, (ConnectionError, ssl.SSLEOFError)):
+        return LineError(f"{endpoint} closed the connection{hint}", where=_WHERE)
     text = cause.strerror if isinstance(cause, OSError) and cause.strerror else str(cause)
     return LineError(f"{endpoint}: {text}", where=_WHERE)
 
