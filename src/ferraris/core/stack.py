@@ -141,8 +141,13 @@ class Over(Generic[In, Out, Mid, Below]):
 
     def receive(self, unit: Below, now: float) -> None:
         self._now = now
-        self.lower.receive(unit, now)
-        self._lift(now)
+        lower = self.lower
+        lower.receive(unit, now)
+        while (what := lower.event()) is not None:
+            if type(what) is Deliver and self._closing is None:
+                self.upper.receive(what.unit, now)
+            else:
+                self._carry(what, now)
 
     def notice(self, what: Notice, now: float) -> None:
         self._now = now
@@ -161,7 +166,7 @@ class Over(Generic[In, Out, Mid, Below]):
         self._now = now
         lower, upper = self.lower, self.upper
         unit = lower.transmit(now, expecting or upper.expects)
-        while unit is None and lower.room and self._lower_open:
+        while unit is None and self._lower_open and lower.room:
             higher = upper.transmit(now, expecting)
             if higher is None:
                 break
@@ -169,7 +174,8 @@ class Over(Generic[In, Out, Mid, Below]):
                 return higher
             lower.send(higher, now)
             unit = lower.transmit(now, expecting or upper.expects)
-        self._lift(now)
+        while (what := lower.event()) is not None:
+            self._carry(what, now)
         return unit
 
     def event(self) -> Deliver[Out] | Notice | None:
@@ -191,24 +197,24 @@ class Over(Generic[In, Out, Mid, Below]):
 
     def _lift(self, now: float) -> None:
         """Carry what the lower layer has to say to the upper one."""
-        lower, upper = self.lower, self.upper
-        while True:
-            what = lower.event()
-            if what is None:
-                return
-            if type(what) is Deliver:
-                if self._closing is None:
-                    upper.receive(what.unit, now)
-                continue
-            if type(what) is Closed:
-                self._lower_open = False
-                if self._closing is not None:
-                    self._closing = Closed(self._closing.error or what.error)
-                    continue
-            elif type(what) is Opened:
-                self._lower_open, self._closing = True, None
+        lower = self.lower
+        while (what := lower.event()) is not None:
+            self._carry(what, now)
+
+    def _carry(self, what: Deliver[Mid] | Notice, now: float) -> None:
+        if type(what) is Deliver:
             if self._closing is None:
-                upper.notice(what, now)  # type: ignore[arg-type]
+                self.upper.receive(what.unit, now)
+            return
+        if type(what) is Closed:
+            self._lower_open = False
+            if self._closing is not None:
+                self._closing = Closed(self._closing.error or what.error)
+                return
+        elif type(what) is Opened:
+            self._lower_open, self._closing = True, None
+        if self._closing is None:
+            self.upper.notice(what, now)  # type: ignore[arg-type]
 
 
 def then(first: Layer[Any, Any, Below], second: Layer[In, Out, Below]) -> Then[In, Out, Below]:

@@ -181,7 +181,7 @@ class DatagramIntake:
         except OSError as cause:
             raise _not_listening(self._scheme, host, port, cause) from None
         self._socket, self._loop = bound, loop
-        loop.add_reader(bound.fileno(), self._readable)
+        self._watch(bound, loop)
 
     @property
     def port(self) -> int:
@@ -201,7 +201,7 @@ class DatagramIntake:
     def resume(self) -> None:
         if self._paused and self._socket is not None and self._loop is not None:
             self._paused = False
-            self._loop.add_reader(self._socket.fileno(), self._readable)
+            self._watch(self._socket, self._loop)
 
     def close(self) -> None:
         if self._socket is None or self._loop is None:
@@ -210,13 +210,29 @@ class DatagramIntake:
         self._socket.close()
         self._socket = None
 
+    def _watch(self, bound: socket.socket, loop: asyncio.AbstractEventLoop) -> None:
+        try:
+            loop.add_reader(bound.fileno(), self._readable)
+        except NotImplementedError:  # the usual loop of Windows
+            self._socket = None
+            bound.close()
+            raise LineError(
+                "this event loop cannot watch sockets: run asyncio.SelectorEventLoop", where="udp"
+            ) from None
+
     def _readable(self) -> None:
         for _ in range(_DATAGRAMS_A_TURN):
             bound = self._socket
             if bound is None or self._paused:
                 return
             try:
-                octets, ancillary, _, address = bound.recvmsg(_LARGEST_DATAGRAM, _ANCILLARY_OCTETS)
+                if _DROPS is None:  # Windows has no recvmsg, and nobody else has more to tell
+                    octets, address = bound.recvfrom(_LARGEST_DATAGRAM)
+                    ancillary: list[tuple[int, int, bytes]] = []
+                else:
+                    octets, ancillary, _, address = bound.recvmsg(
+                        _LARGEST_DATAGRAM, _ANCILLARY_OCTETS
+                    )
             except BlockingIOError:
                 return
             except OSError:  # an answer of ours that nobody wanted comes back as an error

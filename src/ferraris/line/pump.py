@@ -108,24 +108,30 @@ class Pump(asyncio.BufferedProtocol, Generic[In, Out]):
             while True:
                 while (what := layer.event()) is not None:
                     self._happened(what)
-                unit = None
                 if not self._paused and self._write is not None:
                     self._feed(now)
-                    unit = layer.transmit(now)
-                if unit is None:
-                    what = layer.event()
-                    if what is None:
-                        break
-                    self._happened(what)
-                elif type(unit) is bytes:
-                    self._write(unit)  # type: ignore[misc] # looked at above
-                elif isinstance(unit, LineSettings) and self.on_settings is not None:
-                    self.on_settings(unit)
+                    self._pull(now)
+                what = layer.event()
+                if what is None:
+                    break
+                self._happened(what)
         finally:
             self._draining = False
         deadline = layer.deadline
         if deadline is not None:
             self._arm(deadline)
+
+    def _pull(self, now: float) -> None:
+        """Write what the stack has, until it has nothing or the line is full."""
+        transmit, write = self.layer.transmit, self._write
+        assert write is not None
+        while (unit := transmit(now)) is not None:
+            if type(unit) is bytes:
+                write(unit)
+            elif isinstance(unit, LineSettings) and self.on_settings is not None:
+                self.on_settings(unit)
+            if self._paused or self._write is None:
+                return
 
     def _arm(self, deadline: float) -> None:
         timer = self._timer

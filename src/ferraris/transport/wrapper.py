@@ -169,7 +169,8 @@ class WrapperClient(_Wrapper[bytes]):
         self.addresses = Addresses(client_sap, server_sap)
 
     def send(self, unit: bytes, now: float) -> None:
-        self._check_room()
+        if not self._open or len(self._down) >= _AHEAD:
+            self._check_room()
         client_sap, server_sap = self.addresses
         self._down.append(pack(client_sap, server_sap, unit))
 
@@ -190,7 +191,8 @@ class WrapperServer(_Wrapper[To[Addresses, bytes]]):
     """
 
     def send(self, unit: To[Addresses, bytes], now: float) -> None:
-        self._check_room()
+        if not self._open or len(self._down) >= _AHEAD:
+            self._check_room()
         client_sap, server_sap = unit.address
         self._down.append(pack(server_sap, client_sap, unit.unit))
 
