@@ -1,6 +1,6 @@
 """Names that only some systems have are used with a guard: the library runs on all of them.
 
-A guard is an enclosing `try` that catches what their absence raises, or an enclosing `if` or
+A guard is an enclosing `try` or `suppress` of what their absence raises, or an enclosing `if` or
 function that looks at `sys.platform`, `os.name` or `hasattr`.
 """
 
@@ -46,6 +46,9 @@ def _walk(node: ast.AST, *, guarded: bool) -> Iterator[tuple[int, str]]:
         for part in [*node.handlers, *node.orelse, *node.finalbody]:
             yield from _walk(part, guarded=guarded)
         return
+    if isinstance(node, ast.With):
+        entered = " ".join(ast.unparse(item) for item in node.items)
+        guarded = guarded or ("suppress(" in entered and any(e in entered for e in ABSENCE))
     if isinstance(node, (ast.If, ast.IfExp, ast.FunctionDef, ast.AsyncFunctionDef)):
         looked = node.test if isinstance(node, (ast.If, ast.IfExp)) else node
         guarded = guarded or bool(LOOKS.search(ast.unparse(looked)))
@@ -87,5 +90,7 @@ def test_the_law_sees_what_it_should() -> None:
     assert unguarded("signal.signal(signal.SIGTERM, f)") == []
     assert unguarded("try:\n import uvloop\nexcept ImportError:\n uvloop = None") == []
     assert unguarded("try:\n f()\nexcept ImportError:\n import uvloop") == ["line 4: uvloop"]
+    assert unguarded("with suppress(ImportError):\n import uvloop") == []
+    assert unguarded("with open(f):\n import uvloop") == ["line 2: uvloop"]
     assert unguarded("if sys.platform == 'linux':\n x = socket.AF_UNIX") == []
     assert unguarded("def f():\n if not hasattr(os, 'fork'): return\n os.fork()") == []
