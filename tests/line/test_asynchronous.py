@@ -113,9 +113,8 @@ def test_closing_waits_for_what_was_given_up() -> None:
             driver = await dial(endpoint, client("tcp", 5.0))
             await driver.open()
             task = asyncio.create_task(driver.exchange(request()))
-            await asyncio.sleep(0)  # it has been sent
             queued = asyncio.create_task(driver.exchange(request()))
-            await asyncio.sleep(0)
+            await asyncio.sleep(0)  # the first has been sent, the second waits
             task.cancel()
             await asyncio.gather(driver.close(), driver.close())
             with pytest.raises(LineError, match="is being closed"):
