@@ -11,12 +11,20 @@ import itertools
 from collections.abc import Awaitable, Callable, Coroutine, Generator
 from dataclasses import dataclass
 from random import Random
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from ferraris.core.errors import Error, LineError
 from ferraris.core.layer import Closed, Deliver, Failed, Layer, LineSettings, Opened
 
-__all__ = ["Physics", "Task", "VirtualDriver", "VirtualLine", "VirtualTime"]
+__all__ = [
+    "Carrier",
+    "Physics",
+    "Task",
+    "VirtualDriver",
+    "VirtualEnd",
+    "VirtualLine",
+    "VirtualTime",
+]
 
 In = TypeVar("In")
 Out = TypeVar("Out")
@@ -123,18 +131,31 @@ class Physics:
     damage: float = 0.0
 
 
-class _End:
-    """One stack on one side of a line."""
+class Carrier(Protocol):
+    """What stacks hang on in virtual time: a line with two ends, or a medium with many."""
 
-    def __init__(self, line: VirtualLine, layer: Layer[Any, Any, bytes]) -> None:
-        self.line = line
+    time: VirtualTime
+
+    def carry(self, sender: VirtualEnd, octets: bytes) -> float:
+        """Take octets from an end; the moment when they have left it."""
+
+
+class VirtualEnd:
+    """One stack on a carrier; by itself a passive one, which nobody gives anything to send."""
+
+    def __init__(self, carrier: Carrier, layer: Layer[Any, Any, bytes]) -> None:
+        self.carrier = carrier
         self.layer = layer
-        self.peer: _End | None = None
         self._busy_until = 0.0
         self._armed: float | None = None
 
+    def listen(self) -> None:
+        """Open a passive stack."""
+        self.layer.open(self.carrier.time.now)
+        self.drain()
+
     def drain(self) -> None:
-        time, layer = self.line.time, self.layer
+        time, layer = self.carrier.time, self.layer
         while True:
             while (what := layer.event()) is not None:
                 self.happened(what)
@@ -148,7 +169,9 @@ class _End:
                     break
                 self.happened(what)
             elif not isinstance(unit, LineSettings):
-                self._carry(unit)
+                self._busy_until = self.carrier.carry(self, unit)
+                if self._busy_until > time.now:
+                    time.at(self._busy_until, self.drain)
         self._arm()
 
     def happened(self, what: Any) -> None:
@@ -158,23 +181,14 @@ class _End:
         """Give the stack what waits for room."""
 
     def arrive(self, octets: bytes) -> None:
-        if self.line.cut:
-            return
-        self.layer.receive(octets, self.line.time.now)
+        """Octets come in from the carrier."""
+        self.layer.receive(octets, self.carrier.time.now)
         self.drain()
 
-    def _carry(self, octets: bytes) -> None:
-        line, time = self.line, self.line.time
-        physics = line.physics
-        if physics.octets_per_second:
-            self._busy_until = time.now + len(octets) / physics.octets_per_second
-            time.at(self._busy_until, self.drain)
-        for copy in line.deliveries(octets):
-            delay = max(0.0, self._busy_until - time.now) + physics.latency_s
-            if line.chance(physics.reorder):
-                delay += physics.latency_s * 3
-            assert self.peer is not None
-            time.at(time.now + delay, lambda copy=copy: self.peer.arrive(copy))  # type: ignore[misc]
+    def lose(self, error: Error) -> None:
+        """The carrier is gone, and the stack hears of it."""
+        self.layer.notice(Closed(error), self.carrier.time.now)
+        self.drain()
 
     def _arm(self) -> None:
         deadline = self.layer.deadline
@@ -184,30 +198,30 @@ class _End:
             return
         if self._armed is None or deadline < self._armed:
             self._armed = deadline
-            self.line.time.at(deadline, self._wake)
+            self.carrier.time.at(deadline, self._wake)
 
     def _wake(self) -> None:
         self._armed = None
         deadline = self.layer.deadline
-        if deadline is not None and deadline <= self.line.time.now:
-            self.layer.wake(self.line.time.now)
+        if deadline is not None and deadline <= self.carrier.time.now:
+            self.layer.wake(self.carrier.time.now)
             self.drain()
         else:
             self._arm()
 
 
-class VirtualDriver(_End, Generic[In, Out]):
+class VirtualDriver(VirtualEnd, Generic[In, Out]):
     """The active end; `exchange` suspends the procedure until virtual time brings the answer."""
 
     def __init__(
         self,
-        line: VirtualLine,
+        carrier: Carrier,
         layer: Layer[In, Out, bytes],
         *,
         is_push: Callable[[Out], bool] | None = None,
         on_push: Callable[[Out], None] | None = None,
     ) -> None:
-        super().__init__(line, layer)
+        super().__init__(carrier, layer)
         self._is_push = is_push
         self._on_push = on_push
         self._pending: tuple[In, _Promise] | None = None
@@ -218,7 +232,7 @@ class VirtualDriver(_End, Generic[In, Out]):
 
     async def open(self) -> None:
         self._opening = _Promise()
-        self.layer.open(self.line.time.now)
+        self.layer.open(self.carrier.time.now)
         self._soon()
         await self._opening
 
@@ -234,18 +248,18 @@ class VirtualDriver(_End, Generic[In, Out]):
         if self._down is not None:
             return
         self._closing = _Promise()
-        self.layer.close(self.line.time.now)
+        self.layer.close(self.carrier.time.now)
         self._soon()
         await self._closing
 
     def _soon(self) -> None:
         """Drain after the procedure has suspended: a promise must be waited for when kept."""
-        self.line.time.at(self.line.time.now, self.drain)
+        self.carrier.time.at(self.carrier.time.now, self.drain)
 
     def feed(self) -> None:
         if self._pending is None and self._waiting and self.layer.room:
             self._pending = self._waiting.pop(0)
-            self.layer.send(self._pending[0], self.line.time.now)
+            self.layer.send(self._pending[0], self.carrier.time.now)
 
     def happened(self, what: Any) -> None:
         kind = type(what)
@@ -303,10 +317,22 @@ class VirtualLine:
         self.cut = False
         self._random = Random(seed)  # noqa: S311 - physics, not secrets
         self.driver: VirtualDriver[Any, Any] = VirtualDriver(self, active, is_push=is_push)
-        self.station = _End(self, passive)
-        self.driver.peer, self.station.peer = self.station, self.driver
-        passive.open(time.now)
-        self.station.drain()
+        self.station = VirtualEnd(self, passive)
+        self.station.listen()
+
+    def carry(self, sender: VirtualEnd, octets: bytes) -> float:
+        """Bring octets to the other end, as the physics will have it."""
+        physics, now = self.physics, self.time.now
+        peer = self.station if sender is self.driver else self.driver
+        left = now + len(octets) / physics.octets_per_second if physics.octets_per_second else now
+        for copy in self.deliveries(octets):
+            delay = physics.latency_s * (4 if self.chance(physics.reorder) else 1)
+            self.time.at(left + delay, lambda copy=copy: self._arrive(peer, copy))  # type: ignore[misc]
+        return left
+
+    def _arrive(self, end: VirtualEnd, octets: bytes) -> None:
+        if not self.cut:
+            end.arrive(octets)
 
     def chance(self, share: float) -> bool:
         """Throw the dice of this line."""
@@ -316,9 +342,7 @@ class VirtualLine:
         """Cut the line: both ends hear of it, as with a connection."""
         self.cut = True
         for end in (self.driver, self.station):
-            lost = Closed(LineError("the connection was cut", where="line"))
-            end.layer.notice(lost, self.time.now)
-            end.drain()
+            end.lose(LineError("the connection was cut", where="line"))
 
     def silence(self) -> None:
         """Cut the line so that nobody hears of it."""
