@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
+from math import log
 from random import Random
 from typing import Any, Protocol, TypeVar
 
@@ -191,9 +192,17 @@ class Bus:
             return None  # whoever sends has its receiver off
         if others:
             return chance.randbytes(len(piece.octets))
-        if not self.damage:
-            return piece.octets
-        return bytes(
-            octet ^ (1 << chance.randrange(8)) if chance.random() < self.damage else octet
-            for octet in piece.octets
-        )
+        return _damaged(piece.octets, self.damage, chance) if self.damage else piece.octets
+
+
+def _damaged(octets: bytes, share: float, chance: Random) -> bytes:
+    """One bit wrong in that share of the octets; steps from one to the next."""
+    if share >= 1:
+        return bytes(octet ^ (1 << chance.randrange(8)) for octet in octets)
+    found = bytearray(octets)
+    scale = log(1 - share)
+    place = int(log(1 - chance.random()) / scale)
+    while place < len(found):
+        found[place] ^= 1 << chance.randrange(8)
+        place += 1 + int(log(1 - chance.random()) / scale)
+    return bytes(found)

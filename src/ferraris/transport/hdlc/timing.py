@@ -21,7 +21,8 @@ INACTIVITY_TIMEOUT_S = 120.0
 
 _BITS = 10
 _INTER_OCTET_S = 0.025  # the usual inter-octet time-out of a device [facts-g §class 23]
-_HELD_BACK_S = 0.1  # what drivers and adapters keep before they hand octets on [memory]
+_HELD_BACK_OCTETS = 16  # what the queue of a serial port keeps before it hands octets on [memory]
+_HELD_BACK_S = 0.1  # what drivers and adapters add to that [memory]
 _REACTION_S = 3.0  # from a poll to the first octet of an answer, enciphered ones included [memory]
 _TURN_S = 0.2  # what the layer above has to answer before the turn goes back [memory]
 _POLL_S = 0.1  # between polls while somebody waits, on a fast line [memory]
@@ -59,7 +60,7 @@ class Timing:
         longest_s = frame_time_s(octet_s, max(parameters.max_transmit, parameters.max_receive))
         return cls(
             octet_s=octet_s,
-            inter_octet_timeout_s=_INTER_OCTET_S + 2 * octet_s + _HELD_BACK_S,
+            inter_octet_timeout_s=_INTER_OCTET_S + _HELD_BACK_OCTETS * octet_s + _HELD_BACK_S,
             response_timeout_s=_REACTION_S,
             answer_within_s=max(_TURN_S, round_s),
             poll_interval_s=max(_POLL_S, round_s),
