@@ -1,7 +1,14 @@
-"""HDLC: frames out of a stream, by chunk size and check sequence; one exchange over a link."""
+"""HDLC: frames out of a stream, by chunk size and check sequence; one exchange over a link.
+
+Peers are gurux-dlms and dlms-cosem (`make setup-interop`), each in a process of its own; they get
+one whole frame at a time and check it, as we do beside them.
+"""
 
 from __future__ import annotations
 
+import importlib.util
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from typing import Any
@@ -14,6 +21,41 @@ from ferraris.transport.hdlc.frame import Frame, parse
 from ferraris.transport.profiles import HDLC, TCP, Profile
 
 ROUNDS = 5
+
+FRAME = Frame(b"\x21", b"\x03", 0x30, b"\xe6\xe7\x00" + bytes(125)).to_octets()
+"""128 octets of information from a server."""
+
+LEAST = f"""
+import time
+frame = bytes.fromhex("{FRAME.hex()}")
+def least(work, loops):
+    times = []
+    for _ in range({ROUNDS}):
+        start = time.process_time()
+        for _ in range(loops):
+            work()
+        times.append((time.process_time() - start) / loops)
+    return min(times) * 1e6
+"""
+PEERS = {
+    "dlms_cosem": """
+from dlms_cosem.hdlc.frames import InformationFrame
+assert len(InformationFrame.from_bytes(frame).payload) == 128
+print(least(lambda: InformationFrame.from_bytes(frame), 500))
+""",
+    "gurux_dlms": """
+from gurux_dlms import GXByteBuffer, GXDLMSClient, GXReplyData
+from gurux_dlms.GXDLMS import GXDLMS
+client = GXDLMSClient(True)
+client.clientAddress, client.serverAddress = 16, 1
+def work():
+    client.settings.resetFrameSequence()
+    buffer = GXByteBuffer(frame)
+    assert GXDLMS.getHdlcData(False, client.settings, buffer, GXReplyData(), None) == 0x30
+work()
+print(least(work, 500))
+""",
+}
 
 
 def best(work: Callable[[], object], units: int) -> float:
@@ -39,6 +81,33 @@ def deframing(octets: int, chunk: int, frames: int = 5000) -> float:
         assert found == frames
 
     return best(work, frames)
+
+
+def one_by_one(frames: int = 5000) -> float:
+    """The same with one chunk for each frame, taken apart: what the peers do."""
+    chunks = [FRAME] * frames
+
+    def work() -> None:
+        reader = Deframer()
+        for chunk in chunks:
+            for content in reader.feed(chunk, 0.0):
+                parse(content)
+
+    return best(work, frames)
+
+
+def peers() -> None:
+    """Print our figure and those of the peers that are installed, with ratios."""
+    ours = one_by_one()
+    print(f"frame of 128 octets, found, checked, taken apart: {ours:.2f} us")
+    for name, script in PEERS.items():
+        if importlib.util.find_spec(name) is None:
+            print(f"  {name}: not installed")
+            continue
+        command = [sys.executable, "-c", LEAST + script]
+        done = subprocess.run(command, capture_output=True, check=True, text=True)
+        theirs = float(done.stdout.split()[-1])
+        print(f"  {name}: {theirs:.0f} us, {theirs / ours:.0f}x")
 
 
 def exchanging(profile: Profile, octets: int, rounds: int = 2000) -> float:
@@ -91,6 +160,7 @@ def main() -> None:
     content = Frame(b"\x03", b"\x21", 0x10, bytes(128)).to_octets()[1:-1]
     parsing = best(lambda: [parse(content) for _ in range(5000)], 5000)
     print(f"parse a frame of 128 octets: {parsing:.2f} us")
+    peers()
     for profile in (TCP, HDLC):
         time_us = exchanging(profile, 100)
         print(f"exchange over {profile.name}, both ends: {time_us:.1f} us")
