@@ -310,6 +310,16 @@ def test_a_late_answer_belongs_to_its_own_question(window: int) -> None:
     assert answers == [b"answer to question %d" % number for number in range(5)]
 
 
+def test_a_push_before_the_answer_takes_its_own_time() -> None:
+    layer = primary()
+    layer.send(b"ask", 0.0)
+    assert controls(layer) == [0x10]
+    to_client(layer, 0x03, RESPONSE + b"push", now=2.9)
+    assert layer.deadline == pytest.approx(5.9)
+    to_client(layer, 0x30, RESPONSE + b"answer", now=5.0)
+    assert delivered(layer) == [b"push", b"answer"]
+
+
 def test_what_another_master_hears_is_not_ours() -> None:
     layer = primary()
     layer.send(b"ask", 0.0)

@@ -266,6 +266,8 @@ class Primary(Station[bytes, bytes]):
             return
         kind = frame.kind
         if kind is Kind.UI:
+            if self._answer_by is not None:
+                self._answer_by = now + self._patience_s  # the answer comes behind it
             self._deliver(lambda: self._unconfirmed.add(frame), bytes)
         elif kind in NUMBERED:
             if self._state in _OPEN:
