@@ -15,7 +15,12 @@ from ferraris.core.errors import (
     UsageError,
 )
 from ferraris.core.layer import Closed, LineSettings, Notice, Opened, Progress
-from ferraris.transport.hdlc.address import is_all_devices, is_all_stations, pack_address
+from ferraris.transport.hdlc.address import (
+    HdlcAddress,
+    is_all_devices,
+    is_all_stations,
+    pack_address,
+)
 from ferraris.transport.hdlc.frame import POLL_FINAL, Frame, Kind, receive_number
 from ferraris.transport.hdlc.parameters import DEFAULT, Parameters
 from ferraris.transport.hdlc.reject import words_of_rejection
@@ -86,9 +91,7 @@ class Primary(Station[bytes, bytes]):
         self._broadcast = is_all_stations(server_sap) or is_all_devices(
             physical, octets=len(self._server)
         )
-        self._names = f"client {client_sap}, server {server_sap}"
-        if physical is not None:
-            self._names += f" in device {physical}"
+        self._names = f"client {client_sap}, server {HdlcAddress(server_sap, physical)}"
         self._state = State.NDM
         self._begin(DEFAULT)
 
