@@ -27,8 +27,8 @@ from ferraris.transport.hdlc.reject import words_of_rejection
 from ferraris.transport.hdlc.sequence import LLC_COMMAND, LLC_RESPONSE
 from ferraris.transport.hdlc.states import PRIMARY, Happening, State, step
 from ferraris.transport.hdlc.station import NUMBERED, Station
-from ferraris.transport.hdlc.timing import FRAME_OVERHEAD, frame_time_s
 from ferraris.transport.hdlc.unconfirmed import unconfirmed_frames
+from ferraris.transport.hdlc.waiting import Wait
 
 __all__ = ["Primary"]
 
@@ -54,7 +54,7 @@ class Primary(Station[bytes, bytes]):
 
     _command: Kind | None
     _left: tuple[bool, bool] | None  # what was given last: polled? with new data?
-    _answer_by: float | None
+    _wait: Wait
     _poll_at: float | None
     _said_busy: bool  # the peer heard an RNR of ours last
     _ready = False  # a link to all stations is open
@@ -103,11 +103,11 @@ class Primary(Station[bytes, bytes]):
 
     @property
     def expects(self) -> bool:
-        return self._answer_by is not None
+        return self._wait.until is not None
 
     @property
     def deadline(self) -> float | None:
-        due = self._poll_at if self._answer_by is None else self._answer_by
+        due = self._poll_at if self._wait.until is None else self._wait.until
         give_up_at = self.deframer.give_up_at
         if give_up_at is None:
             return due
@@ -158,8 +158,8 @@ class Primary(Station[bytes, bytes]):
         contents = self.deframer.feed(unit, now)
         if contents:
             self._take_contents(contents, now)
-        elif self._answer_by is not None and self.deframer.partial:
-            self._hear(len(unit), now)
+        elif self.deframer.partial and self._wait.hear(len(unit), now):
+            self._up.append(Progress())
 
     def notice(self, what: Notice, now: float) -> None:
         if type(what) is not Closed:
@@ -171,9 +171,9 @@ class Primary(Station[bytes, bytes]):
 
     def wake(self, now: float) -> None:
         super().wake(now)
-        if self._answer_by is None or now < self._answer_by:
+        if self._wait.until is None or now < self._wait.until:
             return  # a poll that is due is made by the pull that follows
-        self._answer_by = None
+        self._wait.end()
         self._tries += 1
         if self._tries >= self.max_tries:
             self._give_up()
@@ -209,8 +209,7 @@ class Primary(Station[bytes, bytes]):
         polled, with_data = self._left or (False, False)
         self._left = None
         if polled:
-            self._answer_by = now + self._patience_s
-            self._heard = 0
+            self._wait.begin(now)
         if with_data:
             self._up.append(Progress())
 
@@ -269,8 +268,7 @@ class Primary(Station[bytes, bytes]):
             return
         kind = frame.kind
         if kind is Kind.UI:
-            if self._answer_by is not None:
-                self._answer_by = now + self._patience_s  # the answer comes behind it
+            self._wait.go_on(now)  # the answer comes behind it
             self._deliver(lambda: self._unconfirmed.add(frame), bytes)
         elif kind in NUMBERED:
             if self._state in _OPEN:
@@ -303,8 +301,8 @@ class Primary(Station[bytes, bytes]):
         if frame.poll_final:
             in_vain = self._transmitter.unacknowledged and not self._peer_busy
             self._turn_is_back(in_vain=in_vain)
-        elif self._answer_by is not None:
-            self._answer_by = now + self._patience_s
+        else:
+            self._wait.go_on(now)
 
     def _is_late(self, kind: Kind, acknowledged: bool, fresh: bool) -> bool:
         """Does this answer an earlier poll? Then the answer to the last one is still to come.
@@ -323,7 +321,8 @@ class Primary(Station[bytes, bytes]):
         if self._tries >= self.max_tries:
             self._give_up()
             return
-        self._answer_by = self._left = self._poll_at = None
+        self._wait.end()
+        self._left = self._poll_at = None
         self._step(Happening.FINAL)
         self._transmitter.go_back()
 
@@ -358,14 +357,6 @@ class Primary(Station[bytes, bytes]):
         error = IncompatibleError(text, where=_WHERE, octets=frame.information)
         self._end(Happening.FRMR, None if self._state is State.DISCONNECTING else error)
 
-    def _hear(self, octets: int, now: float) -> None:
-        """An answer is coming in: wait for its end, but not for ever in noise."""
-        self._heard += octets
-        largest = self.agreed.max_receive + FRAME_OVERHEAD
-        if self._heard <= self.agreed.window_receive * largest:
-            self._answer_by = now + self._patience_s
-            self._up.append(Progress())
-
     # -- beginning and ending ---------------------------------------------------------------
 
     def _step(self, happening: Happening) -> None:
@@ -374,13 +365,11 @@ class Primary(Station[bytes, bytes]):
     def _begin(self, agreed: Parameters) -> None:
         """As new: nothing sent, nothing received, no clock."""
         self._renew(agreed)
-        self._patience_s = self.response_timeout_s + frame_time_s(self.octet_s, agreed.max_receive)
+        self._wait = Wait(self.response_timeout_s, self.octet_s, agreed)
         self._down.clear()
         self._command = None
         self._left = None
-        self._answer_by = None
         self._poll_at = None
-        self._heard = 0
         self._tries = 0
         self._ask = False
         self._said_busy = False
