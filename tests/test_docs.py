@@ -67,15 +67,17 @@ class Shell:
         self._environment = os.environ | {"PATH": path, "COLUMNS": "120", "NO_COLOR": "1"}
 
     def run(self, text: str) -> None:
-        # Pages name one port; a run of its own port leaves other runs on this machine alone.
-        text = text.replace(PORT_OF_PAGES, self._port)
-        for part in re.split(r"^\$ ", text, flags=re.MULTILINE)[1:]:
+        for part in re.split(r"^\$ ", self.placed(text), flags=re.MULTILINE)[1:]:
             command, _, expected = part.partition("\n")
             lines = [line for line in expected.splitlines() if line.strip()]
             if command.rstrip().endswith("&"):
                 self._start(command.rstrip()[:-1], lines)
             else:
                 self._finish(command, lines)
+
+    def placed(self, text: str) -> str:
+        """Pages name one port; a run of its own port leaves other runs on this machine alone."""
+        return text.replace(PORT_OF_PAGES, self._port)
 
     def close(self) -> None:
         for process in self._running:
@@ -169,7 +171,7 @@ def test_examples_run(
             if block.language == "console":
                 shell.run(block.text)
                 continue
-            code = compile("\n" * block.line + block.text, str(page), "exec")
+            code = compile("\n" * block.line + shell.placed(block.text), str(page), "exec")
             with contextlib.redirect_stdout(io.StringIO()):
                 exec(code, names)
         shell.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 from collections.abc import Callable
 
@@ -255,3 +256,34 @@ def test_ipv6_and_ipv4_meet_on_one_socket():
             sender.close()
 
     run(scenario)
+
+
+@pytest.mark.skipif(not hasattr(os, "openpty"), reason="no pseudo-terminals here")
+def test_a_customer_port_and_its_end():
+    pytest.importorskip("serialx")
+    failures: list[ferraris.PushFailed] = []
+
+    async def scenario() -> None:
+        ours, theirs = os.openpty()
+        url = f"serial://{os.ttyname(theirs)}"
+        async with ferraris.listen(url, on_error=failures.append) as listening:
+            os.write(ours, frame(1)[:30])
+            os.write(ours, frame(1)[30:] + frame(2))
+            pushes = [await listening.next(), await listening.next()]
+            assert [value_of(push) for push in pushes] == [1, 2]
+            assert pushes[0].peer == url
+            os.close(theirs)
+            os.close(ours)
+            with pytest.raises(ferraris.LineError):
+                await listening.next()
+
+    run(scenario)
+    assert isinstance(failures[-1].error, ferraris.LineError)
+
+
+def test_tls_needs_a_certificate():
+    with (
+        pytest.raises(ferraris.UsageError, match="cert=FILE"),
+        ferraris.listen("tls://127.0.0.1:0"),
+    ):
+        pass

@@ -14,7 +14,7 @@ import typer
 from typer.exceptions import TyperException
 
 from ferraris._version import __version__
-from ferraris.cli import benchmarks, capture, decode, look_up, meters, simulated
+from ferraris.cli import benchmarks, capture, decode, listen, look_up, meters, simulated
 from ferraris.cli.failures import exit_code, one_line
 from ferraris.core.errors import Error
 
@@ -46,7 +46,7 @@ def _options(
     """Options that go before a command."""
 
 
-for _room in (simulated, meters, capture, decode, look_up, benchmarks):
+for _room in (simulated, meters, listen, capture, decode, look_up, benchmarks):
     _room.register(app)
 
 

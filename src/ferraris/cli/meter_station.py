@@ -8,31 +8,73 @@ import os
 import secrets
 import signal
 from pathlib import Path
+from typing import NamedTuple
 
 import typer
 
+from ferraris.core.errors import LineError
 from ferraris.line.url import parse_url
 from ferraris.meter.fleet import Fleet
+from ferraris.meter.pushing import SCHEMES, Pusher
 from ferraris.meter.serving import Listening, listen
 from ferraris.meter.templates import template
 
-__all__ = ["serve"]
+__all__ = ["Pushing", "serve"]
 
 _FRESH_OCTETS = 32
 
 
-async def serve(name: str, count: int, url: str, seed: int, keys_out: str | None) -> None:
+class Pushing(NamedTuple):
+    """Whereto, how often and how the meters push."""
+
+    url: str
+    every_s: float
+    ciphered: bool
+
+
+async def serve(
+    name: str,
+    count: int,
+    url: str,
+    seed: int,
+    keys_out: str | None,
+    *,
+    pushing: Pushing | None = None,
+) -> None:
     """Listen, hand out the keys, and serve until interrupted or terminated."""
     endpoint = parse_url(url)
     # Fresh keys, because invocation counters begin anew: no key may see the same one twice.
     fleet = Fleet(template(name), count, seed, secret=secrets.token_bytes(_FRESH_OCTETS))
+    pusher = None if pushing is None else _pusher(fleet, pushing)
     async with await listen(fleet, endpoint) as listening:
         if keys_out is not None:
             _write_keys(listening, keys_out)
         first, last = listening.endpoint(0), listening.endpoint(count - 1)
         ports = "" if first.port == last.port else f" to {last.port}"
         typer.echo(f"{count} x {name} at {first}{ports}", err=keys_out == "-")
+        task = None if pusher is None else asyncio.create_task(pusher.run())
         await _until_told()
+        if task is not None:
+            task.cancel()
+
+
+def _pusher(fleet: Fleet, pushing: Pushing) -> Pusher:
+    failing = False
+
+    def tell(error: LineError) -> None:
+        nonlocal failing
+        if not failing:  # once, or a neighbourhood without a listener fills the screen
+            typer.echo(f"ferraris: {error}", err=True)
+            failing = True
+
+    endpoint = parse_url(pushing.url, schemes=SCHEMES)
+    return Pusher(
+        fleet,
+        endpoint,
+        every_s=pushing.every_s,
+        ciphered=pushing.ciphered,
+        on_failure=tell,
+    )
 
 
 def _write_keys(listening: Listening, keys_out: str) -> None:

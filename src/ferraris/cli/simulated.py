@@ -68,6 +68,12 @@ def run(
     keys_out: Annotated[
         str | None, typer.Option(metavar="FILE", help="One JSON line a meter; holds secrets.")
     ] = None,
+    push: Annotated[
+        str | None,
+        typer.Option(metavar="URL", help="Push to udp://, tcp://, udp+hdlc://, tcp+hdlc://…"),
+    ] = None,
+    push_every: Annotated[float, typer.Option(metavar="SECONDS", help="Time between pushes.")] = 15,
+    push_plain: Annotated[bool, typer.Option("--push-plain", help="Without protection.")] = False,
 ) -> None:
     """Run simulated meters until interrupted.
 
@@ -76,10 +82,11 @@ def run(
     password of each. The keys are new at every start.
     """
     from ferraris.cli.loop import run_to_end
-    from ferraris.cli.meter_station import serve
+    from ferraris.cli.meter_station import Pushing, serve
 
     _check_count(count, "--count")
-    run_to_end(serve(template, count, listen, seed, keys_out))
+    pushing = None if push is None else Pushing(push, push_every, not push_plain)
+    run_to_end(serve(template, count, listen, seed, keys_out, pushing=pushing))
 
 
 def _check_count(count: int, option: str) -> None:

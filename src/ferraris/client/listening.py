@@ -12,6 +12,7 @@ import asyncio
 import logging
 from collections import OrderedDict, deque
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from dataclasses import replace
 from datetime import tzinfo
 from types import TracebackType
 from typing import Never
@@ -24,7 +25,7 @@ from ferraris.client.pushed import PushedList
 from ferraris.core.errors import DecodeError, Error, LineError, UsageError
 from ferraris.core.layer import Closed, Deliver, Failed, Layer, Notice, Progress, To
 from ferraris.core.stack import Plain, over
-from ferraris.line.intake import DatagramIntake, Intake, StreamIntake
+from ferraris.line.intake import DatagramIntake, Intake, PortIntake, StreamIntake
 from ferraris.line.url import Endpoint, parse_url
 from ferraris.transport import wrapper
 from ferraris.transport.addresses import Addresses
@@ -33,7 +34,8 @@ from ferraris.transport.wrapper import WrapperServer
 __all__ = ["Listening", "PushStation", "listen"]
 
 _LOG = logging.getLogger("ferraris.listen")
-_SCHEMES = ("udp", "tcp", "tls", "tcp+hdlc", "tls+hdlc", "udp+hdlc")
+_SCHEMES = ("udp", "tcp", "tls", "tcp+hdlc", "tls+hdlc", "udp+hdlc", "serial")
+_FRAMED = ("tcp+hdlc", "tls+hdlc", "udp+hdlc", "serial")
 _MOST_WAITING = 4096
 _MOST_LINKS = 1024
 
@@ -62,7 +64,8 @@ def listen(
 
     Args:
         url: `udp://[::]:4059`, `tcp://0.0.0.0:4059`, `tls://…?cert=FILE&key=FILE`, or with HDLC
-            instead of the wrapper `tcp+hdlc://…`.
+            instead of the wrapper `tcp+hdlc://…`; `serial:///dev/ttyUSB0?baud=2400&parity=E` for
+            the customer port of a meter.
         keys: of the senders: one `PushKeys` for all, a mapping from system titles (octets or hex)
             to `PushKeys` or a tuple of encryption and authentication key, or a function from a
             system title to `PushKeys` or None.
@@ -116,6 +119,7 @@ class Listening:
         self._most_waiting = most_waiting
         self._waiting: deque[Push] = deque()
         self._intake: Intake | None = None
+        self._lost: LineError | None = None
         self._paused = False
         self._someone: asyncio.Future[None] | None = None
         self._links: OrderedDict[str, Layer[Never, Item, bytes]] = OrderedDict()
@@ -136,7 +140,7 @@ class Listening:
     @property
     def url(self) -> str:
         """Where it listens, with the port that it got."""
-        return str(Endpoint(self._endpoint.scheme, self._endpoint.host, self.port))
+        return str(replace(self._endpoint, port=self.port))
 
     # -- asynchronous -----------------------------------------------------------------------
 
@@ -146,8 +150,10 @@ class Listening:
             self._intake = await self._started()
 
     async def next(self) -> Push:
-        """The next push, as soon as there is one."""
+        """The next push, as soon as there is one; `LineError` when closed or a port is gone."""
         while not self._waiting:
+            if self._lost is not None:
+                raise self._lost
             if self._intake is None:
                 raise LineError("the listening is closed", where="listen")
             self._someone = asyncio.get_running_loop().create_future()
@@ -242,22 +248,31 @@ class Listening:
         endpoint = self._endpoint
         if endpoint.line == "udp":
             datagrams = DatagramIntake(endpoint.scheme, self._datagram)
-            await datagrams.start(endpoint.host, endpoint.port)
+            await datagrams.start(endpoint)
             return datagrams
+        if endpoint.line == "serial":
+            port = PortIntake(self._station, self._hand)
+            await port.start(endpoint)
+            return port
         streams = StreamIntake(endpoint.scheme, self._station, self._hand)
-        await streams.start(endpoint.host, endpoint.port)
+        await streams.start(endpoint)
         return streams
 
     def _station(self, peer: str) -> Layer[Never, Item, bytes]:
-        station = PushStation(self._receiver, peer, confirm=self._confirm)
+        station = PushStation(
+            self._receiver,
+            peer,
+            confirm=self._confirm,
+            tell_loss=self._endpoint.line == "serial",
+        )
         if self._link == "mbus":
             return over(station, MBusPushLink())
-        if self._endpoint.scheme.endswith("+hdlc"):
+        if self._endpoint.scheme in _FRAMED:
             return over(station, HdlcPushLink())
         return over(station, WrapperServer(stream=True))
 
     def _datagram(self, octets: bytes, peer: str) -> bytes | None:
-        if self._link or self._endpoint.scheme.endswith("+hdlc"):
+        if self._link or self._endpoint.scheme in _FRAMED:
             self._octets_of(peer, octets)
             return None
         answer = None
@@ -293,6 +308,9 @@ class Listening:
         if isinstance(item, PushFailed):
             self.failures += 1
             self._on_error(item)
+            if isinstance(item.error, LineError):  # the only line that there was
+                self._lost = item.error
+                self._wake()
             return
         self._waiting.append(item)
         if not self._paused and len(self._waiting) >= self._most_waiting:
@@ -308,13 +326,19 @@ class Listening:
 
 
 class PushStation(Plain[Never, Item, Unit]):
-    """The top of the stack of one line: APDUs with addresses below, pushes above."""
+    """The top of the stack of one line: APDUs with addresses below, pushes above.
 
-    def __init__(self, receiver: PushReceiver, peer: str, *, confirm: bool = True) -> None:
+    `tell_loss`: the end of the line is a failure, as of a serial port.
+    """
+
+    def __init__(
+        self, receiver: PushReceiver, peer: str, *, confirm: bool = True, tell_loss: bool = False
+    ) -> None:
         super().__init__()
         self._receiver = receiver
         self._peer = peer
         self._confirm = confirm
+        self._tell_loss = tell_loss
         self._partial = False
 
     def receive(self, unit: Unit, now: float) -> None:
@@ -341,7 +365,7 @@ class PushStation(Plain[Never, Item, Unit]):
         super().notice(what, now)
 
     def _close(self, error: Error | None) -> None:
-        if error is not None and not isinstance(error, LineError):
+        if error is not None and (self._tell_loss or not isinstance(error, LineError)):
             self._fail(error)
         elif self._partial:
             self._fail(DecodeError("the line closed in the middle of a push", where="listen"))

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, tzinfo
 from functools import cached_property
 from typing import Any, NamedTuple
 
+from ferraris.client.push_shapes import ShapedBody
 from ferraris.client.pushed import PushedList, PushedValue, pushed_values
 from ferraris.core.errors import Error
 from ferraris.data import axdr
@@ -22,12 +23,31 @@ __all__ = ["NO_PROTECTION", "Protection", "Push", "PushFailed"]
 _DATA_NOTIFICATION = "data-notification"
 _EVENT_NOTIFICATION = "event-notification"
 _CLOCK_OCTETS = 12
-_IDENTITIES = (
-    bytes((0, 0, 42, 0, 0, 255)),
-    bytes((0, 0, 96, 1, 0, 255)),
-    bytes((1, 1, 0, 0, 5, 255)),
-)
+_IDENTITIES: dict[bytes, int] = {
+    bytes((0, 0, 42, 0, 0, 255)): 0,
+    bytes((0, 0, 96, 1, 0, 255)): 1,
+    bytes((1, 1, 0, 0, 5, 255)): 2,
+}
 """Where a list names its device: logical device name, device number, number of Nordic lists."""
+
+
+class _Origins(dict[tuple[int, int], str]):
+    """Where a reading came from, in words: the service, class and attribute where known."""
+
+    def __init__(self, service: str) -> None:
+        super().__init__()
+        self._service = service
+
+    def __missing__(self, key: tuple[int, int]) -> str:
+        class_id, attribute = key
+        words = f"{self._service} {class_id}/{attribute}" if class_id else self._service
+        if len(self) < _MOST_ORIGINS:
+            self[key] = words
+        return words
+
+
+_MOST_ORIGINS = 1024
+_ORIGINS = {name: _Origins(name) for name in (_DATA_NOTIFICATION, _EVENT_NOTIFICATION)}
 
 
 class Protection(NamedTuple):
@@ -76,7 +96,7 @@ class Push:
         system_title: bytes,
         *,
         apdu: DataNotification | EventNotification,
-        data: Data,
+        body: Data | ShapedBody,
         protection: Protection,
         raw: bytes,
         known: PushedList | None = None,
@@ -88,8 +108,7 @@ class Push:
         self.apdu = apdu
         self.protection = protection
         self.raw = raw
-        self.data = data
-        """The body, decoded."""
+        self._body = body
         self._known = known
         self._zone = zone
 
@@ -100,9 +119,16 @@ class Push:
         return _DATA_NOTIFICATION if of_data else _EVENT_NOTIFICATION
 
     @cached_property
+    def data(self) -> Data:
+        """The body, decoded."""
+        return body_of(self.apdu) if isinstance(self._body, ShapedBody) else self._body
+
+    @cached_property
     def values(self) -> list[PushedValue]:
         """The named values of the body, scaled; an event-notification has one."""
-        apdu = self.apdu
+        apdu, body = self.apdu, self._body
+        if isinstance(body, ShapedBody):
+            return body.values()
         if isinstance(apdu, DataNotification):
             return pushed_values(self.data, self._known)
         name = Obis(apdu.attribute.logical_name)
@@ -114,11 +140,13 @@ class Push:
     @cached_property
     def device(self) -> str:
         """How the meter calls itself in the list; else its system title, else where it is."""
-        for identity in _IDENTITIES:
-            for each in self.values:
-                if each.name == identity and isinstance(each.value, str):
-                    return each.value
-        return self.system_title.hex() or self.peer
+        ranks = _IDENTITIES
+        found = [
+            (ranks[each[0]], each[1])
+            for each in self.values
+            if each[0] in ranks and isinstance(each[1], str)
+        ]
+        return min(found)[1] if found else self.system_title.hex() or self.peer
 
     @cached_property
     def stamp(self) -> DateTime | None:
@@ -139,27 +167,26 @@ class Push:
 
     @cached_property
     def _moment(self) -> tuple[datetime | None, Quality]:
-        found = None if self.stamp is None else instant(bytes(self.stamp), self._zone)
+        stamp = self.stamp
+        found = None if stamp is None else instant(stamp, self._zone)
         if found is None:
             return None, Quality.GOOD
-        return datetime.fromtimestamp(found[0], UTC), Quality(found[1])
+        seconds, marks = found
+        return datetime.fromtimestamp(seconds, UTC), Quality(marks) if marks else Quality.GOOD
 
     @cached_property
     def readings(self) -> list[Reading]:
         """The named values, exact, of this device at this time."""
         time, quality = self._moment
-        device, service = self.device, self.service
+        device = self.device
+        origins = _ORIGINS[self.service]
+        make = tuple.__new__  # the fields are all there: no need to name them seventeen times
         return [
-            Reading(
-                device,
-                each.name,
-                each.value,
-                each.unit,
-                time,
-                quality,
-                f"{service} {each.class_id}/{each.attribute}" if each.class_id else service,
+            make(
+                Reading,
+                (device, name, value, unit, time, quality, origins[class_id, attribute]),
             )
-            for each in self.values
+            for name, value, unit, class_id, attribute in self.values
         ]
 
     def __repr__(self) -> str:

@@ -9,13 +9,15 @@ from __future__ import annotations
 from collections import OrderedDict, deque
 from collections.abc import Callable, Hashable
 from datetime import tzinfo
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from ferraris.client.push import NO_PROTECTION, Protection, Push, PushFailed, body_of
 from ferraris.client.push_blocks import PushBlocks
 from ferraris.client.push_keys import PushKeys, Senders, anonymous_title, lookup, unknown_sender
+from ferraris.client.push_shapes import ShapedBody, Shapes
 from ferraris.client.pushed import PushedList
 from ferraris.core.errors import DecodeError, Error, IncompatibleError, SecurityError, SequenceError
+from ferraris.data.kinds import Data
 from ferraris.messaging.dlms.apdu import decode, tag_name
 from ferraris.messaging.dlms.general import (
     GeneralBlockTransfer,
@@ -52,7 +54,6 @@ handed on: whoever keeps it across restarts refuses replays across restarts."""
 _WHERE = "push"
 _TAG_OCTETS = 12
 _HEADER_OCTETS = 5
-_CONFIRMED = 1 << 30  # service class of a long invoke identifier, bit 30: confirmed [facts-g]
 _GLOBAL_TAGS = frozenset(GLOBAL.values())
 _REMEMBERED = 64
 _MOST_UNPROVEN = 4096
@@ -85,6 +86,7 @@ class PushReceiver:
         self._zone = zone
         self._on_floor = on_floor
         self._blocks = PushBlocks()
+        self._shapes = Shapes()
         self._proven: dict[bytes, _Sender] = {}
         self._unproven: OrderedDict[bytes, _Sender] = OrderedDict()
 
@@ -103,9 +105,7 @@ class PushReceiver:
     def confirmation(self, push: Push) -> bytes | None:
         """The receipt that the sender asked for, protected where its keys have counters for it."""
         apdu = push.apdu
-        if not isinstance(apdu, DataNotification):
-            return None
-        if not apdu.long_invoke_id_and_priority & _CONFIRMED:
+        if not isinstance(apdu, DataNotification) or not apdu.wants_receipt:
             return None
         octets = DataNotificationConfirm(apdu.long_invoke_id_and_priority).to_octets()
         sender = self._proven.get(push.system_title)
@@ -149,7 +149,7 @@ class PushReceiver:
         if tag in (ApduTag.DATA_NOTIFICATION, ApduTag.EVENT_NOTIFICATION_REQUEST):
             if not self._plain:
                 raise SecurityError("an unprotected push: the policy asks for more", where=_WHERE)
-            return self._push(unit, *_notification(octets), NO_PROTECTION)
+            return self._push(unit, self._notification(octets, b"", unit.peer), NO_PROTECTION)
         if tag == ApduTag.GENERAL_GLO_CIPHERING:
             glo = decode_general_glo(octets)
             return self._open(unit, glo.system_title, glo.content)
@@ -179,10 +179,9 @@ class PushReceiver:
         if control & AUTHENTICATION and sender.keys.authentication_key is not None:
             opened = sender.opener.open(content)
             self._spend(sender, control)
-            apdu, data = _notification(opened.plain)
+            found = self._notification(opened.plain, sender.title, sender.title)
             encrypted = bool(control & ENCRYPTION)
-            protection = Protection(control, opened.counter, True, encrypted)
-            return self._push(unit, apdu, data, protection)
+            return self._push(unit, found, Protection(control, opened.counter, True, encrypted))
         return self._open_unproven(unit, sender, content)
 
     def _open_unproven(self, unit: _Unit, sender: _Sender, content: bytes) -> Push:
@@ -194,7 +193,7 @@ class PushReceiver:
             content = bytes((control & ~AUTHENTICATION,)) + content[1:-_TAG_OCTETS]
         opened = sender.opener.open(content)
         try:
-            apdu, data = _notification(opened.plain)
+            found = self._notification(opened.plain, sender.title, sender.title)
         except Error:
             message = "what comes out of the encryption is no push: wrong key, or damaged"
             raise SecurityError(message, where=_WHERE) from None
@@ -204,22 +203,40 @@ class PushReceiver:
         sender.recent.append(opened.counter)
         self._remember(sender)
         encrypted = bool(control & ENCRYPTION)
-        return self._push(unit, apdu, data, Protection(control, opened.counter, False, encrypted))
+        return self._push(unit, found, Protection(control, opened.counter, False, encrypted))
 
-    def _push(
-        self, unit: _Unit, apdu: DataNotification | EventNotification, data: Any, how: Protection
-    ) -> Push:
+    def _push(self, unit: _Unit, found: _Notified, how: Protection) -> Push:
+        apdu, body, known = found
         return Push(
             unit.peer,
             unit.addresses,
             unit.title,
             apdu=apdu,
-            data=data,
+            body=body,
             protection=how,
             raw=unit.octets,
-            known=None if self._lists is None else self._lists(unit.title),
+            known=known,
             zone=self._zone,
         )
+
+    def _notification(self, octets: bytes, title: bytes, sender: bytes | str) -> _Notified:
+        """A notification and all of its body; `DecodeError`, `SequenceError` for others."""
+        known = None if self._lists is None else self._lists(title)
+        tag = octets[:1]
+        if tag == b"\x0f":
+            notification = decode_data_notification(octets)
+            body = notification.body
+            shaped = self._shapes.find(sender, body, known)
+            if shaped is not None:
+                return _Notified(notification, shaped, known)
+            data = body_of(notification)
+            self._shapes.learn(sender, body, known)
+            return _Notified(notification, data, known)
+        if tag == b"\xc2":
+            event = decode_event_notification(octets)
+            return _Notified(event, body_of(event), known)
+        decode(octets)
+        raise SequenceError(f"{tag_name(octets[0])} is no push", where=_WHERE)
 
     # -- senders ----------------------------------------------------------------------------
 
@@ -287,17 +304,5 @@ class _Unit:
 
 class _Notified(NamedTuple):
     apdu: DataNotification | EventNotification
-    data: Any
-
-
-def _notification(octets: bytes) -> _Notified:
-    """Decode a notification and all of its body; `DecodeError`, `SequenceError` for others."""
-    tag = octets[:1]
-    if tag == b"\x0f":
-        notification = decode_data_notification(octets)
-        return _Notified(notification, body_of(notification))
-    if tag == b"\xc2":
-        event = decode_event_notification(octets)
-        return _Notified(event, body_of(event))
-    decode(octets)
-    raise SequenceError(f"{tag_name(octets[0])} is no push", where=_WHERE)
+    body: Data | ShapedBody
+    known: PushedList | None

@@ -24,7 +24,15 @@ from ferraris.data.kinds import Data
 from ferraris.data.obis import Obis
 from ferraris.data.units import Unit, scale, unit
 
-__all__ = ["PushedList", "PushedObject", "PushedValue", "captured", "pushed_values"]
+__all__ = [
+    "PushedList",
+    "PushedObject",
+    "PushedValue",
+    "Recipe",
+    "captured",
+    "pushed_values",
+    "recipes",
+]
 
 _ARRAY, _STRUCTURE, _OCTET_STRING, _VISIBLE_STRING = 1, 2, 9, 10
 _INTEGER, _ENUM = 15, 22
@@ -32,6 +40,7 @@ _NUMBERS = frozenset((5, 6, 15, 16, 17, 18, 20, 21, 23, 24))
 _LIST_IDENTIFIER = Obis.of(1, 1, 0, 2, 129)
 _CLOCK = Obis.of(0, 0, 1, 0, 0)
 _PUSH_SETUP = 40
+_REGISTERS, _SCALER_UNIT_ATTRIBUTE = frozenset((3, 4)), 3  # [bluebook-quoted]
 _CLOCK_OCTETS = 12
 
 
@@ -46,6 +55,30 @@ class PushedValue(NamedTuple):
     unit: Unit | None
     class_id: int = 0
     attribute: int = 2
+
+
+class Recipe(NamedTuple):
+    """A value before it is made: the data that holds it, and what to make of it.
+
+    `scaler` None leaves it as it is, octet-strings as texts and clocks.
+    """
+
+    name: Obis
+    held: Data
+    scaler: int | None = None
+    unit: Unit | None = None
+    class_id: int = 0
+    attribute: int = 2
+
+    def value(self) -> Any:
+        """The exact value."""
+        if self.attribute == 1 and self.class_id and _is_name(self.held):
+            return str(Obis(self.held[1]))
+        return _text(self.held) if self.scaler is None else _scaled(self.held, self.scaler)
+
+    def made(self) -> PushedValue:
+        """Name, value and unit."""
+        return PushedValue(self.name, self.value(), self.unit, self.class_id, self.attribute)
 
 
 class PushedObject(NamedTuple):
@@ -73,11 +106,17 @@ class PushedList(NamedTuple):
 
 @lru_cache(maxsize=256)
 def _by_name(known: PushedList) -> Mapping[bytes, PushedObject]:
-    return {each.name: each for each in known.objects if each.attribute > 1}
+    values = (each for each in known.objects if each.attribute > 1 and not _is_scaler(each))
+    return {each.name: each for each in values}
 
 
 def pushed_values(data: Data, known: PushedList | None = None) -> list[PushedValue]:
     """The named values of a push, in their order; an empty list when nothing is named."""
+    return [each.made() for each in recipes(data, known)]
+
+
+def recipes(data: Data, known: PushedList | None = None) -> list[Recipe]:
+    """What stands where in a push: depends on names, scalers, kinds and texts, not on numbers."""
     tag, elements = data
     if tag not in (_ARRAY, _STRUCTURE) or not isinstance(elements, list):
         return []
@@ -96,7 +135,7 @@ def pushed_values(data: Data, known: PushedList | None = None) -> list[PushedVal
 # -- a push object list, sent along or known ------------------------------------------------------
 
 
-def _object_list(elements: Sequence[Data], known: PushedList | None) -> list[PushedValue] | None:
+def _object_list(elements: Sequence[Data], known: PushedList | None) -> list[Recipe] | None:
     """Values named by the push object list that comes first; None when there is none."""
     if len(elements) < 2 or elements[0][0] != _ARRAY or len(elements[0][1]) != len(elements):
         return None
@@ -121,7 +160,7 @@ def captured(data: Data) -> PushedObject | None:
     return PushedObject(Obis(fields[1][1]), class_id, attribute)
 
 
-def _by_known_list(elements: Sequence[Data], known: PushedList) -> list[PushedValue]:
+def _by_known_list(elements: Sequence[Data], known: PushedList) -> list[Recipe]:
     """Values alone, one for each element of the list that is known; the list itself may lack."""
     objects = known.objects
     if len(objects) == len(elements) + 1 and objects[0].class_id == _PUSH_SETUP:
@@ -129,24 +168,38 @@ def _by_known_list(elements: Sequence[Data], known: PushedList) -> list[PushedVa
     return _paired(objects, elements) if len(objects) == len(elements) else []
 
 
-def _paired(objects: Sequence[PushedObject], elements: Sequence[Data]) -> list[PushedValue]:
+def _paired(objects: Sequence[PushedObject], elements: Sequence[Data]) -> list[Recipe]:
+    """One value for each element; the scalers of registers among them go with their values."""
+    scalers = {
+        each.name: scaler_unit
+        for each, held in zip(objects, elements, strict=True)
+        if _is_scaler(each) and (scaler_unit := _scaler_unit(held)) is not None
+    }
     found = []
     for each, held in zip(objects, elements, strict=True):
-        value = _scaled(held, each.scaler) if each.unit is not None else _text(held)
-        if each.attribute == 1 and _is_name(held):
-            value = str(Obis(held[1]))
-        found.append(PushedValue(each.name, value, each.unit, each.class_id, each.attribute))
+        if _is_scaler(each) and each.name in scalers:
+            continue
+        scaler, of_unit = each.scaler, each.unit
+        if each.name in scalers and each.attribute == 2:
+            scaler, code = scalers[each.name]
+            of_unit = unit(code)
+        applied = None if of_unit is None else scaler
+        found.append(Recipe(each.name, held, applied, of_unit, each.class_id, each.attribute))
     return found
 
 
-def _with_units(found: list[PushedValue], known: PushedList) -> list[PushedValue]:
+def _is_scaler(each: PushedObject) -> bool:
+    return each.class_id in _REGISTERS and each.attribute == _SCALER_UNIT_ATTRIBUTE
+
+
+def _with_units(found: list[Recipe], known: PushedList) -> list[Recipe]:
     """Scaler and unit of the known list for numbers that came without."""
     names = known.by_name()
     done = []
     for each in found:
         of_name = names.get(each.name) if each.unit is None and each.attribute > 1 else None
-        if of_name is not None and of_name.unit is not None and type(each.value) is int:
-            each = each._replace(value=scale(each.value, of_name.scaler), unit=of_name.unit)
+        if of_name is not None and of_name.unit is not None and each.held[0] in _NUMBERS:
+            each = each._replace(scaler=of_name.scaler, unit=of_name.unit)
         done.append(each)
     return done
 
@@ -166,7 +219,7 @@ def _list_maker(elements: Sequence[Data]) -> Maker | None:
     return POWER_ALONE if only_power else None
 
 
-def _named(elements: Sequence[Data], maker: Maker | None) -> Iterator[PushedValue]:
+def _named(elements: Sequence[Data], maker: Maker | None) -> Iterator[Recipe]:
     position = 0
     while position < len(elements):
         tag, value = elements[position]
@@ -184,29 +237,29 @@ def _named(elements: Sequence[Data], maker: Maker | None) -> Iterator[PushedValu
         scaler_unit = _scaler_unit(elements[position]) if position < len(elements) else None
         if scaler_unit is not None:
             position += 1
-            yield PushedValue(name, _scaled(held, scaler_unit[0]), unit(scaler_unit[1]))
+            yield Recipe(name, held, scaler_unit[0], unit(scaler_unit[1]))
         else:
             yield _unscaled(name, held, maker)
 
 
-def _by_position(elements: Sequence[Data], maker: Maker) -> Iterator[PushedValue]:
+def _by_position(elements: Sequence[Data], maker: Maker) -> Iterator[Recipe]:
     for place, held in zip(maker.orders.get(len(elements), ()), elements, strict=False):
         if place == "clock":
-            yield PushedValue(_CLOCK, _text(held), None)
+            yield Recipe(_CLOCK, held)
         elif place == "list":
-            yield PushedValue(_LIST_IDENTIFIER, _text(held), None)
+            yield Recipe(_LIST_IDENTIFIER, held)
         elif place.startswith("96."):
-            yield PushedValue(Obis.parse(f"0-0:{place}*255"), _text(held), None)
+            yield Recipe(Obis.parse(f"0-0:{place}*255"), held)
         else:
             yield _unscaled(Obis.parse(place), held, maker)
 
 
-def _unscaled(name: Obis, held: Data, maker: Maker | None) -> PushedValue:
+def _unscaled(name: Obis, held: Data, maker: Maker | None) -> Recipe:
     quantity = QUANTITIES.get((name.c, name.d)) if name.a == 1 and held[0] in _NUMBERS else None
     if maker is None or quantity is None:
-        return PushedValue(name, _text(held), None)
+        return Recipe(name, held)
     scaler = maker.scalers.get(quantity.kind, 0)
-    return PushedValue(name, _scaled(held, scaler), unit(quantity.unit))
+    return Recipe(name, held, scaler, unit(quantity.unit))
 
 
 def _is_name(data: Data) -> bool:

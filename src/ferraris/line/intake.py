@@ -9,24 +9,21 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-import ssl
-import struct
-import sys
 from collections.abc import Callable
 from typing import Any, Protocol
 
 from ferraris.core.errors import LineError
 from ferraris.core.layer import Deliver, Layer
-from ferraris.line.asynchronous import AsyncStation
+from ferraris.line import tcp, tls, udp
+from ferraris.line.asynchronous import AsyncDriver, AsyncStation
+from ferraris.line.dialing import dial
+from ferraris.line.url import Endpoint
 
-__all__ = ["DatagramIntake", "Intake", "StreamIntake", "place"]
+__all__ = ["DatagramIntake", "Intake", "PortIntake", "StreamIntake", "place"]
 
 _RECEIVE_BUFFER_OCTETS = 4 << 20  # asked for; the system gives what it allows
 _DATAGRAMS_A_TURN = 256
 _LARGEST_DATAGRAM = 65535
-# Linux tells with each datagram how many it had dropped by then: SO_RXQ_OVFL of its socket(7).
-_DROPS = 40 if sys.platform == "linux" else None
-_ANCILLARY_OCTETS = 64
 
 
 class Intake(Protocol):
@@ -112,15 +109,11 @@ class StreamIntake:
         self._most = most
         self._server: asyncio.Server | None = None
 
-    async def start(self, host: str, port: int, context: ssl.SSLContext | None = None) -> None:
-        """Listen; `LineError` when the address cannot be had."""
+    async def start(self, endpoint: Endpoint) -> None:
+        """Listen; `LineError` when the address cannot be had, `UsageError` without certificate."""
         loop = asyncio.get_running_loop()
-        try:
-            self._server = await loop.create_server(
-                lambda: _Station(self, loop), host, port, ssl=context, backlog=1024
-            )
-        except OSError as cause:
-            raise _not_listening(self.scheme, host, port, cause) from None
+        context = tls.server_context(endpoint) if endpoint.line == "tls" else None
+        self._server = await tcp.open_server(endpoint, lambda: _Station(self, loop), context)
 
     @property
     def is_full(self) -> bool:
@@ -163,10 +156,10 @@ class DatagramIntake:
         self._socket: socket.socket | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._paused = False
-        self._drops = 0
 
-    async def start(self, host: str, port: int) -> None:
+    async def start(self, endpoint: Endpoint) -> None:
         """Bind; `LineError` when the address cannot be had."""
+        host, port = endpoint.host, endpoint.port
         loop = asyncio.get_running_loop()
         try:
             found = await loop.getaddrinfo(host, port, type=socket.SOCK_DGRAM)
@@ -179,7 +172,8 @@ class DatagramIntake:
                 bound.close()
                 raise
         except OSError as cause:
-            raise _not_listening(self._scheme, host, port, cause) from None
+            reason = cause.strerror or str(cause)
+            raise LineError(f"cannot listen on {endpoint}: {reason}", where="udp") from None
         self._socket, self._loop = bound, loop
         self._watch(bound, loop)
 
@@ -191,7 +185,7 @@ class DatagramIntake:
 
     @property
     def drops(self) -> int | None:
-        return self._drops if _DROPS is not None else None
+        return None if self._socket is None else udp.kernel_drops(self._socket)
 
     def pause(self) -> None:
         if not self._paused and self._socket is not None and self._loop is not None:
@@ -226,20 +220,11 @@ class DatagramIntake:
             if bound is None or self._paused:
                 return
             try:
-                if _DROPS is None:  # Windows has no recvmsg, and nobody else has more to tell
-                    octets, address = bound.recvfrom(_LARGEST_DATAGRAM)
-                    ancillary: list[tuple[int, int, bytes]] = []
-                else:
-                    octets, ancillary, _, address = bound.recvmsg(
-                        _LARGEST_DATAGRAM, _ANCILLARY_OCTETS
-                    )
+                octets, address = bound.recvfrom(_LARGEST_DATAGRAM)
             except BlockingIOError:
                 return
             except OSError:  # an answer of ours that nobody wanted comes back as an error
                 continue
-            for _, kind, content in ancillary:
-                if kind == _DROPS:
-                    (self._drops,) = struct.unpack("=I", content[:4])
             answer = self._on_datagram(octets, place(self._scheme, address))
             if answer is not None and self._socket is not None:
                 with contextlib.suppress(OSError):  # a confirmation that cannot leave is lost
@@ -249,13 +234,46 @@ class DatagramIntake:
 def _prepare(bound: socket.socket) -> None:
     bound.setblocking(False)
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER_OCTETS)
-    if _DROPS is not None:
-        bound.setsockopt(socket.SOL_SOCKET, _DROPS, 1)
     if bound.family == socket.AF_INET6:
         with contextlib.suppress(OSError):
             bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
 
 
-def _not_listening(scheme: str, host: str, port: int, cause: OSError) -> LineError:
-    reason = cause.strerror or str(cause)
-    return LineError(f"cannot listen on {scheme}://{host}:{port}: {reason}", where=scheme)
+class PortIntake:
+    """A serial port on which somebody speaks by itself; what its stack delivers goes to `on_unit`.
+
+    A port is slow enough never to be paused.
+    """
+
+    def __init__(
+        self,
+        make_layer: Callable[[str], Layer[Any, Any, bytes]],
+        on_unit: Callable[[Any], None],
+    ) -> None:
+        self._make_layer = make_layer
+        self._on_unit = on_unit
+        self._driver: AsyncDriver[Any, Any] | None = None
+
+    async def start(self, endpoint: Endpoint) -> None:
+        """Open the port; `LineError` when it cannot be had."""
+        layer = self._make_layer(str(endpoint))
+        self._driver = await dial(endpoint, layer, is_push=lambda _: True, on_push=self._on_unit)
+        await self._driver.open()
+
+    @property
+    def port(self) -> int:
+        return 0
+
+    @property
+    def drops(self) -> int | None:
+        return None
+
+    def pause(self) -> None:
+        """Nothing: what waits is bounded by the speed of the line."""
+
+    def resume(self) -> None:
+        """Nothing."""
+
+    def close(self) -> None:
+        if self._driver is not None:
+            self._driver.abort()

@@ -25,7 +25,7 @@ from ferraris.line.blocking import BlockingDriver
 from ferraris.line.pump import Pump, show_address
 from ferraris.line.url import Endpoint
 
-__all__ = ["DatagramListener", "connect", "connect_blocking", "listen"]
+__all__ = ["DatagramListener", "connect", "connect_blocking", "kernel_drops", "listen"]
 
 In = TypeVar("In")
 Out = TypeVar("Out")
@@ -164,7 +164,7 @@ class DatagramListener(asyncio.DatagramProtocol):
     @property
     def dropped(self) -> int | None:
         """Datagrams that the kernel dropped before we could take them; None where none tells."""
-        return None if self._closed else _kernel_drops(self._socket)
+        return None if self._closed else kernel_drops(self._socket)
 
     async def start(self) -> None:
         """Begin to take datagrams, by batches where the loop can watch sockets."""
@@ -348,7 +348,7 @@ def _enlarge(server: socket.socket) -> None:
         wanted //= 2
 
 
-def _kernel_drops(server: socket.socket) -> int | None:
+def kernel_drops(server: socket.socket) -> int | None:
     """The kernel's count of datagrams dropped at this socket, exact and at no cost for each."""
     if sys.platform != "linux":
         return None

@@ -226,6 +226,10 @@ def decode_general_block_transfer(
 
 
 def _title_and_content(octets: bytes, where: str, limits: Limits) -> tuple[bytes, bytes]:
+    size = len(octets) - 13  # of the usual content: behind eight octets of title, 128 and more
+    usual = octets[1:2] == b"\x08" and octets[10:11] == b"\x82" and size > 0
+    if usual and int.from_bytes(octets[11:13], "big") == size:
+        return octets[2:10], octets[13:]
     reader = ApduReader(octets, where, limits, 1)
     title = reader.octet_string()
     content = reader.octet_string()

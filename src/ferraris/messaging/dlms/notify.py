@@ -24,6 +24,8 @@ LONG_INVOKE_ID = (1 << 24) - 1
 
 _OCTET_STRING_TAG = 0x09
 _DATE_TIME_LENGTH = 12
+_FULL_DATE_TIME = bytes((_DATE_TIME_LENGTH,))
+_BODY_AT = 1 + 4 + 1 + _DATE_TIME_LENGTH
 
 
 @dataclass(slots=True)
@@ -80,6 +82,9 @@ class EventNotification:
 
 def decode_data_notification(octets: bytes, limits: Limits = DEFAULT_LIMITS) -> DataNotification:
     """Decode a data-notification from its tag 0F on."""
+    if octets[5:6] == _FULL_DATE_TIME and len(octets) > _BODY_AT:  # the usual one
+        invoke_id = int.from_bytes(octets[1:5], "big")
+        return DataNotification(invoke_id, octets[6:_BODY_AT], octets[_BODY_AT:])
     reader = ApduReader(octets, "dlms data-notification", limits, 1)
     invoke_id = reader.u32()
     # A date-time has 0 or 12 octets, so `09 0C` can only be a tag that does not belong here; one

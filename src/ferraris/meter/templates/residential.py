@@ -26,6 +26,7 @@ from ferraris.meter.behaviour.identity import (
 )
 from ferraris.meter.behaviour.periodic import BillingProfile, LoadProfile
 from ferraris.meter.behaviour.profile import Column
+from ferraris.meter.behaviour.push_setup import PushList
 from ferraris.meter.behaviour.registers import Demand, Energy, Instantaneous, MaximumDemand
 from ferraris.meter.codes import CONTROL_LOG, FRAUD_LOG, STANDARD_LOG
 from ferraris.meter.consumption import Consumption
@@ -56,6 +57,17 @@ _MAX_PDU = 2048
 _PROFILE_ENTRIES = 60 * 96
 _WATT_HOUR, _VAR_HOUR = 30, 32
 _FIRMWARE = b"FRR-R1.0"
+
+_PUSHED = (
+    (1, "0-0:42.0.0*255", 2),
+    (8, "0-0:1.0.0*255", 2),
+    *(
+        (3, f"1-0:{group}*255", index)
+        for group in ("1.8.0", "2.8.0", "1.7.0", "2.7.0", "32.7.0", "31.7.0")
+        for index in (2, 3)
+    ),
+)
+"""What the meter sends by itself: each register with its scaler and unit."""
 
 _PUBLIC_SERVICES = (
     Conformance.GET
@@ -130,6 +142,7 @@ def _identity() -> Iterator[Placed]:
     yield Placed(DeviceNumber("0-0:96.1.0*255"), _ALL)
     yield Placed(DeviceNumber("0-0:96.1.1*255", "E"), _KNOWN)
     yield Placed(FixedData("1-0:0.2.0*255", octet_string(_FIRMWARE)), _ALL)
+    yield Placed(PushList("0-0:25.9.0*255", _PUSHED), _KNOWN)
     for display in ("0-0:96.13.0*255", "0-0:96.13.1*255"):
         yield Placed(ConsumerMessage(display), _KNOWN, {2: _KNOWN})
 

@@ -1,0 +1,129 @@
+"""`ferraris listen`, with simulated meters that push on loopback."""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from ferraris.transport import wrapper
+
+COMMAND = [sys.executable, "-c", "from ferraris.cli.main import main; main()"]
+
+
+def free_port() -> int:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@contextmanager
+def pushing(url: str, keys: Path, *more: str) -> Iterator[None]:
+    """Two meters that push to `url` ten times a second each."""
+    arguments = ["meter", "run", "residential", "--count", "2", "--listen", "tcp://127.0.0.1:0"]
+    arguments += ["--keys-out", str(keys), "--push", url, "--push-every", "0.1", *more]
+    with subprocess.Popen(
+        [*COMMAND, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline().startswith("2 x residential")
+        try:
+            yield
+        finally:
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(30) == 0
+            process.communicate()
+
+
+def test_pushes_with_keys_from_the_file(ferraris, tmp_path):
+    keys = tmp_path / "keys.jsonl"
+    url = f"udp://127.0.0.1:{free_port()}"
+    with pushing(url, keys):
+        ran = ferraris("listen", url, "--keys", str(keys), "--count", "2", "--json")
+        shown = ferraris("listen", url, "--keys", str(keys), "--count", "1")
+        strange = ferraris("listen", url, "--seconds", "0.5")
+    assert ran.code == 0
+    pushes = ran.json_lines
+    assert len(pushes) == 2
+    for push in pushes:
+        assert push["error"] is None
+        assert push["protection"]["authenticated"]
+        assert push["readings"][2]["obis"] == "1-0:1.8.0*255"
+        assert push["readings"][2]["unit"] == "Wh"
+    assert "2 pushes, 0 failures" in ran.err
+    assert "authenticated+encrypted, 8 values" in shown.out
+    assert strange.code == 0
+    assert "no keys for the sender" in strange.err
+    for line in keys.read_text().splitlines():
+        entry = json.loads(line)
+        for name in ("encryption_key", "authentication_key"):
+            assert entry[name] not in ran.out + ran.err + strange.err
+
+
+def test_plain_pushes_over_hdlc(ferraris, tmp_path):
+    url = f"tcp+hdlc://127.0.0.1:{free_port()}"
+    with pushing(url, tmp_path / "keys.jsonl", "--push-plain"):
+        ran = ferraris("listen", url, "--count", "2")
+    assert ran.code == 0
+    assert len(ran.out.splitlines()) == 2
+    assert "data-notification, none, 8 values" in ran.out
+
+
+def test_interrupted_it_ends_with_a_summary():
+    with subprocess.Popen(
+        [*COMMAND, "listen", "udp://127.0.0.1:0", "--json"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stderr is not None
+        port = int(process.stderr.readline().rpartition(":")[2])
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+            sender.sendto(wrapper.pack(1, 1, b"\x0f\0"), ("127.0.0.1", port))
+        assert process.stdout is not None
+        failure = json.loads(process.stdout.readline())
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=30)
+    assert process.returncode == 0
+    assert failure["error"]["kind"] == "DecodeError"
+    assert err.endswith("0 pushes, 1 failures\n")
+
+
+def test_pushes_that_do_not_come_are_a_failure(ferraris):
+    ran = ferraris("listen", "udp://127.0.0.1:0", "--count", "1", "--seconds", "0.05")
+    assert ran.code == 1
+    assert "0 pushes, 0 failures" in ran.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["http://x"], "needed"),
+        (["udp://127.0.0.1:0", "--count", "0"], "--count"),
+        (["udp://127.0.0.1:0", "--auth-key", "00"], "--key"),
+        (["udp://127.0.0.1:0", "--key", "00"], "16"),
+        (["udp://127.0.0.1:0", "--keys", "/nowhere/keys"], "/nowhere/keys"),
+        (["udp://127.0.0.1:0", "--keys", "BAD"], "line 1"),
+        (["udp://127.0.0.1:0", "--keys", "BAD", "--key", "00"], "together"),
+        (["udp://127.0.0.1:0", "--link", "bus"], "mbus"),
+        (["udp://127.0.0.1:0", "--key", "@KEY", "--system-title", "00"], "8 octets"),
+        (["udp://127.0.0.1:0", "--key", "@KEY", "--protection", "both"], "authentication key"),
+    ],
+)
+def test_what_cannot_be_is_one_line_and_exit_2(ferraris, tmp_path, arguments, words):
+    bad, key = tmp_path / "bad", tmp_path / "key"
+    bad.write_text('{"system_title": 5}\n')
+    key.write_text("00" * 16)
+    given = [each.replace("BAD", str(bad)).replace("@KEY", f"@{key}") for each in arguments]
+    ran = ferraris("listen", *given)
+    assert ran.code == 2
+    assert words in ran.err
+    assert len([line for line in ran.err.splitlines() if "warning" not in line]) == 1

@@ -1,0 +1,146 @@
+"""Meters that push to a listener: every line, ciphered and plain, events too."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from decimal import Decimal
+
+import pytest
+
+import ferraris
+from ferraris.client.listening import Listening
+from ferraris.data.obis import Obis
+from ferraris.line.url import parse_url
+from ferraris.messaging.dlms.names import AttributeDescriptor
+from ferraris.messaging.dlms.notify import EventNotification
+from ferraris.meter.fleet import Fleet
+from ferraris.meter.pushing import SCHEMES, Pusher
+from ferraris.meter.templates import template
+from ferraris.server.device import RequestContext
+from ferraris.server.pushing import data_notification, push_object_list
+
+NOON = 1_795_003_200.0
+PATIENCE_S = 20.0
+SETUP = bytes(Obis.parse("0-0:25.9.0*255"))
+ENERGY = Obis.parse("1-0:1.8.0*255")
+VOLTAGE = Obis.parse("1-0:32.7.0*255")
+
+
+@pytest.fixture
+def fleet() -> Fleet:
+    return Fleet(template("residential"), 3, seed=7)
+
+
+def keys_of(fleet: Fleet) -> dict[bytes, ferraris.PushKeys]:
+    return {
+        meter.system_title: ferraris.PushKeys(
+            meter.keys.encryption_key, meter.keys.authentication_key, protection="both"
+        )
+        for meter in fleet
+    }
+
+
+def run(scenario: Callable[[], Awaitable[None]]) -> None:
+    async def limited() -> None:
+        async with asyncio.timeout(PATIENCE_S):
+            await scenario()
+
+    asyncio.run(limited())
+
+
+def pusher(fleet: Fleet, listening: Listening, **changes: object) -> Pusher:
+    endpoint = parse_url(listening.url, schemes=SCHEMES)
+    return Pusher(fleet, endpoint, utc=lambda: NOON, **changes)  # type: ignore[arg-type] # by name
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize("ciphered", [True, False])
+def test_a_listener_reads_what_meters_push(fleet: Fleet, scheme: str, ciphered: bool):
+    keys = keys_of(fleet) if ciphered else None
+
+    async def scenario() -> None:
+        async with ferraris.listen(f"{scheme}://127.0.0.1:0", keys) as listening:
+            sending = pusher(fleet, listening, ciphered=ciphered)
+            for index in (0, 2):
+                await sending.push(index)
+                push = await listening.next()
+                meter = fleet[index]
+                assert push.device == meter.logical_device_name.decode()
+                assert push.system_title == (meter.system_title if ciphered else b"")
+                assert push.addresses == (1, meter.server_sap)
+                assert push.time is not None
+                assert push.time.timestamp() == NOON
+                values = {reading.name: reading for reading in push.readings}
+                energy, voltage = values[ENERGY], values[VOLTAGE]
+                assert energy.value == meter.total(0, int(NOON))
+                assert (str(energy.unit), str(voltage.unit)) == ("Wh", "V")
+                assert isinstance(voltage.value, Decimal)
+                assert 200 < voltage.value < 260
+            sending.close()
+
+    run(scenario)
+
+
+def test_events_are_pushed_too(fleet: Fleet):
+    attribute = AttributeDescriptor(1, bytes(Obis.parse("0-0:97.98.0*255")), 2)
+
+    async def scenario() -> None:
+        async with ferraris.listen("udp://127.0.0.1:0", keys_of(fleet)) as listening:
+            sending = pusher(fleet, listening)
+            await sending.push_event(0, attribute)
+            push = await listening.next()
+            assert isinstance(push.apdu, EventNotification)
+            (reading,) = push.readings
+            assert (str(reading.name), reading.value) == ("0-0:97.98.0*255", 0)
+            sending.close()
+
+    run(scenario)
+
+
+def test_a_fleet_goes_on_pushing_when_nobody_listened_at_first(fleet: Fleet):
+    failures: list[ferraris.LineError] = []
+
+    async def scenario() -> None:
+        async with ferraris.listen("tcp://127.0.0.1:0") as first:
+            sending = pusher(
+                fleet, first, every_s=0.001, ciphered=False, on_failure=failures.append
+            )
+            port = first.port
+        task = asyncio.create_task(sending.run())
+        while not failures:
+            await asyncio.sleep(0)
+        async with ferraris.listen(f"tcp://127.0.0.1:{port}") as again:
+            devices = {(await again.next()).device for _ in range(6)}
+        task.cancel()
+        assert devices == {meter.logical_device_name.decode() for meter in fleet}
+
+    run(scenario)
+    assert "no way to" in str(failures[0])
+
+
+def test_confirmed_pushes_hear_their_confirmation(fleet: Fleet):
+    async def scenario() -> None:
+        async with ferraris.listen("tcp://127.0.0.1:0") as listening:
+            sending = pusher(fleet, listening, ciphered=False, confirmed=True)
+            await sending.push(0)
+            await listening.next()
+            while not sending.confirmed_by:
+                await asyncio.sleep(0)
+            assert sending.confirmed_by == {0: 1}
+            sending.close()
+
+    run(scenario)
+
+
+def test_what_cannot_be_pushed_is_said(fleet: Fleet):
+    with pytest.raises(ferraris.UsageError, match="push to"):
+        Pusher(fleet, parse_url("serial:///dev/null"))
+    with pytest.raises(ferraris.UsageError, match="seconds"):
+        Pusher(fleet, parse_url("udp://127.0.0.1:1"), every_s=0)
+    context = RequestContext(1, now=NOON)
+    with pytest.raises(ferraris.UsageError, match="no object"):
+        push_object_list(fleet[0], bytes(6), context)
+    missing = push_object_list(fleet[0], SETUP, context)[0]._replace(class_id=99)
+    with pytest.raises(ferraris.UsageError, match="no object"):
+        data_notification(fleet[0], [missing], context)

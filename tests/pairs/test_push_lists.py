@@ -1,0 +1,70 @@
+"""The push object list, asked of a meter, gives names and scalers to what it pushes."""
+
+from __future__ import annotations
+
+import pytest
+from pairing import Pair
+
+from ferraris.client.meter import Meter
+from ferraris.client.push import Push
+from ferraris.client.push_lists import learn_push_list
+from ferraris.client.push_receiving import PushReceiver
+from ferraris.client.pushed import PushedList
+from ferraris.core.errors import RefusedError
+from ferraris.data import axdr
+from ferraris.data.obis import Obis
+from ferraris.messaging.dlms.notify import DataNotification
+from ferraris.server.device import RequestContext
+from ferraris.server.pushing import data_notification, push_object_list
+
+SETUP = "0-0:25.9.0*255"
+
+
+def learnt(pair: Pair) -> PushedList:
+    async def procedure(meter: Meter) -> PushedList:
+        return await learn_push_list(meter, SETUP)
+
+    return pair.run(pair.security("gmac"), procedure)
+
+
+def test_a_list_learnt_from_the_meter_scales_values_that_come_alone():
+    pair = Pair()
+    known = learnt(pair)
+    context = RequestContext(1, now=pair.utc())
+    meter = pair.fleet[0]
+    objects = push_object_list(meter, bytes(Obis.parse(SETUP)), context)
+    sent = data_notification(meter, objects, context)
+    bare = data_notification(meter, objects[1:], context)
+    receiver = PushReceiver(lists=lambda title: known)
+    (with_list,), (alone,) = receiver.take(sent, "m"), receiver.take(bare, "m")
+    assert isinstance(with_list, Push)
+    assert isinstance(alone, Push)
+    assert [tuple(each)[:3] for each in with_list.values] == [
+        tuple(each)[:3] for each in alone.values
+    ]
+    units = [str(each.unit) for each in alone.values if each.unit is not None]
+    assert units == ["Wh", "Wh", "W", "W", "V", "A"]
+
+
+def test_scalers_of_the_meter_go_to_lists_that_bring_none():
+    pair = Pair()
+    known = learnt(pair)
+    voltage = next(each for each in known.objects if each.name == Obis.parse("1-0:32.7.0*255"))
+    assert (voltage.scaler, str(voltage.unit)) == (-1, "V")
+    listed = "0101020412000309060100200700ff0f02120000"
+    body = "0202" + "0102020412002809060000190900ff0f02120000" + listed[4:] + "12090a"
+    octets = DataNotification(1, b"", bytes.fromhex(body)).to_octets()
+    axdr.decode(bytes.fromhex(body))
+    (push,) = PushReceiver(lists=lambda title: known).take(octets, "m")
+    assert isinstance(push, Push)
+    assert [(str(each.value), str(each.unit)) for each in push.values] == [("231.4", "V")]
+
+
+def test_a_meter_without_the_object_says_so():
+    pair = Pair()
+
+    async def procedure(meter: Meter) -> None:
+        with pytest.raises(RefusedError):
+            await learn_push_list(meter, "0-0:25.9.7*255")
+
+    pair.run(pair.security("gmac"), procedure)
