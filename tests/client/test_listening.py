@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import os
 import socket
+import ssl
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 
 import ferraris
 from ferraris.client.listening import Listening
@@ -68,6 +77,23 @@ def test_datagrams_from_many_peers():
             assert pushes[0].addresses == (103, 1)
             for sender in talkers:
                 sender.close()
+
+    run(scenario)
+
+
+def test_several_tasks_may_wait_and_one_may_give_up():
+    async def scenario() -> None:
+        async with ferraris.listen("udp://127.0.0.1:0") as listening:
+            tasks = [asyncio.create_task(listening.next()) for _ in range(3)]
+            await asyncio.sleep(0)
+            tasks[0].cancel()
+            await asyncio.sleep(0)
+            sender = talker(listening)
+            for number in range(2):
+                sender.send(datagram(number))
+            found = await asyncio.gather(*tasks[1:])
+            assert sorted(map(value_of, found)) == [0, 1]
+            sender.close()
 
     run(scenario)
 
@@ -287,3 +313,47 @@ def test_tls_needs_a_certificate():
         ferraris.listen("tls://127.0.0.1:0"),
     ):
         pass
+
+
+def test_pushes_through_tls(tmp_path: Path):
+    cert, key = certificate(tmp_path)
+
+    async def scenario() -> None:
+        url = f"tls://127.0.0.1:0?cert={cert}&key={key}"
+        async with ferraris.listen(url) as listening:
+            context = ssl.create_default_context(cafile=str(cert))
+            reader, writer = await asyncio.open_connection(
+                LOOPBACK, listening.port, ssl=context, server_hostname="127.0.0.1"
+            )
+            writer.write(datagram(1))
+            push = await listening.next()
+            assert value_of(push) == 1
+            assert push.peer.startswith("tls://127.0.0.1:")
+            writer.close()
+            await reader.read()
+
+    run(scenario)
+
+
+def certificate(folder: Path) -> tuple[Path, Path]:
+    """A certificate for loopback that signs itself, and its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "listener")])
+    now = datetime.now(UTC)
+    address = x509.IPAddress(ipaddress.ip_address(LOOPBACK))
+    signed = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(hours=1))
+        .not_valid_after(now + timedelta(hours=1))
+        .add_extension(x509.SubjectAlternativeName([address]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    cert_file, key_file = folder / "cert.pem", folder / "key.pem"
+    cert_file.write_bytes(signed.public_bytes(Encoding.PEM))
+    key_file.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    return cert_file, key_file

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from random import Random
 
 import pytest
 
@@ -20,7 +21,17 @@ from ferraris.core.errors import (
 )
 from ferraris.data import axdr
 from ferraris.data.date_time import DateTime
-from ferraris.data.kinds import double_long_unsigned, octet_string, structure
+from ferraris.data.kinds import (
+    array,
+    double_long_unsigned,
+    enum,
+    integer,
+    long64,
+    long_unsigned,
+    octet_string,
+    structure,
+    visible_string,
+)
 from ferraris.data.obis import Obis
 from ferraris.data.units import find
 from ferraris.messaging.dlms.apdu import decode
@@ -45,6 +56,7 @@ STRANGER = b"XXX\0\0\0\0\1"
 ENCRYPTION_KEY, AUTHENTICATION_KEY = bytes(range(16)), bytes(range(16, 32))
 KEYS = {TITLE: PushKeys(ENCRYPTION_KEY, AUTHENTICATION_KEY)}
 NAME = Obis.parse("1-0:1.8.0*255")
+CLOCK = Obis.parse("0-0:1.0.0*255")
 NOON = DateTime.of(2026, 3, 1, 7, 12, 0, 0, deviation=0, status=0)
 BODY = axdr.encode(structure(octet_string(NAME), double_long_unsigned(5)))
 PLAIN = DataNotification(7, bytes(NOON), BODY).to_octets()
@@ -288,3 +300,43 @@ def test_protection_is_one_of_four():
     make: Callable[..., PushKeys] = PushKeys
     with pytest.raises(UsageError, match="protection"):
         make(ENCRYPTION_KEY, protection="some")
+
+
+def rich() -> bytes:
+    """A push with one of everything that a list may hold."""
+    clock = octet_string(NOON)
+    listed = structure(long_unsigned(3), octet_string(NAME), integer(2), long_unsigned(0))
+    body = structure(
+        array(listed, listed),
+        octet_string(b"KFM_001"),
+        structure(octet_string(NAME), long64(-5), structure(integer(-3), enum(30))),
+        octet_string(CLOCK),
+        clock,
+        octet_string(NAME),
+        visible_string("text"),
+        structure(integer(1), enum(27)),
+    )
+    return DataNotification(7, bytes(NOON), axdr.encode(body)).to_octets()
+
+
+@pytest.mark.parametrize("known", [None, PushedList((PushedObject(NAME, 3, 2, -3, find("Wh")),))])
+def test_whatever_comes_is_a_value_and_its_readings_can_be_had(known: PushedList | None):
+    random = Random(11)
+    receiver = PushReceiver(KEYS, plain=True, lists=lambda title: known)
+    send = Sender()
+    seeds = [rich(), PLAIN, send(), *blocks(rich(), 40), *blocks(send(rich()), 60)]
+    pushes = 0
+    for _ in range(6000):
+        octets = bytearray(random.choice(seeds))
+        for _ in range(random.randrange(4)):
+            octets[random.randrange(len(octets))] = random.randrange(256)
+        cut = random.randrange(len(octets)) if random.random() < 0.1 else len(octets)
+        for item in receiver.take(bytes(octets[:cut]), random.choice("ab")):
+            if isinstance(item, Push):
+                pushes += 1
+                assert len(item.readings) == len(item.values)
+                assert repr(item)
+                assert axdr.encode(item.data)
+            else:
+                assert str(item)
+    assert pushes > 500

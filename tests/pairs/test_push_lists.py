@@ -13,6 +13,7 @@ from ferraris.client.pushed import PushedList
 from ferraris.core.errors import RefusedError
 from ferraris.data import axdr
 from ferraris.data.obis import Obis
+from ferraris.messaging.dlms.apdu import decode
 from ferraris.messaging.dlms.notify import DataNotification
 from ferraris.server.device import RequestContext
 from ferraris.server.pushing import data_notification, push_object_list
@@ -58,6 +59,28 @@ def test_scalers_of_the_meter_go_to_lists_that_bring_none():
     (push,) = PushReceiver(lists=lambda title: known).take(octets, "m")
     assert isinstance(push, Push)
     assert [(str(each.value), str(each.unit)) for each in push.values] == [("231.4", "V")]
+
+
+@pytest.mark.parametrize("scheme", ["tcp", "tcp+hdlc"])
+def test_the_list_is_pushed_on_the_open_association(scheme: str):
+    pair = Pair(scheme)
+    context = RequestContext(1, now=pair.utc())
+    meter = pair.fleet[0]
+    objects = push_object_list(meter, bytes(Obis.parse(SETUP)), context)
+    notification = decode(data_notification(meter, objects, context, invoke_id=7))
+    assert isinstance(notification, DataNotification)
+
+    async def procedure(client: Meter) -> None:
+        pair.notify(1, notification)
+        await client.read("1-0:1.8.0")
+        await client.read("1-0:1.8.0")
+
+    pair.run(pair.security("gmac"), procedure)
+    (pushed,) = pair.pushes
+    (push,) = PushReceiver().take(pushed.to_octets(), "the association")
+    assert isinstance(push, Push)
+    assert push.device == meter.logical_device_name.decode()
+    assert len(push.readings) == 8
 
 
 def test_a_meter_without_the_object_says_so():

@@ -81,12 +81,17 @@ def _matches(row: dict[str, Any], wanted: str) -> bool:
 
 
 def _weak() -> Iterator[dict[str, Any]]:
+    from ferraris.client.push_makers import MAKERS
     from ferraris.data.units import UNITS
     from ferraris.model import registry
 
     for declared in registry.classes():
         if declared.provenance != "two-sources":
             yield {"what": declared.title(), "rests_on": declared.provenance}
+    for maker in MAKERS:
+        if maker.provenance != "two-sources":
+            what = f"scalers and order of the lists that {maker.prefix}… meters push"
+            yield {"what": what, "rests_on": maker.provenance}
     for unit in UNITS.values():
         if unit.provenance == "memory":
             yield {"what": f"unit {unit.code}, {unit.name}", "rests_on": "memory"}

@@ -156,8 +156,9 @@ class Listening:
                 raise self._lost
             if self._intake is None:
                 raise LineError("the listening is closed", where="listen")
-            self._someone = asyncio.get_running_loop().create_future()
-            await self._someone
+            if self._someone is None:
+                self._someone = asyncio.get_running_loop().create_future()
+            await asyncio.shield(self._someone)  # others may wait for the same
         push = self._waiting.popleft()
         if self._paused and len(self._waiting) * 2 <= self._most_waiting:
             self._paused = False
