@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections import OrderedDict, deque
 from collections.abc import Callable, Hashable
 from datetime import tzinfo
-from typing import NamedTuple
 
 from ferraris.client.push import NO_PROTECTION, Protection, Push, PushFailed, body_of
 from ferraris.client.push_blocks import PushBlocks
@@ -54,6 +53,8 @@ handed on: whoever keeps it across restarts refuses replays across restarts."""
 _WHERE = "push"
 _TAG_OCTETS = 12
 _HEADER_OCTETS = 5
+_GENERAL_GLO = int(ApduTag.GENERAL_GLO_CIPHERING)  # plain numbers compare faster
+_PLAIN_TAGS = frozenset((int(ApduTag.DATA_NOTIFICATION), int(ApduTag.EVENT_NOTIFICATION_REQUEST)))
 _GLOBAL_TAGS = frozenset(GLOBAL.values())
 _REMEMBERED = 64
 _MOST_UNPROVEN = 4096
@@ -146,13 +147,13 @@ class PushReceiver:
         if not octets:
             raise DecodeError("no octets", where=_WHERE)
         tag = octets[0]
-        if tag in (ApduTag.DATA_NOTIFICATION, ApduTag.EVENT_NOTIFICATION_REQUEST):
+        if tag == _GENERAL_GLO:
+            glo = decode_general_glo(octets)
+            return self._open(unit, glo.system_title, glo.content)
+        if tag in _PLAIN_TAGS:
             if not self._plain:
                 raise SecurityError("an unprotected push: the policy asks for more", where=_WHERE)
             return self._push(unit, self._notification(octets, b"", unit.peer), NO_PROTECTION)
-        if tag == ApduTag.GENERAL_GLO_CIPHERING:
-            glo = decode_general_glo(octets)
-            return self._open(unit, glo.system_title, glo.content)
         if tag in _GLOBAL_TAGS:
             return self._open(unit, b"", decode_service_ciphered(octets).content)
         if tag in (ApduTag.GENERAL_CIPHERING, ApduTag.GENERAL_SIGNING):
@@ -178,7 +179,8 @@ class PushReceiver:
         unit.title = sender.title
         if control & AUTHENTICATION and sender.keys.authentication_key is not None:
             opened = sender.opener.open(content)
-            self._spend(sender, control)
+            if self._on_floor is not None or title not in self._proven:
+                self._spend(sender, control)
             found = self._notification(opened.plain, sender.title, sender.title)
             encrypted = bool(control & ENCRYPTION)
             return self._push(unit, found, Protection(control, opened.counter, True, encrypted))
@@ -228,13 +230,13 @@ class PushReceiver:
             body = notification.body
             shaped = self._shapes.find(sender, body, known)
             if shaped is not None:
-                return _Notified(notification, shaped, known)
+                return notification, shaped, known
             data = body_of(notification)
             self._shapes.learn(sender, body, known)
-            return _Notified(notification, data, known)
+            return notification, data, known
         if tag == b"\xc2":
             event = decode_event_notification(octets)
-            return _Notified(event, body_of(event), known)
+            return event, body_of(event), known
         decode(octets)
         raise SequenceError(f"{tag_name(octets[0])} is no push", where=_WHERE)
 
@@ -302,7 +304,4 @@ class _Unit:
         return PushFailed(self.peer, error, self.title, self.addresses, self.octets)
 
 
-class _Notified(NamedTuple):
-    apdu: DataNotification | EventNotification
-    body: Data | ShapedBody
-    known: PushedList | None
+_Notified = tuple[DataNotification | EventNotification, Data | ShapedBody, PushedList | None]

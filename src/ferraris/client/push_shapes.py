@@ -69,7 +69,16 @@ class Column(NamedTuple):
 class Shape:
     """What bodies of one list have in common."""
 
-    __slots__ = ("_stay", "_struct", "columns", "known", "misses", "values")
+    __slots__ = (
+        "as_they_are",
+        "fractions",
+        "known",
+        "misses",
+        "others",
+        "stay",
+        "unpack",
+        "values",
+    )
 
     def __init__(self, body: bytes, known: PushedList | None) -> None:
         slots: list[_Slot] = []
@@ -82,25 +91,24 @@ class Shape:
             form += f"{slot.offset - position}s{slot.code}"
             position = slot.offset + width
         form += f"{len(body) - position}s"
-        self._struct = Struct(form)
-        self._stay = self._struct.unpack(body)[::2]
+        self.unpack = Struct(form).unpack
+        """Takes a body as long as the one learnt: what stays and what changes, in turn."""
+        self.stay = self.unpack(body)[::2]
         places = {id(slot.held): number for number, slot in enumerate(slots)}
         found = recipes(data, known)
         self.values = [each.made() for each in found]
         """All values as learnt; those that stay are used again."""
-        self.columns = tuple(
-            _column(index, places[id(each.held)], each)
-            for index, each in enumerate(found)
+        columns = [
+            _column(place, places[id(each.held)], each)
+            for place, each in enumerate(found)
             if id(each.held) in places
-        )
+        ]
+        self.fractions = [each for each in columns if each.shift]
+        self.others = [each for each in columns if each.make is not None]
+        self.as_they_are = [each for each in columns if not each.shift and each.make is None]
         self.known = known
         self.misses = 0
         """How often this list did not fit what was learnt, this shape included."""
-
-    def fit(self, body: bytes) -> tuple[Any, ...] | None:
-        """The values of a body of this shape, None for any other; `body` is as long as learnt."""
-        fields = self._struct.unpack(body)
-        return fields[1::2] if fields[::2] == self._stay else None
 
 
 class ShapedBody:
@@ -117,13 +125,14 @@ class ShapedBody:
         fields, shape = self._fields, self._shape
         found = shape.values.copy()
         new, shifted = tuple.__new__, _EXACT.scaleb  # the fast ways to make many
-        for index, slot, make, shift, name, unit, class_id, attribute in shape.columns:
-            value = fields[slot]
-            if shift:
-                value = shifted(value, shift)
-            elif make is not None:
-                value = make(value)
-            found[index] = new(PushedValue, (name, value, unit, class_id, attribute))
+        for place, slot, _, _, name, unit, class_id, attribute in shape.as_they_are:
+            found[place] = new(PushedValue, (name, fields[slot], unit, class_id, attribute))
+        for place, slot, _, shift, name, unit, class_id, attribute in shape.fractions:
+            value = shifted(fields[slot], shift)
+            found[place] = new(PushedValue, (name, value, unit, class_id, attribute))
+        for place, slot, make, _, name, unit, class_id, attribute in shape.others:
+            value = make(fields[slot])  # type: ignore[misc] # these have one
+            found[place] = new(PushedValue, (name, value, unit, class_id, attribute))
         return found
 
 
@@ -139,9 +148,9 @@ class Shapes:
         """The body by its sender's shape; None when it has to go the ordinary way."""
         shape = self._shapes.get((sender, len(body)))
         if type(shape) is Shape and shape.known is known:
-            fields = shape.fit(body)
-            if fields is not None:
-                return ShapedBody(shape, fields)
+            fields = shape.unpack(body)
+            if fields[::2] == shape.stay:
+                return ShapedBody(shape, fields[1::2])
         return None
 
     def learn(self, sender: bytes | str, body: bytes, known: PushedList | None = None) -> None:
