@@ -69,7 +69,7 @@ def test_pushes_with_keys_from_the_file(ferraris, tmp_path):
 
 
 def test_plain_pushes_over_hdlc(ferraris, tmp_path):
-    url = f"tcp+hdlc://127.0.0.1:{free_port()}"
+    url = f"udp+hdlc://127.0.0.1:{free_port()}"
     with pushing(url, tmp_path / "keys.jsonl", "--push-plain"):
         ran = ferraris("listen", url, "--count", "2")
     assert ran.code == 0

@@ -60,7 +60,8 @@ class Outlet:
             self._writer.close()
             self._writer = None
         if self._datagrams is not None:
-            asyncio.get_running_loop().remove_reader(self._datagrams.fileno())
+            with contextlib.suppress(NotImplementedError):
+                asyncio.get_running_loop().remove_reader(self._datagrams.fileno())
             self._datagrams.close()
             self._datagrams = None
 
@@ -73,7 +74,8 @@ class Outlet:
             self._datagrams = socket.socket(family, kind, protocol)
             self._datagrams.setblocking(False)
             self._datagrams.connect(address)
-            loop.add_reader(self._datagrams.fileno(), self._heard)
+            with contextlib.suppress(NotImplementedError):  # Windows' usual loop: nobody is heard
+                loop.add_reader(self._datagrams.fileno(), self._heard)
         await loop.sock_sendall(self._datagrams, octets)
 
     def _heard(self) -> None:
