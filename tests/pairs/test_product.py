@@ -36,12 +36,13 @@ from ferraris.server.notifying import Delivery
 from ferraris.transport.hdlc.parameters import Parameters
 from ferraris.transport.profiles import HDLC, TCP, UDP
 
+STEADFAST = replace(HDLC, max_tries=12)  # it recovers whatever is lost on the way
 PROFILES = {
     "tcp": (TCP, None),
     "udp": (UDP, None),
-    "hdlc 1": (HDLC, None),
-    "hdlc 7": (replace(HDLC, parameters=Parameters(512, 512, 7, 7)), None),
-    "hdlc 9600 baud": (HDLC, 960.0),
+    "hdlc 1": (STEADFAST, None),
+    "hdlc 7": (replace(STEADFAST, parameters=Parameters(512, 512, 7, 7)), None),
+    "hdlc 9600 baud": (STEADFAST, 960.0),
 }
 SECURITIES = (
     "none",

@@ -16,7 +16,7 @@ from ferraris.client.blocks import (
     unknown,
 )
 from ferraris.client.refusals import refused, strange
-from ferraris.core.errors import RefusedError
+from ferraris.core.errors import Error, RefusedError
 from ferraris.messaging.dlms.action import (
     ActionOutcome,
     ActionRequestBlock,
@@ -188,15 +188,19 @@ async def _act_in_blocks(
 
 
 async def _long_answer(driver: Exchange, target: MethodDescriptor, answer: Apdu, how: int) -> bytes:
+    """Fetch the rest of an answer; whatever fails here, the method was invoked already."""
     gathered = Incoming()
-    while type(answer) is ActionResponseBlock:
-        gathered.add(answer.block_number, answer.raw_data)
-        if answer.last_block:
-            return gathered.data()
-        answer = await driver.exchange(ActionRequestNextBlock(how, answer.block_number))
+    try:
+        while type(answer) is ActionResponseBlock:
+            gathered.add(answer.block_number, answer.raw_data)
+            if answer.last_block:
+                return gathered.data()
+            answer = await driver.exchange(ActionRequestNextBlock(how, answer.block_number))
+    except Error as error:
+        raise error.with_unknown_outcome() from error
     if type(answer) is ActionResponseNormal and answer.result != ActionResult.SUCCESS:
-        raise unknown(refused(target, answer.result))  # it acted, and lost what it had to say
-    raise unknown(strange(target, answer))
+        raise refused(target, answer.result).with_unknown_outcome()
+    raise strange(target, answer).with_unknown_outcome()
 
 
 def _action_data(octets: bytes) -> bytes:
