@@ -11,10 +11,10 @@ from pairing import NOON, Pair, fleet_with
 
 from ferraris.client import services
 from ferraris.client.meter import Meter
-from ferraris.client.security import HighGMAC, NoSecurity
+from ferraris.client.security import HighGMAC, NoSecurity, Password
 from ferraris.core.errors import LineError, RefusedError, SecurityError, UsageError
-from ferraris.core.layer import Closed, Deliver, Failed, Opened
-from ferraris.core.stack import over
+from ferraris.core.layer import Closed, Deliver, Failed, Opened, To
+from ferraris.core.stack import fork, over
 from ferraris.data.obis import Obis
 from ferraris.line.virtual import VirtualLine, VirtualTime
 from ferraris.messaging.dlms.association.client import ClientAssociation
@@ -29,6 +29,8 @@ from ferraris.server.device import AccessMode, AccessRights, ObjectRights
 from ferraris.server.gateway import Gateway
 from ferraris.server.service import Service
 from ferraris.transport import profiles
+from ferraris.transport.addresses import Addresses
+from ferraris.transport.wrapper import WrapperClients
 
 ENERGY = AttributeDescriptor(3, Obis.parse("1-0:1.8.0*255"), 2)
 NAME = AttributeDescriptor(1, Obis.parse("0-0:42.0.0*255"), 2)
@@ -290,6 +292,60 @@ def test_two_clients_interleave_on_one_line_and_part_one_by_one() -> None:
     assert type(shared.events[1][-1]) is Closed
     assert shared.ask(16, GetRequestNormal(how, NAME)).data
     assert not any(type(what) is Failed and what.ref is not None for what in shared.events[16])
+
+
+def test_a_fork_of_associations_on_one_connection() -> None:
+    """Two clients and two logical devices, four associations on one stream."""
+    pair = Pair()
+    pair.connect(NoSecurity())
+    assert pair.line is not None
+    server, now = pair.line.station.layer, 0.0
+    uppers: dict[Any, Any] = {}
+    for device in (0, 1):
+        uppers[Addresses(16, pair.fleet[device].server_sap)] = ClientAssociation(
+            ClientParameters(max_pdu=128)
+        )
+        password = Password(pair.fleet.line(device, "")["password"].encode())
+        parameters = password.parameters(pair.entropy)
+        uppers[Addresses(2, pair.fleet[device].server_sap)] = ClientAssociation(parameters)
+    stack = over(fork(uppers), WrapperClients())
+    heard: list[tuple[Addresses, Any]] = []
+
+    def pump() -> None:
+        moved = True
+        while moved:
+            moved = False
+            while (octets := stack.transmit(now)) is not None:
+                assert isinstance(octets, bytes)
+                server.receive(octets, now)
+            while server.event() is not None:
+                pass
+            while (octets := server.transmit(now)) is not None:
+                assert isinstance(octets, bytes)
+                stack.receive(octets, now)
+                moved = True
+            while (what := stack.event()) is not None:
+                if type(what) is Deliver:
+                    heard.append((what.unit.address, what.unit.unit))
+
+    stack.open(now)
+    pump()
+    assert {address for address, what in heard if type(what) is Opened} == uppers.keys()
+    for gone in list(uppers):
+        heard.clear()
+        for address, upper in uppers.items():
+            if upper.room:
+                stack.send(To(address, GetRequestNormal(service_class(), NAME)), now)
+        pump()
+        names = {address: what.data for address, what in heard}
+        assert names.keys() == {address for address, upper in uppers.items() if upper.room}
+        for address, name in names.items():
+            device = pair.fleet.find(address.server_sap)
+            assert device is not None
+            assert name[2:] == device.logical_device_name
+        uppers[gone].close(now)
+        pump()
+    assert not any(upper.room for upper in uppers.values())
 
 
 def test_the_end_of_a_link_ends_all_its_associations() -> None:

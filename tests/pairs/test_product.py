@@ -6,6 +6,7 @@ different dimensions meet. Whatever the line does, each case checks that
 * nothing hangs: the procedure ends by an answer or by an `Error`;
 * an answer is right: always under a tag, and without one wherever octets are not altered;
 * a write or an action that fails without `outcome_unknown` was not carried out;
+* no APDU is longer than its receiver takes;
 * the association is usable or closed afterwards, and a new one on a good line works.
 """
 
@@ -278,6 +279,24 @@ def pairwise(cases: list[Case]) -> list[Case]:
 CASES = every() if os.environ.get("FERRARIS_FULL") else pairwise(every())
 
 
+def watch_sizes(pair: Pair, meter: Meter) -> None:
+    """Raise for a wrapper unit whose APDU is longer than was agreed."""
+    assert pair.line is not None
+    ends = (
+        (pair.line.driver, meter.negotiated.max_receive),
+        (pair.line.station, meter.negotiated.max_send),
+    )
+    for end, most in ends:
+
+        def arrive(
+            octets: bytes, take: Callable[[bytes], None] = end.arrive, most: int = most
+        ) -> None:
+            assert len(octets) <= 8 + most
+            take(octets)
+
+        end.arrive = arrive  # type: ignore[method-assign]
+
+
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_a_service_whatever_the_line_does(case: Case) -> None:
     scene = Scene(case)
@@ -297,6 +316,8 @@ def test_a_service_whatever_the_line_does(case: Case) -> None:
             failure.append(error)
             return
         protected = meter._association.parameters.ciphered
+        if not case.profile.startswith("hdlc") and not TROUBLES[case.trouble]:
+            watch_sizes(pair, meter)
         if case.trouble == "cut":
             assert pair.line is not None
             pair.time.at(pair.time.now + 0.055, pair.line.disconnect)

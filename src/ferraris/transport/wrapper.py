@@ -16,7 +16,15 @@ from ferraris.core.layer import Closed, Deliver, Failed, Notice, Opened, Progres
 from ferraris.core.stack import Plain
 from ferraris.transport.addresses import ALL_STATIONS, Addresses
 
-__all__ = ["HEADER_OCTETS", "MAX_OCTETS", "WrapperClient", "WrapperServer", "pack", "unpack"]
+__all__ = [
+    "HEADER_OCTETS",
+    "MAX_OCTETS",
+    "WrapperClient",
+    "WrapperClients",
+    "WrapperServer",
+    "pack",
+    "unpack",
+]
 
 HEADER_OCTETS = 8
 MAX_OCTETS = 65535
@@ -182,6 +190,21 @@ class WrapperClient(_Wrapper[bytes]):
         self._up.append(
             Failed(SequenceError(f"a unit for {came}; ours are {self.addresses}", where=_WHERE))
         )
+
+
+class WrapperClients(_Wrapper[To[Addresses, bytes]]):
+    """The active end for several clients, or several logical devices, on one connection.
+
+    Put a `fork` of associations by `Addresses` on it. A closed association leaves the others open.
+    """
+
+    def send(self, unit: To[Addresses, bytes], now: float) -> None:
+        self._check_room()
+        client_sap, server_sap = unit.address
+        self._down.append(pack(client_sap, server_sap, unit.unit))
+
+    def _deliver(self, source: int, destination: int, apdu: bytes) -> None:
+        self._up.append(Deliver(To(Addresses(destination, source), apdu)))
 
 
 class WrapperServer(_Wrapper[To[Addresses, bytes]]):

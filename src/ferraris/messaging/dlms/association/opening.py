@@ -35,6 +35,7 @@ from ferraris.messaging.dlms.association.parameters import (
     ClientParameters,
     Negotiated,
 )
+from ferraris.messaging.dlms.conformance import Conformance
 from ferraris.messaging.dlms.enumerations import (
     ActionResult,
     AssociationResult,
@@ -67,6 +68,9 @@ class Opening:
         self.channel = _channel(parameters)
         self._challenge = b""  # StoC
         self._dedicated_key: bytes | None = None
+        self._proposed = parameters.conformance
+        if parameters.general:  # the general forms are a service of their own [asn1]
+            self._proposed |= int(Conformance.GENERAL_PROTECTION)
         if parameters.dedicated is not None:
             assert parameters.keys is not None
             self._dedicated_key = parameters.dedicated(parameters.keys.suite.key_octets)
@@ -87,7 +91,7 @@ class Opening:
         """The AARQ."""
         parameters = self.parameters
         initiate = InitiateRequest(
-            parameters.conformance, parameters.max_pdu, dedicated_key=self._dedicated_key
+            self._proposed, parameters.max_pdu, dedicated_key=self._dedicated_key
         ).to_octets()
         if self.protected is not None:
             initiate = self.protected.protect_initiate(initiate)
@@ -116,7 +120,7 @@ class Opening:
             raise SecurityError("the meter answered for another application context", where=_WHERE)
         response = self._initiate_response(aare)
         self.negotiated = Negotiated(
-            conformance=int(response.negotiated_conformance) & parameters.conformance,
+            conformance=int(response.negotiated_conformance) & self._proposed,
             max_send=response.server_max_receive_pdu_size,
             max_receive=parameters.max_pdu,
         )
@@ -169,7 +173,7 @@ class Opening:
         information = None
         if self.protected is not None:
             parameters = self.parameters
-            initiate = InitiateRequest(parameters.conformance, parameters.max_pdu)
+            initiate = InitiateRequest(self._proposed, parameters.max_pdu)
             information = self.protected.protect_initiate(initiate.to_octets())
         return Rlrq(user_information=information).to_octets()
 

@@ -132,12 +132,12 @@ class ServerAssociation:
     @property
     def receive_floor(self) -> int:
         """The highest invocation counter accepted from this client."""
-        floors = [self.offer.receive_floor]
+        floor = self.offer.receive_floor
         if self._accepted is not None and self._accepted.channel is not None:
-            floors.append(self._accepted.channel.floor)
+            floor = max(floor, self._accepted.channel.floor)
         if self._push_channel is not None:
-            floors.append(self._push_channel.floor)
-        return max(floors)
+            floor = max(floor, self._push_channel.floor)
+        return floor
 
     @receive_floor.setter
     def receive_floor(self, counter: int) -> None:

@@ -21,7 +21,7 @@ from ferraris.messaging.dlms.action import (
     ActionResponseWithList,
 )
 from ferraris.messaging.dlms.apdu import Apdu
-from ferraris.messaging.dlms.association.blocks import Incoming, Outgoing, block_octets
+from ferraris.messaging.dlms.association.blocks import Incoming, Outgoing, block_octets, fits
 from ferraris.messaging.dlms.association.parameters import Negotiated
 from ferraris.messaging.dlms.conformance import Conformance
 from ferraris.messaging.dlms.enumerations import (
@@ -79,7 +79,6 @@ _NEEDS: dict[type, int] = {
 _GET_BLOCKS = int(_C.BLOCK_TRANSFER_WITH_GET_OR_READ)
 _ACTION_BLOCKS = int(_C.BLOCK_TRANSFER_WITH_ACTION)
 _LIMIT_OCTETS = 4 * 1024 * 1024  # of a request gathered from blocks
-_PROTECTION_OCTETS = 21
 
 _FirstSet = SetRequestFirstBlock | SetRequestListFirstBlock
 _FirstAction = ActionRequestFirstBlock | ActionRequestListFirstBlock
@@ -144,8 +143,7 @@ class ServerBlocks:
                     response.invoke_id_and_priority, response.results, number
                 )
         plain = codec.encode(response)
-        room = negotiated.max_send - (_PROTECTION_OCTETS if protected else 0)
-        if not negotiated.max_send or len(plain) <= room:
+        if fits(negotiated, len(plain), protected):
             return plain
         return self._first_block(response, plain, negotiated, protected).to_octets()
 
