@@ -210,6 +210,10 @@ class Secondary(Station[Unit, Unit]):
     # -- receiving --------------------------------------------------------------------------
 
     def _take(self, frame: Frame, now: float) -> None:
+        link = (frame.source, frame.destination)
+        if link == self._link and frame.kind in NUMBERED:  # the usual case
+            self._take_within_link(frame, frame.kind, now)
+            return
         try:
             client = unpack_address(frame.source)
             server = unpack_address(frame.destination)
@@ -230,16 +234,15 @@ class Secondary(Station[Unit, Unit]):
             return  # nobody answers what everybody hears, nor another device
         elif kind is Kind.SNRM:
             self._take_snrm(frame, addresses, now)
-        elif self._state is State.NDM or (frame.source, frame.destination) != self._link:
+        elif self._state is State.NDM or link != self._link:
             if frame.poll_final:
-                self._answer(Kind.DM, (frame.source, frame.destination))
+                self._answer(Kind.DM, link)
         elif kind is Kind.DISC:
-            link = self._link
             self._end(Happening.DISC)
             self._answer(Kind.UA, link)
             self._told = [Closed()]
         else:
-            self._take_within_link(frame, kind, addresses, now)
+            self._take_within_link(frame, kind, now)
 
     def _is_ours(self, server: HdlcAddress, octets: int) -> bool:
         logical, physical = server
@@ -280,20 +283,21 @@ class Secondary(Station[Unit, Unit]):
         self._answer(Kind.UA, link, self.agreed.to_octets() if frame.information else b"")
         self._told = told if repeated else [Opened()]
 
-    def _take_within_link(self, frame: Frame, kind: Kind, addresses: Addresses, now: float) -> None:
+    def _take_within_link(self, frame: Frame, kind: Kind, now: float) -> None:
         self._untouched = False
         if self._rejection is None:
             reasons = self._fault_of(frame, kind)
             if not reasons:
-                self._take_numbered(frame, kind, addresses, now)
+                self._take_numbered(frame, kind, now)
                 return
             self._reject(frame, reasons)
         if frame.poll_final:
             self._step(Happening.POLL)
             self._answer(Kind.FRMR, self._link, self._rejection)
 
-    def _take_numbered(self, frame: Frame, kind: Kind, addresses: Addresses, now: float) -> None:
+    def _take_numbered(self, frame: Frame, kind: Kind, now: float) -> None:
         acknowledged, fresh = self._take_numbers(frame, kind)
+        addresses = self._addresses
         if acknowledged or (fresh and frame.segmented):
             self._up.append(Progress())
         if fresh:
