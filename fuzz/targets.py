@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from ferraris.cli.telegram import read
 from ferraris.client.pushed import pushed_values
+from ferraris.core.errors import DecodeError
 from ferraris.data import axdr, compact
 from ferraris.data.kinds import CompactArray
 from ferraris.messaging.dlms import apdu
@@ -16,6 +17,10 @@ from ferraris.messaging.dlms.explain import explain
 from ferraris.transport import wrapper
 from ferraris.transport.hdlc import frame
 from ferraris.transport.hdlc.deframer import Deframer
+from ferraris.transport.iec62056_21.messages import Identification, OptionSelect, Request
+from ferraris.transport.iec62056_21.opening import Opening
+from ferraris.transport.modem.modem import Modem
+from ferraris.transport.modem.results import parse_result
 
 __all__ = ["TARGETS", "Target"]
 
@@ -59,6 +64,34 @@ def _deframe(octets: bytes) -> None:
     assert one_by_one == fast.feed(octets, 0.0)
 
 
+def _line(octets: bytes) -> None:
+    """What is read is written the same way; padded names lose their blanks."""
+    for kind in (Request, OptionSelect, Identification):
+        try:
+            found = kind.from_octets(octets)
+        except DecodeError as error:
+            refused = error
+        else:
+            assert kind.from_octets(found.to_octets()) == found
+            return
+    raise refused
+
+
+def _dialogue(octets: bytes) -> None:
+    """What a head or a modem says, at once or in small pieces, the layers end alike."""
+    for make in (Opening, lambda: Modem("123")):
+        ends = []
+        for size in (len(octets) or 1, 3):
+            layer = make()
+            layer.open(0.0)
+            while layer.transmit(0.0) is not None:
+                pass
+            for start in range(0, len(octets), size):
+                layer.receive(octets[start : start + size], 0.0)
+            ends.append((layer._state, layer.deadline, layer.transmit(0.0)))
+        assert ends[0] == ends[1]
+
+
 def _telegram(octets: bytes) -> None:
     found = read(octets)
     if found.error is not None:
@@ -87,5 +120,11 @@ TARGETS = {
     "frame": Target(frame.parse, (_FRAME[1:-1],)),
     "deframer": Target(_deframe, (_FRAME, _FRAME + _FRAME[1:])),
     "wrapper": Target(wrapper.unpack, tuple(wrapper.pack(1, 16, each) for each in _APDUS)),
+    "opening": Target(_line, (b"/?12!\r\n", b"/FER5\\2Ferraris\r\n", b"\x06252\r\n")),
+    "dialogue": Target(
+        _dialogue,
+        (b"/?!\r\n/FER5\\2Ferraris\r\n\x06252\r\n", b"ATZ\r\r\nOK\r\n\r\nCONNECT 9600\r\n~"),
+    ),
+    "result code": Target(parse_result, (b"CONNECT 9600", b"NO CARRIER", b"12")),
     "telegram": Target(_telegram, (*_APDUS, *_DATA, _FRAME)),
 }

@@ -135,6 +135,22 @@ def test_a_death_at_any_layer_closes_the_others_once(three: Any, place: int, sta
     ]
 
 
+def test_a_death_below_before_it_opened_is_told_once() -> None:
+    """The upper was never open and may have nothing to say."""
+    bottom, top = Recorder(b"b", opens=False), Recorder(b"a")
+    for loud in (False, True):
+        stack = over(top, bottom)
+        stack.open(0.0)
+        assert events(stack) == []
+        top.is_open = loud
+        error = LineError("no connection")
+        bottom.die(error)
+        stack.wake(1.0)
+        assert events(stack) == [Closed(error)]
+        stack.notice(Closed(LineError("and again")), 2.0)
+        assert events(stack) == []
+
+
 def test_a_failure_below_while_closing_is_told(three: Any) -> None:
     stack, layers, _ = three
     stack.open(0.0)

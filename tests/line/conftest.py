@@ -1,4 +1,4 @@
-"""A null-modem cable for the tests of serial lines, certificates for those of TLS."""
+"""A simulated cable for the tests of serial lines, certificates for those of TLS."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from cable import Cable
 from certificates import Authority
 from loopback import Files
+
+from ferraris.meter.cable import Cable
 
 
 @pytest.fixture

@@ -7,76 +7,40 @@ import errno
 import os
 import sys
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from cable import Cable
+from serial_station import serving
 
 from ferraris.client.connecting import associate, client_stack
 from ferraris.client.security import NoSecurity
-from ferraris.core.errors import LineError, UsageError
+from ferraris.core.errors import IncompatibleError, LineError, UsageError
 from ferraris.core.layer import Deliver, LineSettings, Opened
 from ferraris.core.stack import Plain
 from ferraris.line import serial
 from ferraris.line.blocking import run
 from ferraris.line.port import PortSettings, port_settings
 from ferraris.line.url import Endpoint
-from ferraris.meter.fleet import Fleet
-from ferraris.meter.templates import template
-from ferraris.server.service import server_stack
-from ferraris.transport import profiles
+from ferraris.meter.cable import Cable
 
-NOON = 1_795_003_200.0
 BAUD = "115200"
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="pseudo-terminals are POSIX")
 
 
 def endpoint(path: str, **options: str) -> Endpoint:
-    return Endpoint("serial", path, 0, {"baud": BAUD} | options)
+    return Endpoint("serial", path, 0, {"baud": BAUD, "physical": "17"} | options)
 
 
-def meter_stack() -> Any:
-    fleet = Fleet(template("residential"), 2, seed=5)
-    return server_stack(
-        profiles.HDLC_SERIAL, fleet.find, entropy=os.urandom, utc=lambda: NOON, physical=17
-    )
-
-
-def reader_stack() -> tuple[Any, Any]:
-    place = Endpoint("tcp+hdlc", "meter", 0, {"physical": "17"})
+def reader_stack(place: Endpoint) -> tuple[Any, Any]:
     return client_stack(place, 16, 1, NoSecurity())
 
 
-@contextmanager
-def serving(
-    path: str, make_layer: Callable[[], Any] = meter_stack, **options: str
-) -> Iterator[Any]:
-    """A meter on the port, in a thread with a loop of its own."""
-    loop = asyncio.new_event_loop()
-    listener = loop.run_until_complete(serial.listen(endpoint(path, **options), meter_stack))
-    thread = threading.Thread(target=loop.run_forever)
-    thread.start()
-    try:
-        yield
-    finally:
-
-        async def finish() -> None:
-            async with listener:
-                pass
-
-        asyncio.run_coroutine_threadsafe(finish(), loop).result(5)
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join()
-        loop.run_until_complete(loop.shutdown_default_executor())
-        loop.close()
-
-
 def read_blocking(path: str, **options: str) -> object:
-    stack, association = reader_stack()
-    driver = serial.connect_blocking(endpoint(path, **options), stack)
+    place = endpoint(path, **options)
+    stack, association = reader_stack(place)
+    driver = serial.connect_blocking(place, stack)
 
     async def procedure() -> object:
         meter = await associate(driver, association)
@@ -89,8 +53,9 @@ def read_blocking(path: str, **options: str) -> object:
 
 
 async def read_asynchronous(path: str, **options: str) -> object:
-    stack, association = reader_stack()
-    driver = await serial.connect(endpoint(path, **options), stack)
+    place = endpoint(path, **options)
+    stack, association = reader_stack(place)
+    driver = await serial.connect(place, stack)
     meter = await associate(driver, association)
     try:
         return (await meter.read("0-0:42.0.0*255")).value
@@ -99,7 +64,7 @@ async def read_asynchronous(path: str, **options: str) -> object:
 
 
 def test_both_twins_read_session_after_session(cable: Cable) -> None:
-    with serving(cable.meter):
+    with serving(endpoint(cable.meter)):
         first = read_blocking(cable.reader)
         assert first
         assert asyncio.run(read_asynchronous(cable.reader)) == first
@@ -109,16 +74,57 @@ def test_both_twins_read_session_after_session(cable: Cable) -> None:
 def test_an_echo_of_everything_we_send_does_no_harm() -> None:
     cable = Cable(echo=True)
     try:
-        with serving(cable.meter):
+        with serving(endpoint(cable.meter)):
             assert read_blocking(cable.reader)
     finally:
         cable.unplug()
 
 
 def test_direction_by_rts_where_the_port_has_none(cable: Cable) -> None:
-    with serving(cable.meter, rs485="1"):
+    with serving(endpoint(cable.meter, rs485="1")):
         assert read_blocking(cable.reader, rs485="1")
         assert asyncio.run(read_asynchronous(cable.reader, rs485="1"))
+
+
+@pytest.mark.parametrize("soft_parity", ["0", "1"])
+def test_mode_e_session_after_session(cable: Cable, soft_parity: str) -> None:
+    """Pseudo-terminals know 8 bits only, whatever they are told; both ways of parity pass."""
+    options = {"mode": "e", "soft_parity": soft_parity}
+    with serving(endpoint(cable.meter, **options)):
+        first = read_blocking(cable.reader, **options)
+        assert asyncio.run(read_asynchronous(cable.reader, **options)) == first
+    spoken = b"".join(octets for end, octets in cable.carried if end == "meter")
+    parity_bits = sum(octet >= 0x80 for octet in spoken[:10])
+    assert bool(parity_bits) is (soft_parity == "1")
+
+
+def test_mode_e_through_a_head_that_echoes() -> None:
+    cable = Cable(echo=True)
+    try:
+        with serving(endpoint(cable.meter, mode="e")):
+            assert read_blocking(cable.reader, mode="e")
+    finally:
+        cable.unplug()
+
+
+def read_in_a_loop(path: str, **options: str) -> object:
+    return asyncio.run(read_asynchronous(path, **options))
+
+
+@pytest.mark.parametrize("twin", [read_blocking, read_in_a_loop])
+def test_a_meter_of_mode_c_is_named(cable: Cable, twin: Callable[..., object]) -> None:
+    def answer() -> None:
+        with os.fdopen(os.open(cable.meter, os.O_RDWR | os.O_NOCTTY), "r+b", buffering=0) as port:
+            heard = b""
+            while not heard.endswith(b"!\r\n"):
+                heard += port.read(1)
+            port.write(b"/LGZ5ZMD3104107.B32\r\n")
+
+    thread = threading.Thread(target=answer)
+    thread.start()
+    with pytest.raises(IncompatibleError, match=r"the meter LGZ ZMD3104107.* offers mode C only"):
+        twin(cable.reader, mode="e")
+    thread.join()
 
 
 class Switching(Plain[bytes, bytes, bytes]):
@@ -198,7 +204,7 @@ def test_an_unplugged_cable(cable: Cable, twin: str) -> None:
         threading.Thread(target=cable.unplug).start()
 
     async def procedure() -> None:
-        stack, association = reader_stack()
+        stack, association = reader_stack(endpoint(cable.reader))
         if twin == "blocking":
             driver: Any = serial.connect_blocking(endpoint(cable.reader), stack)
         else:

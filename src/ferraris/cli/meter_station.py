@@ -7,8 +7,10 @@ import json
 import os
 import secrets
 import signal
+from collections.abc import Callable, Coroutine
+from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import typer
 
@@ -19,7 +21,7 @@ from ferraris.meter.pushing import SCHEMES, Pusher
 from ferraris.meter.serving import Listening, listen
 from ferraris.meter.templates import template
 
-__all__ = ["Pushing", "serve"]
+__all__ = ["Pushing", "serve", "until_told"]
 
 _FRESH_OCTETS = 32
 
@@ -51,9 +53,9 @@ async def serve(
             _write_keys(listening, keys_out)
         first, last = listening.endpoint(0), listening.endpoint(count - 1)
         ports = "" if first.port == last.port else f" to {last.port}"
-        typer.echo(f"{count} x {name} at {first}{ports}", err=keys_out == "-")
+        ready = partial(typer.echo, f"{count} x {name} at {first}{ports}", err=keys_out == "-")
         task = None if pusher is None else asyncio.create_task(pusher.run())
-        await _until_told()
+        await until_told(ready, listening.lost())
         if task is not None:
             task.cancel()
 
@@ -91,7 +93,13 @@ def _write_keys(listening: Listening, keys_out: str) -> None:
     part.replace(keys_out)
 
 
-async def _until_told() -> None:
+async def until_told(
+    ready: Callable[[], None], lost: Coroutine[Any, Any, None] | None = None
+) -> None:
+    """Until the process is interrupted or terminated, or `lost` ends and perhaps raises.
+
+    `ready` is called as soon as an interruption would be heard.
+    """
     told = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -99,4 +107,12 @@ async def _until_told() -> None:
             loop.add_signal_handler(number, told.set)
         except NotImplementedError:  # Windows: KeyboardInterrupt does it
             continue
-    await told.wait()
+    ready()
+    waiting: list[asyncio.Task[Any]] = [asyncio.create_task(told.wait())]
+    if lost is not None:
+        waiting.append(asyncio.create_task(lost))
+    done, others = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+    for other in others:
+        other.cancel()
+    for each in done:
+        await each

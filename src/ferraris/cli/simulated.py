@@ -23,6 +23,7 @@ def register(app: typer.Typer) -> None:
         pretty_exceptions_enable=False,
     )
     meters.command("run")(run)
+    meters.command("cable")(cable)
     meters.callback()(_simulated_meters)
     app.add_typer(meters, name="meter")
 
@@ -62,7 +63,7 @@ def run(
     template: Annotated[str, typer.Argument(metavar="TEMPLATE", help="residential")],
     count: Annotated[int, typer.Option(help="How many meters.")] = 1,
     listen: Annotated[
-        str, typer.Option(metavar="URL", help="tcp://, tls:// or udp://HOST:PORT, tcp+hdlc://…")
+        str, typer.Option(metavar="URL", help="tcp://HOST:PORT, tls://, udp://, serial:///dev/…")
     ] = "tcp://127.0.0.1:4059",
     seed: Annotated[int, typer.Option(help="Another seed, other households.")] = 1,
     keys_out: Annotated[
@@ -87,6 +88,22 @@ def run(
     _check_count(count, "--count")
     pushing = None if push is None else Pushing(push, push_every, not push_plain)
     run_to_end(serve(template, count, listen, seed, keys_out, pushing=pushing))
+
+
+def cable(
+    reader: Annotated[str, typer.Argument(metavar="READER", help="Name of the reader's port.")],
+    meter: Annotated[str, typer.Argument(metavar="METER", help="Name of the meter's port.")],
+    echo: Annotated[bool, typer.Option("--echo", help="As an optical head that echoes.")] = False,
+    modem: Annotated[bool, typer.Option("--modem", help="The reader has a modem.")] = False,
+) -> None:
+    """Join two simulated serial ports until interrupted; not on Windows.
+
+    READER and METER are names to be made; readers and `meter run` open them as serial:///... ports.
+    """
+    from ferraris.cli.cables import join
+    from ferraris.cli.loop import run_to_end
+
+    run_to_end(join(reader, meter, echo=echo, modem=modem))
 
 
 def _check_count(count: int, option: str) -> None:

@@ -23,7 +23,7 @@ from ferraris.line.url import Endpoint, parse_url
 from ferraris.messaging.dlms.apdu import Apdu
 from ferraris.messaging.dlms.association.client import ClientAssociation, is_push
 from ferraris.messaging.dlms.names import AttributeDescriptor
-from ferraris.transport.profiles import profile_of
+from ferraris.transport.serial_profiles import profile_for
 
 __all__ = ["Connecting", "associate", "connect", "learn_counter"]
 
@@ -205,7 +205,7 @@ def client_stack(
     entropy: Entropy = secrets.token_bytes,
 ) -> tuple[ClientStack, ClientAssociation]:
     """The layers for one association over the line that `endpoint` names."""
-    profile = profile_of(endpoint.scheme)
+    profile = profile_for(endpoint.scheme, endpoint.options)
     parameters = security.parameters(entropy)
     parameters.response_timeout_s = timeout_s
     association = ClientAssociation(parameters)

@@ -94,13 +94,15 @@ def over(upper: Layer[In, Out, Mid], lower: Layer[Mid, Mid, Below]) -> Over[In, 
 class Over(Generic[In, Out, Mid, Below]):
     """Two layers as one. `Closed` of the pair comes only when both are down."""
 
-    __slots__ = ("_closing", "_lower_open", "_now", "lower", "upper")
+    __slots__ = ("_closing", "_lower_open", "_now", "_stillborn", "_told", "lower", "upper")
 
     def __init__(self, upper: Layer[In, Out, Mid], lower: Layer[Mid, Mid, Below]) -> None:
         self.upper = upper
         self.lower = lower
         self._lower_open = False
         self._closing: Closed | None = None  # the upper's Closed, held until the lower is down
+        self._told = False  # the upper has heard that the lower is open
+        self._stillborn: Closed | None = None  # the lower died before; the upper may say nothing
         self._now = 0.0
 
     @property
@@ -120,8 +122,8 @@ class Over(Generic[In, Out, Mid, Below]):
 
     def open(self, now: float) -> None:
         self._now = now
-        self._closing = None
-        self._lower_open = True
+        self._closing = self._stillborn = None
+        self._lower_open, self._told = True, False
         self.lower.open(now)
         self._lift(now)
 
@@ -183,9 +185,11 @@ class Over(Generic[In, Out, Mid, Below]):
         if what is None:
             if self._closing is not None and not self._lower_open:
                 what, self._closing = self._closing, None
+            elif self._stillborn is not None:
+                what, self._stillborn = self._stillborn, None
             return what
         if type(what) is Closed:
-            self._closing = what
+            self._closing, self._stillborn = what, None
             if self._lower_open:
                 self.lower.close(self._now)
                 self._lift(self._now)
@@ -207,12 +211,14 @@ class Over(Generic[In, Out, Mid, Below]):
                 self.upper.receive(what.unit, now)
             return
         if type(what) is Closed:
-            self._lower_open = False
+            if self._lower_open and not self._told and self._closing is None:
+                self._stillborn = what
+            self._lower_open = self._told = False
             if self._closing is not None:
                 self._closing = Closed(self._closing.error or what.error)
                 return
         elif type(what) is Opened:
-            self._lower_open, self._closing = True, None
+            self._lower_open, self._told, self._closing = True, True, None
         if self._closing is None:
             self.upper.notice(what, now)  # type: ignore[arg-type]
 

@@ -10,11 +10,11 @@ from __future__ import annotations
 import asyncio
 import errno
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar, cast
 
 from ferraris.core.errors import Error, LineError, UsageError
-from ferraris.core.layer import Closed, Layer, LineSettings
+from ferraris.core.layer import Closed, Deliver, Layer, LineSettings
 from ferraris.line.asynchronous import AsyncDriver, AsyncStation
 from ferraris.line.blocking import BlockingDriver
 from ferraris.line.port import PortSettings, port_settings
@@ -74,14 +74,15 @@ async def listen(
     endpoint: Endpoint,
     make_layer: Callable[[], Layer[Any, Any, bytes]],
     *,
+    on_unit: Callable[[str, Any], None] | None = None,
     timeout_s: float = 10.0,
 ) -> SerialListener:
     """Let one stack serve on the port that `endpoint` names, session after session.
 
-    Raises what `connect` raises.
+    `on_unit` gets what the stack delivers, with the name of the port. Raises what `connect` raises.
     """
     loop = asyncio.get_running_loop()
-    station = _SerialStation(make_layer(), loop)
+    station = _SerialStation(make_layer(), loop, endpoint.host, on_unit)
     carrier = await _carry(station, port_settings(endpoint), timeout_s)
     return SerialListener(station, carrier)
 
@@ -101,6 +102,12 @@ class SerialListener:
     def close(self) -> None:
         """Close the port."""
         self._station.abort()
+
+    async def lost(self) -> None:
+        """Wait until the port is gone, which is a `LineError`; return when it is closed."""
+        await self._carrier.wait_closed()
+        if self._station.loss is not None:
+            raise self._station.loss
 
     async def wait_closed(self) -> None:
         """Until the port is free again; at once when it is gone already."""
@@ -136,9 +143,23 @@ class _SerialDriver(AsyncDriver[In, Out]):
 class _SerialStation(AsyncStation):
     """The passive end: when a session is over, the next one begins on the same line."""
 
-    def __init__(self, layer: Layer[Any, Any, bytes], loop: asyncio.AbstractEventLoop) -> None:
+    loss: Error | None = None
+
+    def __init__(
+        self,
+        layer: Layer[Any, Any, bytes],
+        loop: asyncio.AbstractEventLoop,
+        path: str,
+        on_unit: Callable[[str, Any], None] | None,
+    ) -> None:
         super().__init__(layer, loop, set())
+        self._path = path
+        self._deliver = on_unit
         self._over = False
+
+    def connection_lost(self, exception: Exception | None) -> None:
+        self.loss = LineError(str(exception), where=_WHERE)
+        super().connection_lost(exception)
 
     def _feed(self, now: float) -> None:
         if self._over:  # the last answer has left
@@ -148,6 +169,8 @@ class _SerialStation(AsyncStation):
     def _happened(self, what: Any) -> None:
         if type(what) is Closed:
             self._over = True
+        elif type(what) is Deliver and self._deliver is not None:
+            self._deliver(self._path, what.unit)
 
 
 class _Carrier(asyncio.Protocol):
@@ -200,11 +223,11 @@ class _Carrier(asyncio.Protocol):
 
     def write(self, octets: bytes) -> None:
         """Put one unit on the line."""
-        self._work(self._send(octets))
+        self._work(self._send, octets)
 
     def change(self, line: LineSettings) -> None:
         """Give the line new settings; what was written before has left already."""
-        self._work(self._set(line))
+        self._work(self._set, line)
 
     def close(self) -> None:
         """Close the port, now: half a frame is worth nothing."""
@@ -228,13 +251,15 @@ class _Carrier(asyncio.Protocol):
 
     # -- one piece of work at a time --------------------------------------------------------
 
-    def _work(self, work: Any) -> None:
+    def _work(self, work: Callable[[Any], Awaitable[None]], what: bytes | LineSettings) -> None:
         self._driver.pause_writing()
-        self._task = self._loop.create_task(self._finish(work))
+        self._task = self._loop.create_task(self._finish(work, what))
 
-    async def _finish(self, work: Any) -> None:
+    async def _finish(
+        self, work: Callable[[Any], Awaitable[None]], what: bytes | LineSettings
+    ) -> None:
         try:
-            await work
+            await work(what)
         except (OSError, ValueError, _serialx().SerialException) as cause:
             if not self._ending:
                 self._ending = True

@@ -67,15 +67,16 @@ _TLS: dict[str, _Check] = {
     "passphrase": _reference,
     "insecure": _switch,
 }
-_SERIAL: dict[str, _Check] = {
+_PORT: dict[str, _Check] = {
     "baud": _number,
     "bits": _number,
     "parity": _some,
     "stop": _number,
     "rs485": _switch,
-    "mode": _some,
     "physical": _number,
 }
+_SERIAL: dict[str, _Check] = _PORT | {"mode": _some, "device": _some, "soft_parity": _switch}
+_MODEM: dict[str, _Check] = _PORT | {"phone": _some, "init": _some, "dial": _some, "hangup": _some}
 
 _NETWORK: dict[str, dict[str, _Check]] = {
     "tcp": {},
@@ -87,7 +88,7 @@ _NETWORK: dict[str, dict[str, _Check]] = {
 }
 _DEVICES: dict[str, dict[str, _Check]] = {
     "serial": _SERIAL,
-    "modem": _SERIAL | {"phone": _some},
+    "modem": _MODEM,
 }
 _SIMULATED: dict[str, dict[str, _Check]] = {"sim": {"seed": _number}}
 _OPTIONS = _NETWORK | _DEVICES | _SIMULATED

@@ -18,12 +18,13 @@ from typing import Never
 from ferraris.client.security import HighGMAC
 from ferraris.core.errors import UsageError
 from ferraris.core.layer import Layer
+from ferraris.line.serial import SerialListener
 from ferraris.line.serving import Listener, serve
 from ferraris.line.url import Endpoint
 from ferraris.meter.fleet import Fleet, KeysLine
 from ferraris.meter.templates import template
 from ferraris.server.service import server_stack
-from ferraris.transport.profiles import profile_of
+from ferraris.transport.serial_profiles import profile_for
 
 __all__ = ["Listening", "Simulation", "listen", "simulate"]
 
@@ -32,7 +33,8 @@ _HDLC_METERS = 16_000  # upper HDLC addresses have 14 bits [hdlc-quoted]
 _LAST_SHORT_ADDRESS = 0x7F
 _PHYSICAL = "17"  # of a listener that takes any
 _ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - not listening
-_SCHEMES = ("tcp", "tls", "udp", "tcp+hdlc", "tls+hdlc", "udp+hdlc")
+_OVER_HDLC = ("+hdlc", "serial")
+_SCHEMES = ("tcp", "tls", "udp", "tcp+hdlc", "tls+hdlc", "udp+hdlc", "serial")
 
 
 class Listening:
@@ -45,6 +47,8 @@ class Listening:
         self._scheme = endpoint.scheme
         self._host = _ANYWHERE.get(endpoint.host, endpoint.host)
         self._physical = endpoint.options.get("physical")
+        # The other end of a serial line needs the same settings.
+        self._settings = dict(endpoint.options) if endpoint.scheme == "serial" else {}
 
     def endpoint(self, index: int = 0) -> Endpoint:
         """Where a client on this machine reaches the meter with this place in the fleet.
@@ -52,10 +56,10 @@ class Listening:
         In HDLC a logical address above 127 can only be named together with a physical one.
         """
         physical = self._physical
-        if physical is None and self._scheme.endswith("+hdlc"):
+        if physical is None and self._scheme.endswith(_OVER_HDLC):
             far = self.fleet.server_sap(index) > _LAST_SHORT_ADDRESS
             physical = _PHYSICAL if far else None
-        options = {} if physical is None else {"physical": physical}
+        options = self._settings | ({} if physical is None else {"physical": physical})
         port = self._ports[index // _METERS_OF_A_LISTENER]
         return Endpoint(self._scheme, self._host, port, options)
 
@@ -73,7 +77,16 @@ class Listening:
         """Take no more connections and cut those that are open."""
         for server in self._servers:
             server.close()
+            if isinstance(server, SerialListener):
+                await server.wait_closed()
         await asyncio.sleep(0)  # transports end in the next turn of the loop
+
+    async def lost(self) -> None:
+        """Wait until a serial port is gone, which is a `LineError`; listeners on sockets stay."""
+        for server in self._servers:
+            if isinstance(server, SerialListener):
+                await server.lost()
+        await asyncio.Event().wait()
 
 
 async def listen(
@@ -90,9 +103,9 @@ async def listen(
     if endpoint.scheme not in _SCHEMES:
         known = ", ".join(f"{scheme}://" for scheme in _SCHEMES)
         raise UsageError(f"meters listen on one of {known}, not {endpoint.scheme}:")
-    if endpoint.scheme.endswith("+hdlc") and len(fleet) > _HDLC_METERS:
+    if endpoint.scheme.endswith(_OVER_HDLC) and len(fleet) > _HDLC_METERS:
         raise UsageError(f"at most {_HDLC_METERS} meters have an HDLC address on one line")
-    profile = profile_of(endpoint.scheme)
+    profile = profile_for(endpoint.scheme, endpoint.options)
     physical = endpoint.number("physical")
     servers: list[Listener] = []
     for number in range(-(-len(fleet) // _METERS_OF_A_LISTENER)):

@@ -1,0 +1,1 @@
+"""Dial-up modems: the AT dialogue as a layer under whatever the connection carries."""
