@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import select
 import signal
+import socket
+import socketserver
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -151,3 +156,72 @@ def test_demo_once_sums_up_in_json(ferraris, tmp_path):
     assert ran.json["store"] == str(store)
     assert "3 of 3 meters" in ferraris("demo", "--meters", "3", "--once").out
     assert ferraris("demo", "--store", "postgresql://x").code == 2
+
+
+@pytest.mark.parametrize(
+    ("url", "code", "words"),
+    [
+        ("tcp://127.0.0.1:1", 1, "no connection"),
+        ("tls://127.0.0.1:1", 1, "tls://127.0.0.1:1"),
+        ("tcp+hdlc://127.0.0.1:1", 1, "no connection"),
+        ("udp://127.0.0.1:1", 1, ""),
+        ("serial:///dev/no-such-port", 1, "/dev/no-such-port"),
+        ("tcp://127.0.0.1:1?colour=red", 2, "colour"),
+        ("gopher://127.0.0.1", 2, "gopher"),
+        ("tcp://[::1", 2, "bracket"),
+    ],
+)
+def test_every_line_fails_in_one_line(ferraris, url, code, words):
+    ran = ferraris("read", url, "1.8.0", "--timeout", "0.3")
+    assert (ran.code, ran.out) == (code, "")
+    assert len(ran.err.splitlines()) == 1
+    assert words in ran.err
+
+
+@contextlib.contextmanager
+def silent_after(url: str, tag: int, passed: int) -> Iterator[str]:
+    """A line to the meter at `url` that swallows requests with this tag, but the first `passed`."""
+    host, port = url.removeprefix("tcp://").rsplit(":", 1)
+
+    class Line(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            left = passed
+            with socket.create_connection((host, int(port))) as meter:
+                while True:
+                    ready, _, _ = select.select([self.request, meter], [], [], 10)
+                    for end in ready:
+                        octets = end.recv(65536)
+                        if not octets:
+                            return
+                        if end is meter:
+                            self.request.sendall(octets)
+                        elif octets[8] != tag or left:
+                            left -= octets[8] == tag
+                            meter.sendall(octets)
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Line) as server:
+        server.daemon_threads = True
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        try:
+            yield f"tcp://127.0.0.1:{server.server_address[1]}"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@pytest.mark.parametrize(
+    ("tag", "passed", "command"),
+    [
+        (0xC9, 0, ("set", "8/0-0:1.0.0*255/3", "long:60")),
+        (0xCB, 1, ("act", "70/0-0:96.3.10*255/1")),  # the first one proves our key
+    ],
+)
+def test_a_write_without_an_answer_is_unknown(ferraris, lines, tag, passed, command):
+    keys = ("--key", lines[0]["encryption_key"], "--auth-key", lines[0]["authentication_key"])
+    name, *arguments = command
+    with silent_after(lines[0]["url"], tag, passed) as url:
+        found = ferraris(name, url, *arguments, *keys, "--timeout", "1")
+    assert found.code == 1
+    assert "unknown: read it back" in found.err.splitlines()[-1]
+    assert "done" not in found.out

@@ -25,7 +25,10 @@ CLOCK = cosem.CosemAttribute(CosemInterface.CLOCK, cosem.Obis(0, 0, 1, 0, 0), 2)
 
 def client_of(given: dict[str, Any]) -> DlmsClient:
     line = io.BlockingTcpIO(given["host"], given["port"], timeout=5)
-    transport = io.TcpTransport(given["client"], given["server"], line, timeout=5)
+    if given["hdlc"]:
+        transport = io.HdlcTransport(given["client"], given["server"], line, timeout=5)
+    else:
+        transport = io.TcpTransport(given["client"], given["server"], line, timeout=5)
     if given["way"] == "none":
         return DlmsClient(transport, security.NoSecurityAuthentication(), timeout=5)
     if given["way"] == "password":

@@ -34,8 +34,11 @@ class Session:
             given["server"],
             WAYS[given["way"]],
             password,
-            InterfaceType.WRAPPER,
+            InterfaceType.HDLC if given["hdlc"] else InterfaceType.WRAPPER,
         )
+        self.hdlc = given["hdlc"]
+        for name, value in given.get("link", {}).items():  # what it proposes in its SNRM
+            setattr(self.client.hdlcSettings, name, value)
         if given["way"] == "gmac":
             ciphering = self.client.ciphering
             ciphering.security = Security.AUTHENTICATION_ENCRYPTION
@@ -47,6 +50,10 @@ class Session:
 
     def open(self) -> None:
         reply = GXReplyData()
+        if self.hdlc:
+            self.exchange(self.client.snrmRequest(), reply)
+            self.client.parseUAResponse(reply.data)
+            reply.clear()
         self.exchange(self.client.aarqRequest(), reply)
         self.client.parseAareResponse(reply.data)
         reply.clear()
@@ -56,6 +63,8 @@ class Session:
 
     def close(self) -> None:
         self.exchange(self.client.releaseRequest(), GXReplyData())
+        if self.hdlc:
+            self.exchange(self.client.disconnectRequest(), GXReplyData())
         self.socket.close()
 
     def exchange(self, requests: Any, reply: GXReplyData) -> None:
@@ -103,6 +112,12 @@ def run(given: dict[str, Any]) -> dict[str, Any]:
         session.exchange(session.client.write(clock, 2), GXReplyData())
         back = session.read(GXDLMSClock("0.0.1.0.0.255"), 2)
         found["clock"] = back.value.timestamp()
+    if session.hdlc:
+        limits = session.client.hdlcSettings
+        found["link"] = {
+            name: int(getattr(limits, name))
+            for name in ("maxInfoRX", "maxInfoTX", "windowSizeRX", "windowSizeTX")
+        }
     session.close()
     return found
 

@@ -11,6 +11,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -28,12 +29,12 @@ ADDRESSES = {"none": 16, "password": 2, "gmac": 1}
 pytestmark = pytest.mark.services
 
 
-@pytest.fixture
-def meter() -> Iterator[dict[str, Any]]:
-    """A meter in a process of its own; its line of keys."""
-    command = [sys.executable, str(HERE / "meter_runner.py"), "tcp://127.0.0.1:0"]
+@contextmanager
+def running(scheme: str, **link: int) -> Iterator[dict[str, Any]]:
+    """A meter in a process of its own, which offers `link` as HDLC parameters; its line of keys."""
+    command = [sys.executable, str(HERE / "meter_runner.py"), f"{scheme}://127.0.0.1:0"]
     with subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [*command, json.dumps(link)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
         assert process.stdin is not None
         assert process.stdout is not None
@@ -41,14 +42,23 @@ def meter() -> Iterator[dict[str, Any]]:
         process.stdin.close()
 
 
+@pytest.fixture(params=["tcp", "tcp+hdlc"])
+def meter(request: pytest.FixtureRequest) -> Iterator[dict[str, Any]]:
+    """A meter on TCP with the wrapper or with HDLC."""
+    with running(request.param) as line:
+        yield line
+
+
 def foreign(script: str, meter: dict[str, Any], way: str, **wishes: Any) -> dict[str, Any]:
     if importlib.util.find_spec(CLIENTS[script]) is None:
         pytest.skip(f"{CLIENTS[script]} is not installed (make setup-interop)")
-    host, port = meter["url"].removeprefix("tcp://").rsplit(":", 1)
+    scheme, place = meter["url"].split("://")
+    host, port = place.rsplit(":", 1)
     given = {
         **meter,
         "host": host,
         "port": int(port),
+        "hdlc": scheme == "tcp+hdlc",
         "way": way,
         "client": ADDRESSES[way],
         "counter": 1,
@@ -97,6 +107,26 @@ def test_registers_and_profile(script: str, way: str, meter: dict[str, Any]) -> 
     assert {name: found[name] for name in values} == values
     assert found["rows"] == rows
     assert len(rows) == SPAN_S // 900
+
+
+@pytest.mark.parametrize("frame", [64, 512, 1024, 2030])
+@pytest.mark.parametrize("way", ["password", "gmac"])
+def test_other_frame_sizes_are_negotiated(way: str, frame: int) -> None:
+    """`gurux-dlms` proposes sizes in its SNRM; `dlms-cosem` never does. See docs/interop.md."""
+    ask = {"maxInfoRX": frame, "maxInfoTX": frame, "windowSizeRX": 1, "windowSizeTX": 1}
+    offer = {
+        "max_transmit": 2030,
+        "max_receive": 2030,
+        "window_transmit": 7,
+        "window_receive": 7,
+    }
+    wishes = {"registers": [[1, 0, 1, 8, 0], [1, 0, 2, 8, 0]], "until": NOON, "span": SPAN_S}
+    with running("tcp+hdlc", **offer) as meter:
+        found = foreign("gurux_client.py", meter, way, link=ask, **wishes)
+        values, rows = ours(meter)
+    assert {name: found[name] for name in values} == values
+    assert found["rows"] == rows
+    assert found["link"] == ask
 
 
 @pytest.mark.parametrize("script", CLIENTS)

@@ -30,7 +30,7 @@ def test_the_next_exchange_after_a_cancelled_one_is_right(at: int) -> None:
             endpoint = Endpoint("tcp", "127.0.0.1", listener.port)
             async with connect(endpoint, security=security, max_pdu=200) as meter:
                 expected = await meter.object_list()
-                meter._objects = None
+                meter.kind.objects = None
                 exchange = meter._driver.exchange
                 asked = 0
 

@@ -90,7 +90,7 @@ def test_a_plus_is_a_plus() -> None:
         ("tcp://a%00b", "name"),
         ("tcp://host/path", "options"),
         ("tcp://host#secret", "%23"),
-        ("tcp://host?physical=1", "there are none"),
+        ("tcp://host?physical=1", "there are via"),
         ("tcp+hdlc://host?phisical=1", "'phisical'; there are physical"),
         ("tls://host?password=secret", "ca, cert, key, passphrase, insecure"),
         ("tls://host?passphrase=secret", "env:NAME"),
@@ -124,3 +124,12 @@ def test_options_stay_out_of_sight() -> None:
 def test_options_that_are_no_numbers() -> None:
     with pytest.raises(UsageError, match="physical=x"):
         Endpoint("tcp+hdlc", "host", options={"physical": "x"}).number("physical")
+
+
+def test_a_device_behind_a_gateway() -> None:
+    assert parse_url("tcp://gateway?via=1/0a0B").via == (1, b"\x0a\x0b")
+    assert parse_url("serial:///dev/ttyS0?via=0/ff").via == (0, b"\xff")
+    assert parse_url("udp://meter").via is None
+    for wrong in ("1", "256/00", "1/0", "1/", "x/00", "1/0g", "1/" + "00" * 128):
+        with pytest.raises(UsageError, match="via"):
+            parse_url(f"tcp://gateway?via={wrong}")

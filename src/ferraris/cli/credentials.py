@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import typer
 
+from ferraris.cli.options import MeterOptions
 from ferraris.client.security import HighGMAC, NoSecurity, Password, Security
 from ferraris.core.errors import UsageError
 from ferraris.keys.secrets import secret
 
-__all__ = ["Credentials", "security_of"]
+__all__ = ["security_of"]
 
 _WAYS = {
     "none": "none",
@@ -29,26 +29,10 @@ _WAYS = {
 }
 
 
-@dataclass(slots=True)
-class Credentials:
-    """What the options said; secrets still as references."""
-
-    auth: str | None = None
-    key: str | None = None
-    auth_key: str | None = None
-    password: str | None = None
-    system_title: str | None = None
-    counter: int | None = None
-    protection: str = "both"
-    keys_file: str | None = None
-    url: str = ""
-    server: int = 1
-
-
-def security_of(given: Credentials) -> Security:
+def security_of(given: MeterOptions, url: str) -> Security:
     """The security value that `connect` takes; `UsageError` when something is missing."""
-    if given.keys_file is not None:
-        return _from_file(given, _entry(given.keys_file, given.url, given.server))
+    if given.keys is not None:
+        return _from_file(given, _entry(given.keys, url, given.server), url)
     way = _way(given)
     if way == "password":
         reference = given.password or given.key
@@ -64,7 +48,7 @@ def security_of(given: Credentials) -> Security:
     return NoSecurity()
 
 
-def _way(given: Credentials) -> str:
+def _way(given: MeterOptions) -> str:
     if given.auth is None:
         if given.key is not None or given.auth_key is not None:
             return "gmac"
@@ -75,7 +59,7 @@ def _way(given: Credentials) -> str:
         raise UsageError(f"--auth is none, password or gmac, not {given.auth}") from None
 
 
-def _high(given: Credentials, key: bytes, auth_key: bytes) -> HighGMAC:
+def _high(given: MeterOptions, key: bytes, auth_key: bytes) -> HighGMAC:
     more: dict[str, Any] = {"protection": given.protection}
     if given.system_title is not None:
         more["system_title"] = _title(given.system_title)
@@ -84,7 +68,7 @@ def _high(given: Credentials, key: bytes, auth_key: bytes) -> HighGMAC:
     return HighGMAC(key, auth_key, **more)
 
 
-def _from_file(given: Credentials, entry: Mapping[str, Any]) -> Security:
+def _from_file(given: MeterOptions, entry: Mapping[str, Any], url: str) -> Security:
     way = "gmac" if given.auth is None else _way(given)
     try:
         if way == "password":
@@ -93,7 +77,7 @@ def _from_file(given: Credentials, entry: Mapping[str, Any]) -> Security:
             key = bytes.fromhex(entry["encryption_key"])
             return _high(given, key, bytes.fromhex(entry["authentication_key"]))
     except (KeyError, TypeError, ValueError):
-        raise UsageError(f"{given.keys_file}: the line of {given.url} is incomplete") from None
+        raise UsageError(f"{given.keys}: the line of {url} is incomplete") from None
     return NoSecurity()
 
 

@@ -28,8 +28,13 @@ def exit_code(error: Error, *, from_peer: bool = True) -> int:
 
 
 def one_line(error: Error) -> str:
-    """The error for a person: one line, bounded."""
+    """The error for a person: one line, bounded.
+
+    A write or an action whose outcome is unknown begins with what to do about it.
+    """
     line = " ".join(str(error).split())
+    if error.outcome_unknown:
+        line = f"unknown: read it back; {line}"
     return line if len(line) <= _LONGEST_LINE else line[: _LONGEST_LINE - 1] + "…"
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from collections.abc import Sequence
 
 import typer
@@ -52,7 +53,12 @@ for _room in (simulated, meters, listen, capture, decode, look_up, benchmarks):
 
 def main() -> None:
     """Entry point of the command: never returns."""
+    warnings.showwarning = _warn  # type: ignore[assignment] # the rest of its arguments is noise
     sys.exit(run(sys.argv[1:]))
+
+
+def _warn(message: Warning | str, *_: object) -> None:
+    typer.echo(f"ferraris: warning: {message}", err=True)
 
 
 def run(arguments: Sequence[str]) -> int:

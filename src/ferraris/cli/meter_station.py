@@ -7,7 +7,7 @@ import json
 import os
 import secrets
 import signal
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,13 +16,15 @@ import typer
 
 from ferraris.core.errors import LineError
 from ferraris.line.url import parse_url
-from ferraris.meter.fleet import Fleet
+from ferraris.meter.calling import call_in
+from ferraris.meter.fleet import Fleet, KeysLine
 from ferraris.meter.pushing import SCHEMES, Pusher
-from ferraris.meter.serving import Listening, listen
+from ferraris.meter.serving import listen
 from ferraris.meter.templates import template
 
-__all__ = ["Pushing", "serve", "until_told"]
+__all__ = ["Pushing", "call", "serve", "until_told"]
 
+_CALLED = ("tcp", "tls", "tcp+hdlc", "tls+hdlc")
 _FRESH_OCTETS = 32
 
 
@@ -50,7 +52,7 @@ async def serve(
     pusher = None if pushing is None else _pusher(fleet, pushing)
     async with await listen(fleet, endpoint) as listening:
         if keys_out is not None:
-            _write_keys(listening, keys_out)
+            _write_keys(map(listening.line, range(count)), keys_out)
         first, last = listening.endpoint(0), listening.endpoint(count - 1)
         ports = "" if first.port == last.port else f" to {last.port}"
         ready = partial(typer.echo, f"{count} x {name} at {first}{ports}", err=keys_out == "-")
@@ -79,17 +81,27 @@ def _pusher(fleet: Fleet, pushing: Pushing) -> Pusher:
     )
 
 
-def _write_keys(listening: Listening, keys_out: str) -> None:
+async def call(name: str, count: int, url: str, seed: int, keys_out: str | None) -> None:
+    """Hand out the keys and call in, again and again, until interrupted or terminated."""
+    endpoint = parse_url(url, schemes=_CALLED)
+    fleet = Fleet(template(name), count, seed, secret=secrets.token_bytes(_FRESH_OCTETS))
+    if keys_out is not None:
+        _write_keys((fleet.line(index, endpoint.url) for index in range(count)), keys_out)
+    ready = partial(typer.echo, f"{count} x {name} calling {endpoint}", err=keys_out == "-")
+    await until_told(ready, call_in(fleet, endpoint))
+
+
+def _write_keys(lines: Iterable[KeysLine], keys_out: str) -> None:
     """One line a meter; the file is whole or not there, and nobody else may read it."""
-    lines = (json.dumps(listening.line(index)) for index in range(len(listening.fleet)))
+    texts = map(json.dumps, lines)
     if keys_out == "-":
-        for line in lines:
-            typer.echo(line)
+        for text in texts:
+            typer.echo(text)
         return
     part = Path(f"{keys_out}.part")
     part.unlink(missing_ok=True)
     with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        file.writelines(f"{line}\n" for line in lines)
+        file.writelines(f"{text}\n" for text in texts)
     part.replace(keys_out)
 
 

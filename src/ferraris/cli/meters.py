@@ -9,26 +9,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ferraris.cli.options import MeterOptions, Url, with_meter_options
 from ferraris.core.errors import UsageError
 
 if TYPE_CHECKING:
-    from ferraris.cli.credentials import Credentials
     from ferraris.data.readings import Reading, Series
 
 __all__ = ["register"]
 
-Url = Annotated[str, typer.Argument(metavar="URL", help="tcp://HOST:PORT, tcp+hdlc://…, sim://…")]
-Client = Annotated[int | None, typer.Option(help="Client address; by default that of --auth.")]
-Server = Annotated[int, typer.Option(help="Address of the logical device.")]
-Auth = Annotated[str | None, typer.Option(metavar="WAY", help="none, password or gmac (HLS 5).")]
-Key = Annotated[str | None, typer.Option(metavar="SECRET", help="Encryption key.")]
-AuthKey = Annotated[str | None, typer.Option(metavar="SECRET", help="Authentication key.")]
-PasswordText = Annotated[str | None, typer.Option("--password", metavar="SECRET", help="Password.")]
-Title = Annotated[str | None, typer.Option(metavar="HEX", help="Our system title, 8 octets.")]
-Counter = Annotated[int | None, typer.Option(help="Next invocation counter; else it is asked for.")]
-Protection = Annotated[str, typer.Option(help="both, authentication or encryption.")]
-KeysFile = Annotated[str | None, typer.Option("--keys", metavar="FILE", help="From meter run.")]
-Timeout = Annotated[float, typer.Option(help="Seconds of silence before giving up.")]
 AsJson = Annotated[bool, typer.Option("--json", help="JSON.")]
 
 
@@ -40,23 +28,14 @@ def register(app: typer.Typer) -> None:
     app.command("act")(act)
 
 
+@with_meter_options
 def read(
     url: Url,
+    given: MeterOptions,
     names: Annotated[list[str] | None, typer.Argument(metavar="OBIS...", help="Objects.")] = None,
     profile: Annotated[str | None, typer.Option(metavar="OBIS", help="A profile too.")] = None,
     since: Annotated[str | None, typer.Option(metavar="TIME", help="Rows after this time.")] = None,
     until: Annotated[str | None, typer.Option(metavar="TIME", help="Rows up to this.")] = None,
-    client: Client = None,
-    server: Server = 1,
-    auth: Auth = None,
-    key: Key = None,
-    auth_key: AuthKey = None,
-    password: PasswordText = None,
-    system_title: Title = None,
-    counter: Counter = None,
-    protection: Protection = "both",
-    keys: KeysFile = None,
-    timeout: Timeout = 10.0,
     as_json: AsJson = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Comma-separated values.")] = False,
     parquet: Annotated[
@@ -67,7 +46,6 @@ def read(
 
     Times are ISO 8601; without an offset they are UTC. Secrets are @FILE or env:NAME.
     """
-    from ferraris.cli.credentials import Credentials
     from ferraris.cli.values import parse_moment
     from ferraris.data.obis import Obis
 
@@ -79,10 +57,7 @@ def read(
     named = None if profile is None else Obis.parse(profile)
     first = None if since is None else parse_moment(since)
     last = None if until is None else parse_moment(until)
-    given = Credentials(
-        auth, key, auth_key, password, system_title, counter, protection, keys, url, server
-    )
-    with _opened(given, client, timeout) as meter:
+    with _opened(url, given) as meter:
         readings = [meter.read(name) for name in wanted]
         series = None if named is None else meter.profile(named, first, last)
     if parquet is not None and series is not None:
@@ -96,56 +71,33 @@ def read(
         _show_text(readings, series)
 
 
+@with_meter_options
 def browse(
     url: Url,
+    given: MeterOptions,
     values: Annotated[bool, typer.Option("--values", help="Read every attribute too.")] = False,
-    client: Client = None,
-    server: Server = 1,
-    auth: Auth = None,
-    key: Key = None,
-    auth_key: AuthKey = None,
-    password: PasswordText = None,
-    system_title: Title = None,
-    counter: Counter = None,
-    protection: Protection = "both",
-    keys: KeysFile = None,
-    timeout: Timeout = 10.0,
     as_json: AsJson = False,
 ) -> None:
     """List the objects that a client sees, with their attributes when asked."""
-    from ferraris.cli.credentials import Credentials
     from ferraris.cli.objects import show_objects
     from ferraris.cli.progress import progress_bar
 
-    given = Credentials(
-        auth, key, auth_key, password, system_title, counter, protection, keys, url, server
-    )
-    with _opened(given, client, timeout) as meter, progress_bar("objects") as progress:
+    with _opened(url, given) as meter, progress_bar("objects") as progress:
         found = meter.browse(values=values, progress=progress)
     show_objects(url, found, as_json=as_json)
 
 
+@with_meter_options
 def set_(
     url: Url,
+    given: MeterOptions,
     attribute: Annotated[str, typer.Argument(metavar="CLASS/OBIS/ATTRIBUTE")],
     value: Annotated[str, typer.Argument(metavar="VALUE", help="KIND:VALUE, as in unsigned:5.")],
-    client: Client = None,
-    server: Server = 1,
-    auth: Auth = None,
-    key: Key = None,
-    auth_key: AuthKey = None,
-    password: PasswordText = None,
-    system_title: Title = None,
-    counter: Counter = None,
-    protection: Protection = "both",
-    keys: KeysFile = None,
-    timeout: Timeout = 10.0,
 ) -> None:
     """Write an attribute.
 
     Without an answer it is unknown whether the meter took the value: read it back.
     """
-    from ferraris.cli.credentials import Credentials
     from ferraris.cli.values import parse_object, parse_value
     from ferraris.model.registry import newest
 
@@ -153,37 +105,24 @@ def set_(
     declared = newest(class_id)
     known = None if declared is None else declared.attributes.get(index)
     data = parse_value(value, None if known is None else known.type)
-    given = Credentials(
-        auth, key, auth_key, password, system_title, counter, protection, keys, url, server
-    )
-    with _opened(given, client, timeout) as meter:
+    with _opened(url, given) as meter:
         meter.set_data(class_id, name, index, data)
     typer.echo("done")
 
 
+@with_meter_options
 def act(
     url: Url,
+    given: MeterOptions,
     method: Annotated[str, typer.Argument(metavar="CLASS/OBIS/METHOD")],
     value: Annotated[
         str | None, typer.Argument(metavar="[VALUE]", help="KIND:VALUE; by default integer:0.")
     ] = None,
-    client: Client = None,
-    server: Server = 1,
-    auth: Auth = None,
-    key: Key = None,
-    auth_key: AuthKey = None,
-    password: PasswordText = None,
-    system_title: Title = None,
-    counter: Counter = None,
-    protection: Protection = "both",
-    keys: KeysFile = None,
-    timeout: Timeout = 10.0,
 ) -> None:
     """Invoke a method.
 
     Without an answer it is unknown whether the meter did it: look before you repeat it.
     """
-    from ferraris.cli.credentials import Credentials
     from ferraris.cli.values import parse_object, parse_value
     from ferraris.data.kinds import show
     from ferraris.model.registry import newest
@@ -192,26 +131,24 @@ def act(
     declared = newest(class_id)
     known = None if declared is None else declared.methods.get(index)
     data = parse_value(value or "integer:0", None if known is None else known.type)
-    given = Credentials(
-        auth, key, auth_key, password, system_title, counter, protection, keys, url, server
-    )
-    with _opened(given, client, timeout) as meter:
+    with _opened(url, given) as meter:
         answer = meter.act_data(class_id, name, index, data)
     typer.echo("done" if answer is None else f"done: {show(answer)}")
 
 
-def _opened(
-    given: Credentials, client: int | None, timeout_s: float
-) -> AbstractContextManager[Any]:
+def _opened(url: str, given: MeterOptions) -> AbstractContextManager[Any]:
     import ferraris
     from ferraris.cli.credentials import security_of
 
-    security = security_of(given)
-    if given.url.startswith("sim://") and security == ferraris.NoSecurity() and client is None:
-        return ferraris.open(given.url, timeout_s=timeout_s)  # the meter gives its own keys
-    address = security.client if client is None else client
+    security = security_of(given, url)
+    if url.startswith("sim://") and security == ferraris.NoSecurity() and given.client is None:
+        return ferraris.open(url, timeout_s=given.timeout)  # the meter gives its own keys
     return ferraris.open(
-        given.url, client=address, server=given.server, security=security, timeout_s=timeout_s
+        url,
+        client=given.client,
+        server=given.server,
+        security=security,
+        timeout_s=given.timeout,
     )
 
 

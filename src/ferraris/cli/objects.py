@@ -9,7 +9,7 @@ import typer
 
 from ferraris.cli.output import json_text
 from ferraris.cli.shapes import data_shape, logical_name_shape
-from ferraris.client.meter import BrowsedAttribute, BrowsedObject
+from ferraris.client.browsing import BrowsedAttribute, BrowsedObject
 from ferraris.data.kinds import show
 
 __all__ = ["show_objects"]

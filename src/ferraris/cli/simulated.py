@@ -65,6 +65,10 @@ def run(
     listen: Annotated[
         str, typer.Option(metavar="URL", help="tcp://HOST:PORT, tls://, udp://, serial:///dev/…")
     ] = "tcp://127.0.0.1:4059",
+    call: Annotated[
+        str | None,
+        typer.Option(metavar="URL", help="Call in there instead: tcp://HOST:PORT, tls://…"),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Another seed, other households.")] = 1,
     keys_out: Annotated[
         str | None, typer.Option(metavar="FILE", help="One JSON line a meter; holds secrets.")
@@ -78,16 +82,24 @@ def run(
 ) -> None:
     """Run simulated meters until interrupted.
 
-    All listen at one address and differ by their server address. The file of keys is written when
+    All listen at one address and differ by their server address; with --call each dials out on a
+    connection of its own, serves whoever answers, and calls again. The file of keys is written when
     they are ready: id, url, client, server, system_title, encryption_key, authentication_key and
     password of each. The keys are new at every start.
     """
+    from ferraris.cli import meter_station
     from ferraris.cli.loop import run_to_end
-    from ferraris.cli.meter_station import Pushing, serve
 
     _check_count(count, "--count")
-    pushing = None if push is None else Pushing(push, push_every, not push_plain)
-    run_to_end(serve(template, count, listen, seed, keys_out, pushing=pushing))
+    if call is not None:
+        if push is not None:
+            raise UsageError("--call and --push do not go together")
+        run_to_end(meter_station.call(template, count, call, seed, keys_out))
+        return
+    pushing = None
+    if push is not None:
+        pushing = meter_station.Pushing(push, push_every, not push_plain)
+    run_to_end(meter_station.serve(template, count, listen, seed, keys_out, pushing=pushing))
 
 
 def cable(

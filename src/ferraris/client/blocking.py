@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import datetime, tzinfo
 from types import TracebackType
-from typing import TypeVar
+from typing import Any, TypeVar
 
+from ferraris.client.browsing import BrowsedObject
 from ferraris.client.connecting import ClientStack, Connecting, connect
 from ferraris.client.kind import Kind
-from ferraris.client.meter import BrowsedObject, Meter, Name
+from ferraris.client.kind_cache import KindCache
+from ferraris.client.meter import Meter
 from ferraris.client.profile import ProfileLayout
 from ferraris.client.security import Security
+from ferraris.client.wishes import Act, Name, Outcome, Read, Wish
 from ferraris.data.kinds import Data
 from ferraris.data.readings import Reading, Series
 from ferraris.line.blocking import run
@@ -21,7 +24,7 @@ from ferraris.line.url import Endpoint
 from ferraris.messaging.dlms.apdu import Apdu
 from ferraris.messaging.dlms.association.client import is_push
 from ferraris.messaging.dlms.association.parameters import Negotiated
-from ferraris.messaging.dlms.names import Selection
+from ferraris.messaging.dlms.names import AttributeDescriptor, Selection
 from ferraris.model.access_control import ObjectListElement
 from ferraris.model.interface_class import Attribute, Method
 
@@ -42,9 +45,11 @@ def open_meter(
     device: str = "",
     zone: tzinfo | None = None,
     kind: Kind | None = None,
+    kinds: KindCache | None = None,
     counter_object: str | None = None,
     max_pdu: int = 0xFFFF,
     pre_established: bool = False,
+    high_priority: bool = True,
 ) -> BlockingMeter:
     """Open an association and block until it is open; arguments as for `connect`.
 
@@ -59,9 +64,11 @@ def open_meter(
         device=device,
         zone=zone,
         kind=kind,
+        kinds=kinds,
         counter_object=counter_object,
         max_pdu=max_pdu,
         pre_established=pre_established,
+        high_priority=high_priority,
     )
     return BlockingMeter(_open(connecting))
 
@@ -107,6 +114,10 @@ class BlockingMeter:
         """See `Meter.get`."""
         return run(self._meter.get(attribute, name, selection))
 
+    def get_raw(self, attribute: AttributeDescriptor, selection: Selection | None = None) -> bytes:
+        """See `Meter.get_raw`."""
+        return run(self._meter.get_raw(attribute, selection))
+
     def get_data(
         self, class_id: int, name: Name, attribute: int, selection: Selection | None = None
     ) -> Data:
@@ -139,6 +150,18 @@ class BlockingMeter:
     def read_many(self, names: Sequence[Name]) -> list[Reading]:
         """See `Meter.read_many`."""
         return run(self._meter.read_many(names))
+
+    def get_many(self, wishes: Sequence[Read[T]]) -> list[Outcome[T]]:
+        """See `Meter.get_many`."""
+        return run(self._meter.get_many(wishes))
+
+    def act_many(self, wishes: Sequence[Act[P, R]]) -> list[Outcome[R | None]]:
+        """See `Meter.act_many`."""
+        return run(self._meter.act_many(wishes))
+
+    def do(self, wishes: Sequence[Wish]) -> list[Outcome[Any]]:
+        """See `Meter.do`."""
+        return run(self._meter.do(wishes))
 
     def profile(
         self,

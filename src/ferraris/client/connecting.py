@@ -11,6 +11,7 @@ from typing import Protocol
 
 from ferraris.client import services
 from ferraris.client.kind import Kind
+from ferraris.client.kind_cache import KindCache
 from ferraris.client.meter import Meter
 from ferraris.client.security import HighGMAC, NoSecurity, Security
 from ferraris.core.errors import DecodeError, RefusedError, SecurityError, UsageError
@@ -22,6 +23,7 @@ from ferraris.line.driver import Driver
 from ferraris.line.url import Endpoint, parse_url
 from ferraris.messaging.dlms.apdu import Apdu
 from ferraris.messaging.dlms.association.client import ClientAssociation, is_push
+from ferraris.messaging.dlms.association.gateway import ThroughGateway
 from ferraris.messaging.dlms.names import AttributeDescriptor
 from ferraris.transport.serial_profiles import profile_for
 
@@ -45,9 +47,11 @@ def connect(
     device: str = "",
     zone: tzinfo | None = None,
     kind: Kind | None = None,
+    kinds: KindCache | None = None,
     counter_object: str | None = None,
     max_pdu: int = 0xFFFF,
     pre_established: bool = False,
+    high_priority: bool = True,
 ) -> Connecting:
     """Open an association with the meter at `url`.
 
@@ -55,7 +59,7 @@ def connect(
 
     Args:
         url: `tcp://host:port`, `tls://`, `udp://`, `tcp+hdlc://host:port?physical=17`, `serial:`,
-            `sim://residential`; see `line.url`.
+            `sim://residential`; see `line.url`. `?via=1/0a0b` names a device behind a gateway.
         client: client address; by default the usual one of `security` (16, 2 or 1).
         server: address of the logical device.
         security: `NoSecurity()` (default), `Password(...)` or `HighGMAC(...)`; a simulated meter
@@ -64,11 +68,14 @@ def connect(
         device: name of the meter in readings; by default its URL.
         zone: time zone for clocks that do not tell theirs.
         kind: what is known of this kind of meter; the same one for all meters of the kind.
+        kinds: finds the kind by the firmware that the meter shows, one more request.
         counter_object: where the public client reads the invocation counter that `HighGMAC` does
             not know, such as "0-0:43.1.1*255"; by default the usual places are tried.
         max_pdu: longest APDU taken from the meter, in octets; longer answers come in blocks.
         pre_established: the association is open without being requested, as the meter is
             configured; a ciphered one needs the meter's system title in `security`.
+        high_priority: the priority bit of every request; a busy meter may serve others first
+            without it.
     """
     return Connecting(
         url if isinstance(url, Endpoint) else parse_url(url),
@@ -79,9 +86,11 @@ def connect(
         device=device,
         zone=zone,
         kind=kind,
+        kinds=kinds,
         counter_object=counter_object,
         max_pdu=max_pdu,
         pre_established=pre_established,
+        high_priority=high_priority,
     )
 
 
@@ -102,7 +111,10 @@ class Connecting:
         counter_object: str | None,
         max_pdu: int,
         pre_established: bool = False,
+        kinds: KindCache | None = None,
+        high_priority: bool = True,
     ) -> None:
+        self._high_priority = high_priority
         self._max_pdu = max_pdu
         self._pre_established = pre_established
         self._endpoint = endpoint
@@ -118,6 +130,7 @@ class Connecting:
         self._device = device or str(endpoint)
         self._zone = zone
         self._kind = kind
+        self._kinds = kinds
         self._counter_object = counter_object
         self._meter: Meter | None = None
 
@@ -151,6 +164,12 @@ class Connecting:
         if isinstance(security, HighGMAC) and not security.counter_is_known:
             security = await learn_counter(self._open_as, dial, security, self._counter_object)
         meter = await self._open_as(dial, self._client, security)
+        if self._kinds is not None and self._kind is None:
+            try:
+                meter.kind = await self._kinds.recognise(meter, self._client)
+            except BaseException:
+                await meter.close()
+                raise
         if self._simulated is not None:
             meter.on_close = self._simulated.stop
         return meter
@@ -170,6 +189,7 @@ class Connecting:
             device=self._device,
             zone=self._zone,
             kind=self._kind if client == self._client else None,
+            high_priority=self._high_priority,
         )
 
 
@@ -209,8 +229,10 @@ def client_stack(
     parameters = security.parameters(entropy)
     parameters.response_timeout_s = timeout_s
     association = ClientAssociation(parameters)
-    physical = endpoint.number("physical")
-    return over(association, profile.client_stack(client, server, physical=physical)), association
+    below = profile.client_stack(client, server, physical=endpoint.number("physical"))
+    if endpoint.via is None:
+        return over(association, below), association
+    return over(association, over(ThroughGateway(*endpoint.via), below)), association
 
 
 async def associate(
@@ -220,10 +242,13 @@ async def associate(
     device: str = "",
     zone: tzinfo | None = None,
     kind: Kind | None = None,
+    high_priority: bool = True,
 ) -> Meter:
     """Open the association on a driver, whichever it is."""
     await driver.open()
-    return Meter(driver, association, device=device, zone=zone, kind=kind)
+    return Meter(
+        driver, association, device=device, zone=zone, kind=kind, high_priority=high_priority
+    )
 
 
 async def learn_counter(

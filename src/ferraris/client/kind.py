@@ -9,6 +9,7 @@ from ferraris.data.obis import Obis
 
 if TYPE_CHECKING:
     from ferraris.client.profile import ProfileLayout
+    from ferraris.model.access_control import ObjectListElement
 
 __all__ = ["Kind"]
 
@@ -17,15 +18,21 @@ __all__ = ["Kind"]
 class Kind:
     """The static part of a kind of meter: same firmware, same configuration, same client.
 
-    Pass the same `Kind` to every `connect` of such meters. Nothing in it is personal or secret.
-    A meter that turns out different answers with rows of another width, which is a `DecodeError`.
+    Pass the same `Kind` to every `connect` of such meters, or let a `KindCache` find it by the
+    firmware. Nothing in it is personal or secret. A meter that turns out different answers with
+    rows of another width, which is a `DecodeError`.
 
     Attributes:
         classes: class of each object that was read by name.
         scalers: scaler and unit of each register, by class and name.
         layouts: columns of each profile.
+        objects: the object list with its rights; None until somebody asked for it.
+        lists: whether requests with lists are worth trying; False once one failed where single
+            requests were served.
     """
 
     classes: dict[Obis, int] = field(default_factory=dict)
     scalers: dict[tuple[int, Obis], tuple[int, int]] = field(default_factory=dict)
     layouts: dict[Obis, ProfileLayout] = field(default_factory=dict)
+    objects: dict[Obis, ObjectListElement] | None = None
+    lists: bool = True

@@ -12,6 +12,7 @@ from ferraris.core.errors import Error, LineError
 from ferraris.core.layer import Layer
 from ferraris.line.asynchronous import AsyncDriver, AsyncStation
 from ferraris.line.blocking import BlockingDriver
+from ferraris.line.pump import Pump
 from ferraris.line.url import Endpoint
 
 __all__ = ["Listener", "connect", "connect_blocking", "listen"]
@@ -106,7 +107,7 @@ async def listen(
 
 async def connected(
     endpoint: Endpoint,
-    driver: AsyncDriver[Any, Any],
+    driver: Pump[Any, Any],
     timeout_s: float,
     context: ssl.SSLContext | None = None,
 ) -> None:

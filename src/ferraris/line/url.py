@@ -8,8 +8,10 @@
 | a modem on one | `modem:///dev/ttyUSB0?phone=+4912345` |
 | a meter in this process | `sim://residential?seed=3` |
 
-No option holds a secret: keys are files, passphrases are references. What an option means is said
-by the line that reads it; here stands only which ones there are.
+Every line takes `via=NETWORK/ADDRESS`, the device behind a gateway: network 0 to 255, address in
+hexadecimal, as in `tcp://10.1.2.3?via=1/0a0b`. No option holds a secret: keys are files,
+passphrases are references. What an option means is said by the line that reads it; here stands
+only which ones there are.
 """
 
 from __future__ import annotations
@@ -59,15 +61,24 @@ def _reference(name: str, text: str) -> None:
         )
 
 
-_HDLC: dict[str, _Check] = {"physical": _number}
-_TLS: dict[str, _Check] = {
+def _behind(name: str, text: str) -> None:
+    network, slash, address = text.partition("/")
+    if not slash or not re.fullmatch(r"[0-9]{1,3}", network) or int(network) > 0xFF:
+        raise UsageError(f"{name} in the URL is NETWORK/ADDRESS, as in 1/0a0b", where=_WHERE)
+    if not re.fullmatch(r"([0-9A-Fa-f]{2}){1,127}", address):
+        raise UsageError(f"the address in {name} is 1 to 127 octets in hex", where=_WHERE)
+
+
+_ANY: dict[str, _Check] = {"via": _behind}
+_HDLC: dict[str, _Check] = {"physical": _number} | _ANY
+_TLS: dict[str, _Check] = _ANY | {
     "ca": _some,
     "cert": _some,
     "key": _some,
     "passphrase": _reference,
     "insecure": _switch,
 }
-_PORT: dict[str, _Check] = {
+_PORT: dict[str, _Check] = _ANY | {
     "baud": _number,
     "bits": _number,
     "parity": _some,
@@ -79,9 +90,9 @@ _SERIAL: dict[str, _Check] = _PORT | {"mode": _some, "device": _some, "soft_pari
 _MODEM: dict[str, _Check] = _PORT | {"phone": _some, "init": _some, "dial": _some, "hangup": _some}
 
 _NETWORK: dict[str, dict[str, _Check]] = {
-    "tcp": {},
+    "tcp": _ANY,
     "tls": _TLS,
-    "udp": {},
+    "udp": _ANY,
     "tcp+hdlc": _HDLC,
     "tls+hdlc": _TLS | _HDLC,
     "udp+hdlc": _HDLC,
@@ -139,6 +150,16 @@ class Endpoint:
             return default
         _number(name, text)
         return int(text, 0)
+
+    @property
+    def via(self) -> tuple[int, bytes] | None:
+        """Network and address of the device behind a gateway; None where there is none."""
+        text = self.options.get("via")
+        if text is None:
+            return None
+        _behind("via", text)
+        network, _, address = text.partition("/")
+        return int(network), bytes.fromhex(address)
 
 
 def parse_url(url: str, *, schemes: tuple[str, ...] | None = None) -> Endpoint:

@@ -33,6 +33,8 @@ def block_octets(max_pdu: int, *, protected: bool, leading: int = 0) -> int:
 
 def fits(negotiated: Negotiated, octets: int, protected: bool) -> bool:
     """Whether a plain APDU of so many octets is taken by the peer in one piece."""
+    if negotiated.protected_octets is not None and negotiated.max_send:
+        return negotiated.protected_octets(octets) <= negotiated.max_send
     room = negotiated.max_send - (_GENERAL_PROTECTION if protected else 0)
     return negotiated.max_send == 0 or octets <= room
 

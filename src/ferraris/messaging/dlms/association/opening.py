@@ -84,7 +84,10 @@ class Opening:
         """Take for granted what a pre-established association is configured to."""
         parameters = self.parameters
         self.negotiated = Negotiated(
-            parameters.conformance, parameters.server_max_pdu, parameters.max_pdu
+            parameters.conformance,
+            parameters.server_max_pdu,
+            parameters.max_pdu,
+            parameters.protected_octets,
         )
 
     def request(self) -> bytes:
@@ -123,6 +126,7 @@ class Opening:
             conformance=int(response.negotiated_conformance) & self._proposed,
             max_send=response.server_max_receive_pdu_size,
             max_receive=parameters.max_pdu,
+            protected_octets=parameters.protected_octets,
         )
         if parameters.mechanism < Mechanism.HIGH:
             self._dedicate()

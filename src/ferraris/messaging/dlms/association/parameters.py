@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from ferraris.data.axdr import length_octets
 from ferraris.messaging.dlms.conformance import Conformance
 from ferraris.messaging.dlms.security.cipher_keys import CipherKeys
+from ferraris.messaging.dlms.security.control import AUTHENTICATION
 from ferraris.messaging.dlms.security.counters import CounterLease
 
 __all__ = [
@@ -42,11 +44,14 @@ class Negotiated:
         conformance: the 24 conformance bits both ends have.
         max_send: largest APDU the peer takes, in octets, 0 for no limit.
         max_receive: largest APDU this end takes.
+        protected_octets: how long a plain APDU of so many octets is when this end has protected
+            it; None when that is not known exactly.
     """
 
     conformance: int
     max_send: int
     max_receive: int
+    protected_octets: Callable[[int], int] | None = field(default=None, compare=False, repr=False)
 
     def has(self, service: Conformance) -> bool:
         """Whether `service` was negotiated."""
@@ -95,6 +100,17 @@ class ClientParameters:
     server_max_pdu: int = 1024
     response_timeout_s: float = 10.0
     release_timeout_s: float = 2.0
+
+    def protected_octets(self, plain: int) -> int:
+        """How long an APDU of `plain` octets is when it leaves [facts-g §9].
+
+        Tag, our system title in the general form, length, security header, content and tag.
+        """
+        if not self.ciphered:
+            return plain
+        content = 5 + plain + (12 if self.control & AUTHENTICATION else 0)
+        title = 1 + len(self.system_title) if self.general else 0
+        return 1 + title + len(length_octets(content)) + content
 
 
 @dataclass(slots=True)

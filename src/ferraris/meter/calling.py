@@ -1,0 +1,88 @@
+"""Simulated meters that call in, as those behind mobile networks do, and call again."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from random import Random
+
+from ferraris.core.errors import LineError, UsageError
+from ferraris.line.calling import call
+from ferraris.line.url import Endpoint
+from ferraris.meter.fleet import Fleet
+from ferraris.meter.simulated import SimulatedMeter
+from ferraris.server.service import server_stack
+from ferraris.transport.profiles import profile_of
+
+__all__ = ["Patience", "call_in"]
+
+_SCHEMES = ("tcp", "tls", "tcp+hdlc", "tls+hdlc")
+_MANAGEMENT_SAP = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """Pauses between two calls, in seconds: the first, doubled while nobody answers, at most."""
+
+    first_s: float = 1.0
+    most_s: float = 60.0
+
+
+async def call_in(
+    fleet: Fleet,
+    endpoint: Endpoint,
+    *,
+    patience: Patience | None = None,
+    utc: Callable[[], float] = time.time,
+    entropy: Callable[[int], bytes] = os.urandom,
+) -> None:
+    """Let every meter of `fleet` call `endpoint`, serve there, and call again; until cancelled.
+
+    Each has a connection of its own and answers at the management address and at its own. Raises
+    `UsageError` for a line that nobody can be called on.
+    """
+    if endpoint.scheme not in _SCHEMES:
+        raise UsageError(f"meters call tcp:// or tls://, not {endpoint.scheme}:")
+    profile = profile_of(endpoint.scheme)
+    physical = endpoint.number("physical")
+
+    async def keep_calling(index: int) -> None:
+        meter = fleet[index]
+
+        def directory(server_sap: int) -> SimulatedMeter | None:
+            return meter if server_sap in (_MANAGEMENT_SAP, meter.server_sap) else None
+
+        pauses = _Pauses(patience or Patience(), fleet.meter_seed(index))
+        while True:
+            stack = server_stack(profile, directory, entropy=entropy, utc=utc, physical=physical)
+            try:
+                await call(endpoint, stack)
+                pauses.answered()
+            except LineError:
+                pauses.failed()
+            await asyncio.sleep(pauses.next_s())
+
+    async with asyncio.TaskGroup() as group:
+        for index in range(len(fleet)):
+            group.create_task(keep_calling(index))
+
+
+class _Pauses:
+    """How long one meter waits: by chance half to all of it, so that none march in step."""
+
+    def __init__(self, patience: Patience, seed: int) -> None:
+        self._patience = patience
+        self._random = Random(seed)  # noqa: S311 - spreading calls, not secrets
+        self._pause_s = patience.first_s
+
+    def answered(self) -> None:
+        self._pause_s = self._patience.first_s
+
+    def failed(self) -> None:
+        self._pause_s = min(2 * self._pause_s, self._patience.most_s)
+
+    def next_s(self) -> float:
+        return self._pause_s * self._random.uniform(0.5, 1.0)
