@@ -255,6 +255,42 @@ def test_who_is_here_already_is_refused_and_the_first_lives_on() -> None:
     run(procedure())
 
 
+def test_who_lost_its_connection_may_come_again() -> None:
+    async def procedure() -> None:
+        meters = fleet()
+        async with accept("tcp://127.0.0.1:0", known(meters)) as calls:
+            async with calling(meters, calls):
+                first = await anext(calls)
+            with pytest.raises(LineError):
+                await first.read(ENERGY)
+            async with calling(meters, calls):
+                second = await anext(calls)
+                await first.close()
+                assert (await second.read(ENERGY)).value > 0
+                await second.close()
+
+    run(procedure())
+
+
+def test_a_fault_in_keys_is_a_refusal() -> None:
+    async def procedure() -> None:
+        told = Refused()
+
+        def keys(identity: Identity) -> Access:
+            raise KeyError(identity.name)
+
+        meters = fleet()
+        async with (
+            accept("tcp://127.0.0.1:0", keys, on_refused=told) as calls,
+            calling(meters, calls),
+        ):
+            refusal = await told.first()
+        assert isinstance(refusal.error, UsageError)
+        assert "KeyError" in str(refusal.error)
+
+    run(procedure())
+
+
 class Greets(Plain[bytes, bytes, bytes]):
     """A meter's line that says something before it is asked."""
 

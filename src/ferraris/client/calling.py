@@ -142,7 +142,7 @@ class Calls:
         self._door = accept_connections(endpoint)
         self._ready: asyncio.Queue[Meter | None] = asyncio.Queue()
         self._callers: set[asyncio.Task[None]] = set()
-        self._here: set[str] = set()
+        self._here: dict[str, Incoming] = {}
         self._doorman: asyncio.Task[None] | None = None
 
     @property
@@ -192,7 +192,11 @@ class Calls:
 
     async def _take_callers(self) -> None:
         async for incoming in self._door:
-            await self._free.acquire()  # given back when it is refused, or handed out
+            try:
+                await self._free.acquire()  # given back when it is refused, or handed out
+            except asyncio.CancelledError:
+                incoming.abort()
+                raise
             task = asyncio.create_task(self._welcome(incoming))
             self._callers.add(task)
             task.add_done_callback(self._callers.discard)
@@ -210,6 +214,9 @@ class Calls:
             )
         except Error as error:
             self._refuse(caller, error)
+        except Exception as fault:  # noqa: BLE001 - a fault of `keys` must not stay unheard
+            text = f"keys failed for {caller.identity.name}: {type(fault).__name__}"
+            self._refuse(caller, UsageError(text, where="client"))
         except BaseException:
             incoming.abort()
             self._free.release()
@@ -230,7 +237,8 @@ class Calls:
         return access
 
     def _check_absent(self, identity: Identity) -> None:
-        if identity.name in self._here:
+        here = self._here.get(identity.name)
+        if here is not None and not here.closed:
             raise RefusedError(f"{identity.name} is here already", where="client")
 
     def _hand_out(self, caller: _Caller, meter: Meter) -> None:
@@ -240,10 +248,11 @@ class Calls:
         except RefusedError as error:
             self._refuse(caller, error)
             return
-        self._here.add(name)
+        self._here[name] = caller.incoming
 
         async def gone() -> None:
-            self._here.discard(name)
+            if self._here.get(name) is caller.incoming:
+                del self._here[name]
             await caller.incoming.close()
 
         meter.on_close = gone
