@@ -7,14 +7,20 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from ferraris.cli.captured import captured
 from ferraris.cli.telegram import read
 from ferraris.client.pushed import pushed_values
 from ferraris.core.errors import DecodeError
+from ferraris.core.pcapng import LINK_RAW_IP, interface_block, packet_block, section_block
 from ferraris.data import axdr, compact
 from ferraris.data.kinds import CompactArray
+from ferraris.line.packets import ACK, Place, tcp_packet
+from ferraris.line.recording import without_secrets
 from ferraris.messaging.dlms import apdu
 from ferraris.messaging.dlms.explain import explain
 from ferraris.transport import wrapper
+from ferraris.transport.explain import explain_wrapper
+from ferraris.transport.explain_hdlc import explain_hdlc
 from ferraris.transport.hdlc import frame
 from ferraris.transport.hdlc.deframer import Deframer
 from ferraris.transport.iec62056_21.messages import Identification, OptionSelect, Request
@@ -102,6 +108,17 @@ def _explain(octets: bytes) -> None:
     assert b"".join(line.octets for line in explain(octets)) == octets
 
 
+def _framed(octets: bytes) -> None:
+    for framing in (explain_hdlc(octets), explain_wrapper(octets)):
+        assert b"".join(line.octets for line in framing.lines) == octets
+        assert len(without_secrets(octets)) == len(octets)
+
+
+def _capture(octets: bytes) -> None:
+    for each in captured(octets):
+        read(each.octets, session=each.session)
+
+
 def _apdus() -> tuple[bytes, ...]:
     found: list[bytes] = []
     for row in json.loads(_VECTORS.read_text()):
@@ -112,6 +129,11 @@ def _apdus() -> tuple[bytes, ...]:
 
 
 _APDUS = _apdus()
+
+_SEGMENT = tcp_packet(
+    Place("192.0.2.1", 1), Place("192.0.2.2", 4059), _FRAME, flags=ACK, sequence=1, acknowledged=0
+)
+_CAPTURE = section_block("fuzz") + interface_block(LINK_RAW_IP, "ip") + packet_block(0, 1, _SEGMENT)
 
 TARGETS = {
     "data": Target(_data, _DATA),
@@ -126,5 +148,7 @@ TARGETS = {
         (b"/?!\r\n/FER5\\2Ferraris\r\n\x06252\r\n", b"ATZ\r\r\nOK\r\n\r\nCONNECT 9600\r\n~"),
     ),
     "result code": Target(parse_result, (b"CONNECT 9600", b"NO CARRIER", b"12")),
+    "framed": Target(_framed, (_FRAME, _FRAME + _FRAME[1:], wrapper.pack(1, 16, _APDUS[0]))),
+    "capture": Target(_capture, (_CAPTURE,)),
     "telegram": Target(_telegram, (*_APDUS, *_DATA, _FRAME)),
 }

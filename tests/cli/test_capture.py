@@ -119,6 +119,22 @@ def test_a_bad_telegram_stops_nothing_and_a_bad_file_says_where(ferraris, tmp_pa
     assert ran.json_lines[-1]["error"]["kind"] == "DecodeError"
 
 
+def test_a_repeated_syn_is_the_same_connection_another_one_is_not(ferraris, tmp_path):
+    def packets(first: int) -> list[bytes]:
+        return [
+            tcp_packet(CLIENT, METER, b"", flags=SYN, sequence=first, acknowledged=0),
+            tcp_packet(
+                CLIENT, METER, pack(16, 1, GET), flags=ACK, sequence=first + 1, acknowledged=0
+            ),
+        ]
+
+    file = io.BytesIO()
+    writer = dpkt.pcapng.Writer(file)
+    for packet in [*packets(5), *packets(5), *packets(70_000)]:
+        writer.writepkt(bytes(dpkt.ethernet.Ethernet(data=packet, type=0x0800)), ts=1)
+    assert len(decoded(ferraris, tmp_path, file.getvalue())) == 2
+
+
 def test_text_names_ends_and_time(ferraris, tmp_path):
     file = tmp_path / "file.pcap"
     file.write_bytes(foreign([(True, pack(16, 1, GET))]))
@@ -211,3 +227,45 @@ def test_what_cannot_be_captured_is_said(ferraris, tmp_path):
     missing = ("--to", str(tmp_path / "missing" / "x.pcapng"))
     ran = ferraris("capture", *missing, "--listen", "tcp://127.0.0.1:0", "tcp://127.0.0.1:4059")
     assert (ran.code, len(ran.err.splitlines())) == (2, 1)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("read", "1-0:1.8.0*255"),
+        ("browse",),
+        ("set", "3/1-0:1.8.0*255/2", "double-long-unsigned:1"),
+        ("act", "3/1-0:1.8.0*255/1"),
+    ],
+)
+def test_our_own_sessions_are_recorded_with_an_option(ferraris, tmp_path, meter, command):
+    url, keys = meter
+    entry = json.loads(keys.read_text().splitlines()[0])
+    for name in ("encryption_key", "authentication_key"):
+        (tmp_path / name).write_text(entry[name])
+    given = ("--key", f"@{tmp_path / 'encryption_key'}")
+    given += ("--auth-key", f"@{tmp_path / 'authentication_key'}")
+    file = tmp_path / "ours.pcapng"
+    name, *rest = command
+    ferraris(name, url, *rest, "--server", str(entry["server"]), *given, "--capture", str(file))
+    written = file.read_bytes()
+    assert bytes.fromhex(entry["encryption_key"]) not in written
+    comments = [packet.comment for packet in read_packets(written)]
+    assert any("aarq" in comment for comment in comments)
+    service = {"read": "get-request", "browse": "get-request"}.get(
+        name, f"{name.replace('act', 'action')}-request"
+    )
+    assert any(
+        "authentication tag, verified" in comment and service in comment for comment in comments
+    )
+    shown = ferraris("decode", "--json", *given[:1], given[1], *given[2:], str(file))
+    assert shown.code == 0, shown
+    assert service in shown.out
+
+
+def test_without_the_option_nothing_is_recorded(ferraris, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert ferraris("read", "sim://residential", "1-0:1.8.0*255").code == 0
+    assert list(tmp_path.iterdir()) == []
+    assert ferraris("read", "sim://residential", "1-0:1.8.0*255", "--capture", "x.pcapng").code == 0
+    assert len(ferraris("decode", "--json", "x.pcapng").json_lines) > 4

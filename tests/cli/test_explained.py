@@ -14,6 +14,7 @@ from ferraris.cli.output import colourful, explained_text
 from ferraris.cli.protected import Secrets
 from ferraris.cli.telegram import read
 from ferraris.core.explain import Line
+from ferraris.crypto.gcm import Gcm
 from ferraris.transport.hdlc.frame import Frame
 from ferraris.transport.wrapper import pack
 
@@ -156,3 +157,79 @@ def test_colour_changes_nothing_but_colour():
 
     assert [re.sub("\x1b\\[[0-9]+m", "", row).rstrip() for row in coloured] == plain
     assert any("** ** ** ** ** ** ** **" in row for row in plain)
+
+
+@pytest.mark.parametrize(
+    ("line", "shape", "words"),
+    [
+        (b"/?!\r\n", {"line": "request message", "address": ""}, "start /?"),
+        (b"/?12345!\r\n", {"line": "request message", "address": "12345"}, "address 12345"),
+        (
+            b"/FER5\\2RESIDENTIAL\r\n",
+            {
+                "line": "identification message",
+                "manufacturer": "FER",
+                "baud": 9600,
+                "mode": "\\2",
+                "identification": "RESIDENTIAL",
+            },
+            "baud rate character 5: 9600 Bd",
+        ),
+        (
+            b"\x06252\r\n",
+            {"line": "option select message", "procedure": "2", "baud": 9600, "option": "2"},
+            "mode control character 2: binary, HDLC (mode E)",
+        ),
+        (b"ATD012345\r", {"line": "modem command", "command": "D012345"}, "command D012345"),
+        (
+            b"\r\nCONNECT 9600\r\n",
+            {"line": "modem result", "result": "CONNECT 9600"},
+            "result CONNECT 9600",
+        ),
+    ],
+)
+def test_lines_before_hdlc(ferraris, line, shape, words):
+    shown = ferraris("decode", "--json", "--explain", line.hex()).json
+    assert shown["protocol"] == "opening"
+    assert shown["data"] == shape
+    assert "".join(each["octets"] for each in shown["explain"]) == line.hex()
+    assert words in [each["text"] for each in shown["explain"]]
+
+
+def test_what_only_looks_like_such_a_line(ferraris):
+    for line in (b"/FE\r\n", b"/?!", b"\x06252", b"AT"):
+        assert ferraris("decode", "--json", line.hex()).json["protocol"] is None
+
+
+def sealed(key: bytes, plain: bytes, counter: int) -> bytes:
+    header = b"\x30" + counter.to_bytes(4, "big")
+    assert KEYS.authentication_key is not None
+    assert KEYS.system_title is not None
+    associated = header[:1] + KEYS.authentication_key
+    content = header + Gcm(key).seal(KEYS.system_title + header[1:], associated, plain)
+    return bytes((len(content),)) + content
+
+
+def test_a_dedicated_key_is_learnt_from_the_aarq_and_never_shown(ferraris, tmp_path):
+    dedicated = bytes.fromhex("a1a2a3a4a5a6a7a8a9aaabacadaeafb0")
+    initiate = b"\x01\x01\x10" + dedicated + bytes.fromhex("0000065f1f0400007e1f04b0")
+    assert KEYS.encryption_key is not None
+    assert KEYS.system_title is not None
+    request = b"\x21" + sealed(KEYS.encryption_key, initiate, 1)
+    content = bytes.fromhex("a109060760857405080103a60a0408") + KEYS.system_title
+    content += bytes((0xBE, len(request) + 2, 4, len(request))) + request
+    aarq = bytes((0x60, len(content))) + content
+    get = b"\xd0" + sealed(dedicated, bytes.fromhex("c001c1000100002b0100ff0200"), 1)
+    for name, key in (("ek", KEYS.encryption_key), ("ak", KEYS.authentication_key)):
+        (tmp_path / name).write_text((key or b"").hex())
+    keys = ("--key", f"@{tmp_path / 'ek'}", "--auth-key", f"@{tmp_path / 'ak'}")
+    for framing in (bytes, lambda apdu: pack(16, 1, apdu)):
+        lines = "\n".join(framing(apdu).hex() for apdu in (aarq, get)).encode()
+        ran = ferraris("decode", "--lines", "--json", "--explain", *keys, stdin=lines)
+        assert ran.code == 0, ran
+        assert ran.out.count("get-request-normal") >= 2
+        assert "authentication tag, verified" in ran.out.splitlines()[1]
+        assert dedicated.hex()[:8] not in ran.out
+    alone = ferraris("decode", *keys, get.hex())
+    assert alone.code == 2
+    assert "AARQ first" in alone.err

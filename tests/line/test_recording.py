@@ -8,9 +8,12 @@ from collections.abc import Sequence
 import dpkt
 
 from ferraris.core.explain import Line
+from ferraris.core.layer import Closed, Deliver, Opened
 from ferraris.core.pcapng import LINK_RAW_IP, LINK_USER0, read_packets
+from ferraris.core.stack import Plain
 from ferraris.line.packets import Place, carried
 from ferraris.line.recording import Recording, without_secrets
+from ferraris.line.url import parse_url
 from ferraris.transport.explain import explain_wrapper
 from ferraris.transport.explain_hdlc import explain_hdlc
 from ferraris.transport.hdlc.frame import Frame
@@ -152,6 +155,17 @@ def test_what_is_no_dlms_is_recorded_as_it_is() -> None:
     assert [packet.inbound for packet in packets] == [False, True]
 
 
+def test_a_password_command_in_pieces() -> None:
+    file = File()
+    recorded = file.recording().serial()
+    for octet in b"\x01P1\x02(12345678)\x03\x60" + b"\x01P1\x02(87654321":
+        recorded.to_meter(bytes((octet,)))
+    recorded.close()
+    assert b"1234" not in file.octets
+    assert b"8765" not in file.octets
+    assert len(list(read_packets(file.octets))) == 2
+
+
 def test_the_password_command_of_mode_c() -> None:
     command = b"\x01P1\x02(12345678)\x03"
     check = 0
@@ -163,6 +177,58 @@ def test_the_password_command_of_mode_c() -> None:
     for octet in hidden[1:]:
         check ^= octet
     assert check == 0
+
+
+class Echo(Plain[bytes, bytes, bytes]):
+    """A layer that lets units through."""
+
+    def send(self, unit: bytes, now: float) -> None:
+        self._down.append(unit)
+
+    def receive(self, unit: bytes, now: float) -> None:
+        self._up.append(Deliver(unit))
+
+
+def test_a_tap_records_what_a_stack_says_and_hears() -> None:
+    file = File()
+    for url, link in (
+        ("tcp://meter:4059", LINK_RAW_IP),
+        ("udp://[2001:db8::7]:5000", LINK_RAW_IP),
+        ("serial:///dev/ttyUSB0", LINK_USER0),
+    ):
+        file.octets = b""
+        tap = file.recording().tap(parse_url(url), Echo())
+        ask, answer = pack(16, 1, AARQ), pack(1, 16, b"\xc4\x01")
+        tap.open(0.0)
+        assert type(tap.event()) is Opened
+        tap.send(ask, 0.0)
+        assert not tap.room
+        assert tap.transmit(0.0) == ask
+        tap.receive(answer, 1.0)
+        assert tap.event() == Deliver(answer)
+        tap.close(2.0)
+        assert type(tap.event()) is Closed
+        packets = list(read_packets(file.octets))
+        assert {packet.link for packet in packets} == {link}
+        seen = [
+            each.octets if (each := carried(packet.link, packet.octets)) else packet.octets
+            for packet in packets
+        ]
+        assert [octets for octets in seen if octets] == [pack(16, 1, MASKED), answer]
+
+
+def test_ends_of_different_kinds_of_addresses_agree() -> None:
+    file = File()
+    recording = file.recording()
+    recording.between(CLIENT, parse_url("udp://[2001:db8::7]:1")).to_meter(b"a")
+    recording.between(Place("::1", 5), parse_url("udp://meter:1")).to_meter(b"b")
+    recording.between(CLIENT, parse_url("udp://meter:1")).to_meter(b"c")
+    seen = [carried(packet.link, packet.octets) for packet in read_packets(file.octets)]
+    assert [(each.source.address, each.destination.address) for each in seen if each] == [
+        ("2001:db8::1", "2001:db8::7"),
+        ("::1", "2001:db8::2"),
+        ("192.0.2.1", "192.0.2.2"),
+    ]
 
 
 def test_long_units_take_several_packets() -> None:

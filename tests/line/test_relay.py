@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import tty
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ferraris.core.errors import LineError
-from ferraris.core.pcapng import read_packets
+from ferraris.core.pcapng import LINK_USER0, read_packets
 from ferraris.line.packets import carried
 from ferraris.line.recording import Recording
 from ferraris.line.relay import relay
 from ferraris.line.url import parse_url
+from ferraris.transport.hdlc.frame import Frame
 from ferraris.transport.wrapper import pack
 
 ASK, ANSWER = pack(16, 1, b"\xc0\x01"), pack(1, 16, b"\xc4\x01")
@@ -116,3 +120,39 @@ def test_udp() -> None:
 
     run(talk())
     assert contents(b"".join(written)) == [ASK, ANSWER] * 2
+
+
+def test_a_serial_line_behind_tcp(tmp_path: Path) -> None:
+    written: list[bytes] = []
+
+    async def talk() -> None:
+        master, slave = os.openpty()
+        tty.setraw(master)
+        tty.setraw(slave)
+        path = tmp_path / "port"
+        path.symlink_to(os.ttyname(slave))
+        loop = asyncio.get_running_loop()
+        heard: asyncio.Queue[bytes] = asyncio.Queue()
+        loop.add_reader(master, lambda: heard.put_nowait(os.read(master, 1000)))
+        recording = Recording(written.append, lambda: 1)
+        there = parse_url(f"serial://{path}?baud=115200")
+        frame = Frame(b"\x03", b"\x21", 0x93).to_octets()
+        answer = Frame(b"\x21", b"\x03", 0x73).to_octets()
+        async with await relay(parse_url("tcp://127.0.0.1:0"), there, recording) as running:
+            reader, writer = await asyncio.open_connection("127.0.0.1", running.port)
+            writer.write(frame)
+            octets = b""
+            while octets != frame:
+                octets += await heard.get()
+            os.write(master, answer)
+            assert await reader.readexactly(len(answer)) == answer
+            writer.close()
+            await running.ended.wait()
+        loop.remove_reader(master)
+        os.close(master)
+        os.close(slave)
+
+    run(talk())
+    packets = list(read_packets(b"".join(written)))
+    assert {packet.link for packet in packets} == {LINK_USER0}
+    assert [packet.inbound for packet in packets] == [False, True]

@@ -72,3 +72,11 @@ def test_what_is_missing_is_stepped_over_at_the_end_or_when_too_much_waits() -> 
     assert ordered.missing == 3
     assert ordered.feed(20, b"x" * (1 << 20)) == b""
     assert len(ordered.feed(20 + (1 << 20), b"y")) == (1 << 20) + 1
+
+
+def test_lines_of_mode_e_in_pieces() -> None:
+    lines = [b"/?!\r\n", b"/FER5\\2METER\r\n", b"\x06252\r\n", b"\x01P1\x02(1234)\x03q", FRAMES[0]]
+    slow = Units()
+    stream = b"".join(lines)
+    assert [unit for n in range(len(stream)) for unit in slow.feed(stream[n : n + 1])] == lines
+    assert Units().feed(b"/" + bytes(300)) == [b"/" + bytes(300)]

@@ -14,7 +14,7 @@ from ferraris.core.explain import Line
 from ferraris.messaging.dlms.apdu import decode
 from ferraris.messaging.dlms.explain import conceal, explain
 from ferraris.messaging.dlms.tags import DEDICATED, GLOBAL
-from ferraris.messaging.dlms.telling import Deciphered
+from ferraris.messaging.dlms.telling import Deciphered, Protected
 
 VECTORS = json.loads(
     (Path(__file__).parent.parent / "vectors" / "apdu.json").read_text(encoding="utf-8")
@@ -238,6 +238,21 @@ def test_a_secret_cut_short_is_still_one(name: str) -> None:
         assert not holds_a_secret(shown(lines)), end
 
 
+def test_one_wrong_octet_around_a_secret_does_not_show_it() -> None:
+    """Any octet may be wrong but those that say what the field is at all."""
+    octets = WITH_SECRETS["both"]
+    apdu, mechanism, value, information = 0, 25, 26, 39
+    for place in range(len(octets)):
+        if place in (apdu, mechanism, value, information) or place > information:
+            continue
+        for octet in range(256):
+            wrong = octets[:place] + bytes((octet,)) + octets[place + 1 :]
+            lines = explain(wrong)
+            assert joined(lines) == wrong
+            told = shown(lines)
+            assert not holds_a_secret(told), (place, octet)
+
+
 def test_a_challenge_is_no_secret() -> None:
     challenge = b"K56iVagY"
     octets = aarq(challenge, mechanism=5)
@@ -251,8 +266,8 @@ def test_with_a_key_the_plain_apdu_is_explained_behind_the_ciphertext() -> None:
     octets = bytes.fromhex("c81e3001234567411312ff935a47566827c467bc7d825c3be4a77c3fcc056b6b")
     plain = bytes.fromhex("c0010000080000010000ff0200")
 
-    def opens(content: bytes, title: bytes | None, fields: bytes) -> Deciphered:
-        assert (content, title, fields) == (octets[2:], b"MMM\0\0\xbcaN", b"")
+    def opens(protected: Protected) -> Deciphered:
+        assert protected == (octets[2:], b"MMM\0\0\xbcaN", b"", False)
         return Deciphered(plain, "verified")
 
     lines = explain(octets, opens, b"MMM\0\0\xbcaN")
@@ -266,8 +281,8 @@ def test_with_a_key_the_plain_apdu_is_explained_behind_the_ciphertext() -> None:
 def test_who_ciphers_is_who_named_itself_last() -> None:
     titles = []
 
-    def opens(content: bytes, title: bytes | None, fields: bytes) -> Deciphered:
-        titles.append((title, fields))
+    def opens(protected: Protected) -> Deciphered:
+        titles.append((protected.title, protected.fields))
         return Deciphered(None, "not verified: no key is given")
 
     glo = bytes.fromhex(

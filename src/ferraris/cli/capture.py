@@ -6,9 +6,12 @@ import asyncio
 import contextlib
 import signal
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextvars import ContextVar
+from functools import wraps
+from inspect import Parameter, Signature, signature
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 
@@ -16,11 +19,17 @@ from ferraris.core.errors import UsageError
 
 if TYPE_CHECKING:
     from ferraris.cli.protected import Secrets
+    from ferraris.client.connecting import Tap
     from ferraris.core.explain import Line
     from ferraris.line.recording import Recording
     from ferraris.line.url import Endpoint
 
-__all__ = ["recording_to", "register"]
+__all__ = ["recording_to", "register", "wanted_tap", "with_capture"]
+
+_Capture = Annotated[
+    str | None,
+    typer.Option("--capture", metavar="FILE", help="Record the session as pcapng."),
+]
 
 _LISTENING = ("tcp", "udp")
 
@@ -31,7 +40,9 @@ def register(app: typer.Typer) -> None:
 
 
 def capture(
-    url: Annotated[str, typer.Argument(metavar="URL", help="The meter: tcp://… or udp://…")],
+    url: Annotated[
+        str, typer.Argument(metavar="URL", help="The meter: tcp://…, udp://…, serial:…")
+    ],
     to: Annotated[str, typer.Option("--to", metavar="FILE", help="The pcapng file to write.")],
     listen: Annotated[
         str, typer.Option(metavar="URL", help="Where the client connects: tcp://127.0.0.1:4060")
@@ -59,9 +70,10 @@ def capture(
 
     meter = parse_url(url)
     here = parse_url(listen)
-    if here.line not in _LISTENING or here.line != meter.line:
+    if here.line not in _LISTENING or (here.line == "udp") != (meter.line == "udp"):
         raise UsageError(
-            f"--listen {here.line} and a meter over {meter.line}: both are tcp, or both are udp"
+            f"--listen {here.line}: clients of a meter over {meter.line} connect by "
+            f"{'udp' if meter.line == 'udp' else 'tcp'}"
         )
     secrets = secrets_of(key, auth_key, system_title)
     with recording_to(to, secrets, about=f"{meter}, relayed from {here}") as recording:
@@ -105,7 +117,11 @@ def recording_to(
     except OSError as error:
         raise UsageError(f"{file}: {error.strerror}") from None
     with output:
-        yield Recording(output.write, time.time_ns, words=lambda: _Words(given), about=about)
+        recording = Recording(output.write, time.time_ns, words=lambda: _Words(given), about=about)
+        try:
+            yield recording
+        finally:
+            recording.close()
 
 
 def _no_secrets() -> Secrets:
@@ -129,3 +145,56 @@ class _Words:
 
         telegram = read(octets, secrets=self._secrets, session=self._session)
         return explained(octets, telegram, self._secrets, self._session)
+
+
+_TAP: ContextVar[Tap | None] = ContextVar("tap", default=None)
+
+
+def wanted_tap() -> Tap | None:
+    """What `--capture` of the running command wants between our stacks and their lines."""
+    return _TAP.get()
+
+
+def with_capture(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the option `--capture FILE`, which records every session that it opens.
+
+    With `--key` and `--auth-key` the comments tell what is in ciphered APDUs.
+    """
+    hints = get_type_hints(command, include_extras=True)
+    parameters = [
+        each.replace(annotation=hints[each.name], kind=Parameter.KEYWORD_ONLY)
+        for each in signature(command).parameters.values()
+    ]
+    parameters.append(
+        Parameter("capture", Parameter.KEYWORD_ONLY, default=None, annotation=_Capture)
+    )
+
+    @wraps(command)
+    def recorded(*, capture: str | None = None, **values: Any) -> Any:
+        if capture is None:
+            return command(**values)
+        secrets = _given_keys(values.get("key"), values.get("auth_key"))
+        with recording_to(capture, secrets, about=f"ferraris {command.__name__}") as recording:
+            token = _TAP.set(recording.tap)
+            try:
+                return command(**values)
+            finally:
+                _TAP.reset(token)
+
+    recorded.__signature__ = Signature(parameters)  # type: ignore[attr-defined]
+    recorded.__annotations__ = {each.name: each.annotation for each in parameters}
+    del recorded.__wrapped__  # its hints are not those of the option
+    return recorded
+
+
+def _given_keys(key: str | None, auth_key: str | None) -> Secrets:
+    from ferraris.cli.protected import Secrets
+    from ferraris.keys.secrets import secret
+
+    if key is None or auth_key is None:
+        return Secrets()
+
+    def quiet(_: str) -> None:
+        """The command itself warns."""
+
+    return Secrets(secret(key, warn=quiet), secret(auth_key, warn=quiet))

@@ -49,6 +49,7 @@ class _Way:
     destination: str
     ordered: Ordered = field(default_factory=Ordered)
     units: Units = field(default_factory=Units)
+    first: int | None = None  # sequence number of the first octet, when its SYN was seen
     segments: Segments = field(default_factory=Segments)
     held: bytes = b""  # frames whose APDU goes on
 
@@ -67,8 +68,15 @@ class _Flow:
         sequence = seen.sequence
         if seen.flags & SYN:
             sequence = sequence + 1 & 0xFFFF_FFFF
-            way.ordered.begin(sequence)
+            if way.first != sequence:  # else it is the same SYN once more
+                way.ordered.begin(sequence)
+                way.first = sequence
         yield from self._units(way, way.ordered.feed(sequence, seen.octets), time_ns)
+
+    def began_otherwise(self, seen: Carried) -> bool:
+        """Is this the SYN of another connection between the same ends?"""
+        way = self._ways.get(seen.source)
+        return way is None or way.first != seen.sequence + 1 & 0xFFFF_FFFF
 
     def datagram(self, seen: Carried, time_ns: int) -> Iterator[Captured]:
         """Take a UDP datagram."""
@@ -139,8 +147,9 @@ def captured(content: bytes, ports: Sequence[int] = ()) -> Iterator[Captured]:
         if seen is None or not _wanted(seen, ports) or len(flows) > _MOST_FLOWS:
             continue
         key = (frozenset((seen.source, seen.destination)), seen.stream)
-        if seen.stream and seen.flags & (SYN | _ACK) == SYN and key in flows:
-            yield from flows.pop(key).rest(time_ns)  # the same ends, a new connection
+        opens = seen.stream and seen.flags & (SYN | _ACK) == SYN
+        if opens and key in flows and flows[key].began_otherwise(seen):
+            yield from flows.pop(key).rest(time_ns)
         flow = flows.setdefault(key, _Flow(known=bool(ports) or _DLMS in _ports(seen)))
         take = flow.stream if seen.stream else flow.datagram
         yield from take(seen, time_ns)

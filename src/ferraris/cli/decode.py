@@ -35,7 +35,8 @@ def decode(
         typer.Argument(metavar="[HEX|FILE|-]", help="A telegram, a file of one, or - for input."),
     ] = "-",
     family: Annotated[
-        str | None, typer.Option("--as", metavar="NAME", help="data, apdu, hdlc or wrapper.")
+        str | None,
+        typer.Option("--as", metavar="NAME", help="hdlc, wrapper, apdu, data or opening."),
     ] = None,
     key: Annotated[
         str | None, typer.Option(metavar="SECRET", help="Encryption key: @FILE or env:NAME.")

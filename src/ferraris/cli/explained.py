@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+from ferraris.cli.opening import opening_lines
 from ferraris.cli.protected import Secrets, opening
 from ferraris.cli.session import Session
 from ferraris.cli.telegram import LLC, Telegram
@@ -38,6 +39,8 @@ def explained(
         teller = Teller(octets, "data")
         teller.within(len(octets), tell_data)
         return teller.lines
+    if telegram.protocol == "opening":
+        return opening_lines(octets)
     if octets[:1] == b"~":
         return framed_lines(explain_hdlc(octets), secrets, session)
     if octets[:2] == b"\0\1":
@@ -50,7 +53,7 @@ def framed_lines(framing: Explanation, secrets: Secrets, session: Session) -> li
     pieces: dict[int, list[Line]] = {}
     for apdu in framing.apdus:
         title = session.title(apdu.ends, apdu.octets)
-        lines = explain(apdu.octets, opening(secrets), title)
+        lines = explain(apdu.octets, opening(secrets, session.dedicated_key(apdu.ends)), title)
         pieces |= _placed(apdu, lines)
     found: list[Line] = []
     for line in framing.lines:
@@ -112,6 +115,6 @@ def _apdu_lines(octets: bytes, secrets: Secrets, session: Session) -> list[Line]
         found.append(Line(0, octets[:3], 0, f"LLC header, {direction}"))
     apdu = octets[size:]
     title = session.title((0, 0), apdu)
-    for line in explain(apdu, opening(secrets), title):
+    for line in explain(apdu, opening(secrets, session.dedicated_key((0, 0))), title):
         found.append(line if line.deciphered else replace(line, offset=line.offset + size))
     return found

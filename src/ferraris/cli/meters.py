@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ferraris.cli.capture import wanted_tap, with_capture
 from ferraris.cli.options import MeterOptions, Url, with_meter_options
 from ferraris.core.errors import UsageError
 
@@ -22,10 +23,10 @@ AsJson = Annotated[bool, typer.Option("--json", help="JSON.")]
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    app.command("read")(read)
-    app.command("browse")(browse)
-    app.command("set")(set_)
-    app.command("act")(act)
+    app.command("read")(with_capture(read))
+    app.command("browse")(with_capture(browse))
+    app.command("set")(with_capture(set_))
+    app.command("act")(with_capture(act))
 
 
 @with_meter_options
@@ -140,15 +141,17 @@ def _opened(url: str, given: MeterOptions) -> AbstractContextManager[Any]:
     import ferraris
     from ferraris.cli.credentials import security_of
 
+    tap = wanted_tap()
     security = security_of(given, url)
     if url.startswith("sim://") and security == ferraris.NoSecurity() and given.client is None:
-        return ferraris.open(url, timeout_s=given.timeout)  # the meter gives its own keys
+        return ferraris.open(url, timeout_s=given.timeout, tap=tap)  # the meter gives its own keys
     return ferraris.open(
         url,
         client=given.client,
         server=given.server,
         security=security,
         timeout_s=given.timeout,
+        tap=tap,
     )
 
 

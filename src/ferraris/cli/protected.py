@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from ferraris.core.errors import DecodeError, Error, UsageError
-from ferraris.messaging.dlms.general import GeneralCiphering
+from ferraris.messaging.dlms.general import GeneralCiphering, GeneralDed
 from ferraris.messaging.dlms.security import CipherKeys, Opener, SecurityControl
-from ferraris.messaging.dlms.telling import Deciphered, Open
+from ferraris.messaging.dlms.tags import DEDICATED
+from ferraris.messaging.dlms.telling import Deciphered, Open, Protected
 
 __all__ = ["Secrets", "content_shape", "opening"]
 
@@ -30,7 +31,7 @@ class Secrets:
 
 
 def content_shape(
-    apdu: Any, secrets: Secrets, title: bytes | None
+    apdu: Any, secrets: Secrets, title: bytes | None, dedicated_key: bytes | None = None
 ) -> tuple[dict[str, Any], bytes | None]:
     """The security header of a protected content, and the plain APDU when it can be had.
 
@@ -52,20 +53,22 @@ def content_shape(
         "tag": content[len(content) - tail :] or None,
     }
     fields = apdu.header if isinstance(apdu, GeneralCiphering) else b""
-    return shape, _plain(content, secrets, title, fields)
+    dedicated = isinstance(apdu, GeneralDed) or getattr(apdu, "tag", 0) in DEDICATED.values()
+    return shape, _plain(Protected(content, title, fields, dedicated), secrets, dedicated_key)
 
 
-def opening(secrets: Secrets) -> Open:
+def opening(secrets: Secrets, dedicated_key: bytes | None = None) -> Open:
     """What explains protected contents with these keys, and says what became of the tag."""
 
-    def opens(content: bytes, title: bytes | None, fields: bytes) -> Deciphered:
+    def opens(protected: Protected) -> Deciphered:
+        protected = protected._replace(title=protected.title or secrets.system_title)
         try:
-            plain = _plain(content, secrets, title or secrets.system_title, fields)
+            plain = _plain(protected, secrets, dedicated_key)
         except Error as error:
             return Deciphered(None, f"not verified: {error.message}")
         if secrets.encryption_key is None:
             return Deciphered(plain, "not verified: no key is given")
-        if _control(content).authentication:
+        if _control(protected.content).authentication:
             return Deciphered(plain, "verified")
         return Deciphered(plain, "so nobody vouches for the content")
 
@@ -78,8 +81,9 @@ def _control(content: bytes) -> SecurityControl:
     return SecurityControl(content[0])
 
 
-def _plain(content: bytes, secrets: Secrets, title: bytes | None, fields: bytes) -> bytes | None:
+def _plain(protected: Protected, secrets: Secrets, dedicated_key: bytes | None) -> bytes | None:
     """The plain APDU; None when it is encrypted and no key is given."""
+    content = protected.content
     control = _control(content)
     key = secrets.encryption_key
     if secrets.decrypted or (key is None and not control.encryption):
@@ -87,11 +91,17 @@ def _plain(content: bytes, secrets: Secrets, title: bytes | None, fields: bytes)
         return content[_HEADER_OCTETS : len(content) - tail]
     if key is None:
         return None
-    if title is None:
+    if protected.dedicated:
+        if dedicated_key is None:
+            raise UsageError(
+                "it is under the dedicated key that the AARQ brought: decode both, AARQ first"
+            )
+        key = dedicated_key
+    if protected.title is None:
         raise UsageError("the sender's system title is not in the telegram: give --system-title")
     if control.authentication and secrets.authentication_key is None:
         raise UsageError("the telegram is authenticated: give --auth-key")
     authentication_key = secrets.authentication_key or bytes(len(key))
     broadcast = key if control.broadcast else None
     keys = CipherKeys(control.suite, key, authentication_key, broadcast)
-    return Opener(keys, title, minimum=0).open(content, fields).plain
+    return Opener(keys, protected.title, minimum=0).open(content, protected.fields).plain

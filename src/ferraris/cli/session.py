@@ -33,6 +33,7 @@ class Session:
     def __init__(self) -> None:
         self.segments = Segments()
         self._titles: dict[tuple[Ends, bool], bytes] = {}
+        self._dedicated_keys: dict[frozenset[int], bytes] = {}
         self._blocks: dict[tuple[Ends, str], tuple[int, bytes]] = {}
 
     def title(self, ends: Ends, apdu: bytes) -> bytes | None:
@@ -46,6 +47,14 @@ class Session:
             self._titles[ends, from_client] = title
             if ends[0] != ends[1]:  # who sends from here is one, whatever it sends
                 self._titles[ends, not from_client] = title
+
+    def dedicated_key(self, ends: Ends) -> bytes | None:
+        """The dedicated key of the association between these ends."""
+        return self._dedicated_keys.get(frozenset(ends))
+
+    def agreed(self, ends: Ends, dedicated_key: bytes) -> None:
+        """An association between these ends has a dedicated key, in both directions."""
+        self._dedicated_keys[frozenset(ends)] = dedicated_key
 
     def joined(self, ends: Ends, kind: str, number: int, block: bytes, *, last: bool) -> bytes:
         """Blocks put together: all octets with the last block, none before or after a gap."""

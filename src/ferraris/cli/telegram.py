@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
+from ferraris.cli.opening import opening_shape
 from ferraris.cli.protected import Secrets, content_shape
 from ferraris.cli.session import Ends, Session
 from ferraris.cli.shapes import (
@@ -29,11 +30,13 @@ from ferraris.data import axdr
 from ferraris.data.date_time import DateTime
 from ferraris.data.kinds import Data
 from ferraris.messaging.dlms import apdu as apdus
+from ferraris.messaging.dlms import initiate
 from ferraris.messaging.dlms.acse import Aare, Aarq
 from ferraris.messaging.dlms.explain import conceal
 from ferraris.messaging.dlms.general import GeneralBlockTransfer, GeneralSigning
 from ferraris.messaging.dlms.get import GetResponseWithBlock
 from ferraris.messaging.dlms.notify import DataNotification
+from ferraris.messaging.dlms.tags import ApduTag
 from ferraris.transport.explain import Explanation, explain_wrapper
 from ferraris.transport.explain_hdlc import explain_hdlc
 from ferraris.transport.hdlc import address as hdlc_address
@@ -78,6 +81,12 @@ class Context:
     def between(self, ends: Ends) -> Context:
         """The same for an APDU between these ends."""
         return replace(self, ends=ends)
+
+    def learn_dedicated_key(self, initiate_request: bytes) -> None:
+        """What later telegrams of this association are opened with; nobody is shown it."""
+        request = initiate.decode_request(initiate_request)
+        if request.dedicated_key:
+            self.session.agreed(self.ends, request.dedicated_key)
 
     def of(self, apdu: bytes, title: bytes | None) -> Context:
         """The same with the title of who sent this APDU, which may say it itself."""
@@ -195,17 +204,24 @@ def _read_data(octets: bytes, telegram: Telegram, context: Context) -> None:
     _collect(data, None, telegram)
 
 
+def _read_opening(octets: bytes, telegram: Telegram, context: Context) -> None:
+    telegram.data = opening_shape(octets)
+
+
 FAMILIES: dict[str, Callable[[bytes, Telegram, Context], None]] = {
     "hdlc": _read_hdlc,
     "wrapper": _read_wrapper,
     "apdu": _read_apdu,
     "data": _read_data,
+    "opening": _read_opening,
 }
 """What `--as` may say, in the order in which they are tried."""
 
 
 def _shape_of_apdu(octets: bytes, telegram: Telegram, context: Context) -> dict[str, Any]:
     """The shape of an APDU, with whatever is nested in it; collects device and readings."""
+    if octets[:1] == bytes((ApduTag.INITIATE_REQUEST,)):
+        context.learn_dedicated_key(octets)
     octets = conceal(octets)
     apdu = apdus.decode(octets, strict=True)
     if isinstance(apdu, DataNotification):
@@ -218,7 +234,9 @@ def _shape_of_apdu(octets: bytes, telegram: Telegram, context: Context) -> dict[
         if name in ("user_information", "apdu") or not _is_protected(holder):
             return _nested(inner, telegram, context)
         try:
-            shape, plain = content_shape(holder, context.secrets, context.title)
+            shape, plain = content_shape(
+                holder, context.secrets, context.title, context.session.dedicated_key(context.ends)
+            )
         except DecodeError:
             raise
         except Error as error:

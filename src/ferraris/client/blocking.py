@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Any, TypeVar
 
 from ferraris.client.browsing import BrowsedObject
-from ferraris.client.connecting import ClientStack, Connecting, connect
+from ferraris.client.connecting import ClientStack, Connecting, Tap, connect
 from ferraris.client.kind import Kind
 from ferraris.client.kind_cache import KindCache
 from ferraris.client.meter import Meter
@@ -50,6 +50,7 @@ def open_meter(
     max_pdu: int = 0xFFFF,
     pre_established: bool = False,
     high_priority: bool = True,
+    tap: Tap | None = None,
 ) -> BlockingMeter:
     """Open an association and block until it is open; arguments as for `connect`.
 
@@ -69,6 +70,7 @@ def open_meter(
         max_pdu=max_pdu,
         pre_established=pre_established,
         high_priority=high_priority,
+        tap=tap,
     )
     return BlockingMeter(_open(connecting))
 

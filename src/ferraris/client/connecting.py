@@ -15,6 +15,7 @@ from ferraris.client.kind_cache import KindCache
 from ferraris.client.meter import Meter
 from ferraris.client.security import HighGMAC, NoSecurity, Security
 from ferraris.core.errors import DecodeError, RefusedError, SecurityError, UsageError
+from ferraris.core.layer import Layer
 from ferraris.core.stack import Over, over
 from ferraris.data import axdr
 from ferraris.data.obis import Obis
@@ -34,6 +35,9 @@ _LAST_COUNTER = 0xFFFFFFFF
 
 ClientStack = Over[Apdu, Apdu, bytes, bytes]
 Dial = Callable[[Endpoint, ClientStack, float], Awaitable[Driver[Apdu, Apdu]]]
+Link = Layer[bytes, bytes, bytes]
+Tap = Callable[[Endpoint, Link], Link]
+"""Puts something between the link of a stack and its line, as `Recording.tap` does."""
 Entropy = Callable[[int], bytes]
 
 
@@ -52,6 +56,7 @@ def connect(
     max_pdu: int = 0xFFFF,
     pre_established: bool = False,
     high_priority: bool = True,
+    tap: Tap | None = None,
 ) -> Connecting:
     """Open an association with the meter at `url`.
 
@@ -76,6 +81,7 @@ def connect(
             configured; a ciphered one needs the meter's system title in `security`.
         high_priority: the priority bit of every request; a busy meter may serve others first
             without it.
+        tap: what records the session, such as the `tap` of a recording.
     """
     return Connecting(
         url if isinstance(url, Endpoint) else parse_url(url),
@@ -91,6 +97,7 @@ def connect(
         max_pdu=max_pdu,
         pre_established=pre_established,
         high_priority=high_priority,
+        tap=tap,
     )
 
 
@@ -113,8 +120,10 @@ class Connecting:
         pre_established: bool = False,
         kinds: KindCache | None = None,
         high_priority: bool = True,
+        tap: Tap | None = None,
     ) -> None:
         self._high_priority = high_priority
+        self._tap = tap
         self._max_pdu = max_pdu
         self._pre_established = pre_established
         self._endpoint = endpoint
@@ -182,6 +191,8 @@ class Connecting:
         # The public client that only learns the counter opens its association as ever.
         is_own = client == self._client
         association.parameters.pre_established = self._pre_established and is_own
+        if self._tap is not None:
+            stack = over(stack.upper, self._tap(self._endpoint, stack.lower))
         driver = await dial(self._endpoint, stack, self._timeout_s)
         return await associate(
             driver,

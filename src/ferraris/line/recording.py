@@ -8,12 +8,13 @@ a capture may be handed on.
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from ferraris.core.explain import Line
-from ferraris.core.layer import Deliver, Layer, LineSettings, Notice
+from ferraris.core.layer import Closed, Deliver, Layer, LineSettings, Notice
 from ferraris.core.pcapng import (
     LINK_RAW_IP,
     LINK_USER0,
@@ -23,11 +24,12 @@ from ferraris.core.pcapng import (
 )
 from ferraris.line.packets import ACK, FIN, PSH, SYN, Place, tcp_packet, udp_packet
 from ferraris.line.units import Units
+from ferraris.line.url import Endpoint
 from ferraris.messaging.dlms.explain import conceal
 from ferraris.transport.explain import explain_wrapper
 from ferraris.transport.explain_hdlc import Segments, explain_hdlc
 
-__all__ = ["NOWHERE", "Recorded", "Recording", "Tap", "without_secrets"]
+__all__ = ["Recorded", "Recording", "Tap", "without_secrets"]
 
 In = TypeVar("In")
 Out = TypeVar("Out")
@@ -35,9 +37,11 @@ Out = TypeVar("Out")
 Words = Callable[[bytes], Sequence[Line]]
 """Explains units that belong together; see `Recording`."""
 
-NOWHERE = (Place("192.0.2.1", 49152), Place("192.0.2.2", 4059))
-"""Client and meter where nobody knows their addresses; reserved for examples by RFC 5737."""
+_EXAMPLES = {4: ("192.0.2.1", "192.0.2.2"), 6: ("2001:db8::1", "2001:db8::2")}
+"""Addresses of client and meter where nobody knows them; reserved by RFC 5737 and RFC 3849."""
 
+_NOBODY = Place(_EXAMPLES[4][0], 49152)
+_WITHOUT_ADDRESS = ("serial", "modem")
 _MOST_HELD = 256
 _LONGEST_SEGMENT = 32768
 _LONGEST_COMMENT = 16000
@@ -52,6 +56,14 @@ _INTERFACES = {
 }
 
 
+def _version(place: Place) -> int | None:
+    """Of the IP address; None for a name."""
+    try:
+        return ipaddress.ip_address(place.address).version
+    except ValueError:
+        return None
+
+
 def without_secrets(octets: bytes) -> bytes:
     """Frames or wrapper units with asterisks in place of passwords and keys."""
     found = explain_wrapper(octets) if octets[:2] == b"\0\1" else explain_hdlc(octets)
@@ -64,8 +76,9 @@ def _mode_e_without_password(octets: bytes) -> bytes:
     """A password command of mode C, `SOH P1 STX (…) ETX BCC`, with its check made right."""
     start = octets.find(b"\x01P")
     begin, end = octets.find(b"(", start), octets.rfind(b")")
-    if start < 0 or not start < begin < end:
+    if start < 0 or begin < start:
         return octets
+    end = len(octets) if end < begin else end
     result = bytearray(octets)
     result[begin + 1 : end] = b"*" * (end - begin - 1)
     if octets[end + 1 : end + 2] == b"\x03" and len(octets) > end + 2:
@@ -106,6 +119,7 @@ class Recording:
         """Packets written so far that carry something."""
         self._write = write
         self._interfaces: list[int] = []
+        self._tapped: list[Recorded] = []
         write(section_block("ferraris", about))
 
     def tcp(self, client: Place, meter: Place) -> Recorded:
@@ -128,6 +142,32 @@ class Recording:
             self.packet(LINK_USER0, unit, unit.octets, comment)
 
         return Recorded(self, put)
+
+    def tap(self, endpoint: Endpoint, layer: Layer[In, Out, bytes]) -> Tap[In, Out]:
+        """Record what our own `layer` says to the meter at `endpoint`; see `ferraris.connect`."""
+        client = _NOBODY._replace(port=_NOBODY.port + len(self._tapped) % 16384)
+        recorded = self.between(client, endpoint)
+        self._tapped.append(recorded)
+        return Tap(layer, recorded)
+
+    def between(self, client: Place, endpoint: Endpoint) -> Recorded:
+        """What a client and the meter at `endpoint` say to each other, on whichever line.
+
+        Addresses that nobody here knows, such as those of names, are those of examples.
+        """
+        if endpoint.line in _WITHOUT_ADDRESS:
+            return self.serial()
+        meter = Place(endpoint.host.partition("%")[0], endpoint.port)
+        if _version(meter) is None:
+            meter = meter._replace(address=_EXAMPLES[_version(client) or 4][1])
+        if _version(client) != _version(meter):
+            client = client._replace(address=_EXAMPLES[_version(meter) or 4][0])
+        return (self.udp if endpoint.line == "udp" else self.tcp)(client, meter)
+
+    def close(self) -> None:
+        """Write what taps have held back."""
+        for recorded in self._tapped:
+            recorded.close()
 
     def packet(self, link: int, unit: _Unit, octets: bytes, comment: str) -> None:
         """Write one packet; its link is described with the first, since some readers take one."""
@@ -322,4 +362,7 @@ class Tap(Generic[In, Out]):
         return unit
 
     def event(self) -> Deliver[Out] | Notice | None:
-        return self._layer.event()
+        what = self._layer.event()
+        if type(what) is Closed:
+            self._recorded.close()
+        return what

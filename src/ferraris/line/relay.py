@@ -1,4 +1,7 @@
-"""A relay between a client and a meter that records what passes: for eyes, not for speed."""
+"""A relay between a client and a meter that records what passes: for eyes, not for speed.
+
+Clients come by TCP or UDP; the meter may be on any line that we have a door to.
+"""
 
 from __future__ import annotations
 
@@ -6,25 +9,76 @@ import asyncio
 from collections.abc import Callable
 from typing import Any, cast
 
-from ferraris.core.errors import LineError
+from ferraris.core.errors import Error, LineError
+from ferraris.core.layer import Closed, Deliver, LineSettings, Notice
+from ferraris.core.stack import Plain
+from ferraris.line.asynchronous import AsyncDriver
+from ferraris.line.dialing import dial
 from ferraris.line.packets import Place
 from ferraris.line.recording import Recorded, Recording
 from ferraris.line.url import Endpoint
 
 __all__ = ["Relay", "relay"]
 
-_CONNECT_S = 10.0
 _WHERE = "relay"
+_CONNECT_S = 10.0
+_MOST_EARLY = 64
 
-OpenSerial = Callable[[Endpoint, asyncio.Protocol], Any]
+
+class _Left(bytes):
+    """What a pipe answers when a unit has left; never something that came in."""
+
+    __slots__ = ()
+
+
+_LEFT = _Left()
+
+Driver = AsyncDriver[bytes, bytes]
+
+
+class _Pipe(Plain[bytes, bytes, bytes]):
+    """A stack without layers: the answer to a unit is that it has left, all else came in."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gone = asyncio.Event()
+
+    def send(self, unit: bytes, now: float) -> None:
+        self._down.append(unit)
+
+    def receive(self, unit: bytes, now: float) -> None:
+        self._up.append(Deliver(unit))
+
+    def transmit(self, now: float, expecting: bool = False) -> bytes | LineSettings | None:
+        if not self._down:
+            return None
+        self._up.append(Deliver(_LEFT))
+        return self._down.popleft()
+
+    def notice(self, what: Notice, now: float) -> None:
+        super().notice(what, now)
+        if type(what) is Closed:
+            self.gone.set()
+
+
+async def _to(meter: Endpoint, pipe: _Pipe, take: Callable[[bytes], None]) -> Driver:
+    driver: Driver = await dial(
+        meter,
+        pipe,
+        timeout_s=_CONNECT_S,
+        is_push=lambda unit: unit is not _LEFT,
+        on_push=take,
+    )
+    await driver.open()
+    return driver
 
 
 class Relay:
     """A running relay; `async with` closes it. `ended` is set whenever a connection has ended."""
 
-    def __init__(self, recording: Recording, endpoint: Endpoint) -> None:
+    def __init__(self, recording: Recording, meter: Endpoint) -> None:
         self.recording = recording
-        self.endpoint = endpoint
+        self.meter = meter
         self.ended = asyncio.Event()
         self.failures: list[str] = []
         """Why connections to the meter failed, in words."""
@@ -39,9 +93,10 @@ class Relay:
     async def __aexit__(self, *_: object) -> None:
         for close in self._closing:
             close()
-        for task in self._tasks:
+        tasks = list(self._tasks)
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     async def serve_tcp(self, host: str, port: int) -> None:
         """Take connections, and connect to the meter for each."""
@@ -53,135 +108,99 @@ class Relay:
         """Take datagrams, and talk to the meter from a port of its own for each sender."""
         loop = asyncio.get_running_loop()
         transport, _ = await loop.create_datagram_endpoint(
-            lambda: _Front(self), local_addr=(host, port)
+            lambda: _Datagrams(self), local_addr=(host, port)
         )
         self.port = transport.get_extra_info("sockname")[1]
         self._closing.append(transport.close)
 
-    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = cast("asyncio.Task[None]", asyncio.current_task())
+    def start(self, work: Any) -> None:
+        """Do something until it is done or the relay closes."""
+        task = asyncio.get_running_loop().create_task(self._guarded(work))
         self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _guarded(self, work: Any) -> None:
         try:
-            await self._through(reader, writer)
-        except OSError as cause:
-            self.failures.append(f"{self.endpoint}: {cause.strerror or cause}")
-        except TimeoutError:
-            self.failures.append(f"{self.endpoint} did not answer within {_CONNECT_S:g} s")
+            await work
+        except (Error, OSError) as cause:
+            self.failures.append(str(cause))
         finally:
-            self._tasks.discard(task)
-            writer.close()
             self.ended.set()
 
+    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.start(self._through(reader, writer))
+
     async def _through(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        async with asyncio.timeout(_CONNECT_S):
-            from_meter, to_meter = await asyncio.open_connection(
-                self.endpoint.host, self.endpoint.port
-            )
-        recorded = self.recording.tcp(
-            _place(writer.get_extra_info("peername")), _place(to_meter.get_extra_info("peername"))
-        )
-        pumps = [
-            asyncio.create_task(_pump(reader, to_meter, recorded.to_meter)),
-            asyncio.create_task(_pump(from_meter, writer, recorded.from_meter)),
-        ]
-        try:
-            await asyncio.wait(pumps)
-        finally:
-            for pump in pumps:
-                pump.cancel()
-            await asyncio.gather(*pumps, return_exceptions=True)
-            to_meter.close()
-            recorded.close()
+        recorded = self.recording.between(_place(writer.get_extra_info("peername")), self.meter)
 
-
-async def _pump(
-    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, record: Callable[[bytes], None]
-) -> None:
-    """One direction until its sender has said all; then the receiver is told."""
-    try:
-        while octets := await reader.read(65536):
-            record(octets)
+        def take(octets: bytes) -> None:
+            recorded.from_meter(octets)
             writer.write(octets)
-            await writer.drain()
-        if writer.can_write_eof():
-            writer.write_eof()
-    except OSError:
-        writer.close()
+
+        pipe = _Pipe()
+        try:
+            driver = await _to(self.meter, pipe, take)
+            try:
+                forward = asyncio.create_task(_forward(reader, driver, recorded))
+                gone = asyncio.create_task(pipe.gone.wait())
+                await asyncio.wait({forward, gone}, return_when=asyncio.FIRST_COMPLETED)
+                for task in (forward, gone):
+                    task.cancel()
+                await asyncio.gather(forward, gone, return_exceptions=True)
+            finally:
+                await driver.close()
+        finally:
+            recorded.close()
+            writer.close()
 
 
-class _Front(asyncio.DatagramProtocol):
-    """The side of the clients."""
+async def _forward(reader: asyncio.StreamReader, driver: Driver, recorded: Recorded) -> None:
+    """From the client to the meter, until the client has said all."""
+    while octets := await reader.read(65536):
+        recorded.to_meter(octets)
+        await driver.exchange(octets)
+
+
+class _Datagrams(asyncio.DatagramProtocol):
+    """The side of the clients; each has its own way to the meter."""
 
     def __init__(self, owner: Relay) -> None:
         self._owner = owner
-        self._backs: dict[Any, _Back] = {}
+        self._clients: dict[Any, asyncio.Queue[bytes]] = {}
         self._transport: asyncio.DatagramTransport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.DatagramTransport", transport)
 
     def datagram_received(self, data: bytes, addr: Any) -> None:
-        back = self._backs.get(addr)
-        if back is None:
+        queue = self._clients.get(addr)
+        if queue is None:
+            queue = self._clients[addr] = asyncio.Queue(_MOST_EARLY)
+            self._owner.start(self._through(addr, queue))
+        if not queue.full():
+            queue.put_nowait(data)
+
+    async def _through(self, client: Any, queue: asyncio.Queue[bytes]) -> None:
+        recorded = self._owner.recording.between(_place(client), self._owner.meter)
+
+        def take(octets: bytes) -> None:
+            recorded.from_meter(octets)
             assert self._transport is not None
-            back = self._backs[addr] = _Back(self._owner, self._transport, addr)
-            task = asyncio.get_running_loop().create_task(back.open())
-            self._owner._tasks.add(task)
-            task.add_done_callback(self._owner._tasks.discard)
-        back.send(data)
+            self._transport.sendto(octets, client)
+            self._owner.ended.set()
 
-    def connection_lost(self, exc: Exception | None) -> None:
-        for back in self._backs.values():
-            back.close()
-
-
-class _Back(asyncio.DatagramProtocol):
-    """The side of the meter, for one client."""
-
-    def __init__(self, owner: Relay, front: asyncio.DatagramTransport, client: Any) -> None:
-        self._owner = owner
-        self._front = front
-        self._client = client
-        self._early: list[bytes] = []
-        self._transport: asyncio.DatagramTransport | None = None
-        self._recorded: Recorded | None = None
-
-    async def open(self) -> None:
-        endpoint = self._owner.endpoint
-        loop = asyncio.get_running_loop()
         try:
-            transport, _ = await loop.create_datagram_endpoint(
-                lambda: self, remote_addr=(endpoint.host, endpoint.port)
-            )
-        except OSError as cause:
-            self._owner.failures.append(f"{endpoint}: {cause.strerror or cause}")
-            return
-        meter = _place(transport.get_extra_info("peername"))
-        self._recorded = self._owner.recording.udp(_place(self._client), meter)
-        self._transport = transport
-        early, self._early = self._early, []
-        for octets in early:
-            self.send(octets)
-
-    def send(self, octets: bytes) -> None:
-        if self._transport is None or self._recorded is None:
-            if len(self._early) < 64:
-                self._early.append(octets)
-            return
-        self._recorded.to_meter(octets)
-        self._transport.sendto(octets)
-
-    def datagram_received(self, data: bytes, addr: Any) -> None:
-        if self._recorded is not None:
-            self._recorded.from_meter(data)
-        self._front.sendto(data, self._client)
-        self._owner.ended.set()
-
-    def close(self) -> None:
-        if self._recorded is not None:
-            self._recorded.close()
-        if self._transport is not None:
-            self._transport.close()
+            driver = await _to(self._owner.meter, _Pipe(), take)
+            try:
+                while True:
+                    octets = await queue.get()
+                    recorded.to_meter(octets)
+                    await driver.exchange(octets)
+            finally:
+                await driver.close()
+        finally:
+            self._clients.pop(client, None)
+            recorded.close()
 
 
 def _place(name: Any) -> Place:

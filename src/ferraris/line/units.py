@@ -13,6 +13,9 @@ __all__ = ["Ordered", "Units"]
 
 _LONGEST_GAP = 1 << 20
 _WRAPPER_VERSION = b"\0\1"
+_LONGEST_LINE = 256
+_LINES = {0x2F: (b"\n", 0), 0x06: (b"\n", 0), 0x01: (b"\x03", 1)}
+"""How lines of mode C and E begin; their end, and the octets of check behind it."""
 
 
 class Units:
@@ -64,7 +67,20 @@ class Units:
         if kept[position:] == _WRAPPER_VERSION[:1]:
             return None
         flag = kept.find(bytes((FLAG,)), position)
-        return len(kept) if flag < 0 else flag
+        limit = len(kept) if flag < 0 else flag
+        if kept[position] in _LINES and (flag < 0 or limit - position > _LONGEST_LINE):
+            return self._end_of_line(position)
+        return limit
+
+    def _end_of_line(self, position: int) -> int | None:
+        """Behind the end of a line of mode C or E, with its check character if it has one."""
+        kept = self._kept
+        ending, check = _LINES[kept[position]]
+        at = kept.find(ending, position)
+        if 0 <= at < position + _LONGEST_LINE:
+            end = at + 1 + check
+            return end if end <= len(kept) else None
+        return None if len(kept) - position <= _LONGEST_LINE else len(kept)
 
     def _end_of_frame(self, start: int) -> int | None:
         """Behind the flag that ends the content from `start` on; of a broken one, at the next."""

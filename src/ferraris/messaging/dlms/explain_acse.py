@@ -21,6 +21,10 @@ from ferraris.messaging.dlms.telling import Part, Teller, system_title
 
 __all__ = ["acse_part"]
 
+_MOST_OCTETS = 8
+"""No field is longer but the free ones: challenge, certificate, text."""
+
+_MOST_FREE = 1 << 16
 _CHALLENGING = {
     bytes((0x60, 0x85, 0x74, 0x05, 0x08, 2, mechanism)) for mechanism in Mechanism if mechanism.high
 }
@@ -52,14 +56,14 @@ Names = dict[int, tuple[str, Part]]
 def _fields(nested: Part) -> dict[int, tuple[str, Names]]:
     title = _element(_octets(system_title))
     sender = _element(_sender)
-    qualifier = _element(_octets("qualifier"))
+    qualifier = _element(_free("qualifier"))
     invocation = _element(_integer("identifier"))
     requirements = _octets(_requirements)
     information = _element(lambda teller: teller.apdu(teller.remaining, nested))
     version = ("protocol-version", _octets("one octet of unused bits, then the bits"))
     context = ("application-context-name", _element(_identifier("context", ApplicationContext)))
     mechanism = ("mechanism-name", _identifier("mechanism", Mechanism))
-    implementation = ("implementation-information", _octets("text"))
+    implementation = ("implementation-information", _free("text"))
     user = ("user-information", information)
     value = _element(_secret, _CHOICES)
     diagnostic = _diagnostic
@@ -124,9 +128,10 @@ def _element(part: Part, names: dict[int, str] = _UNIVERSAL) -> Part:
     """One BER element inside a field."""
 
     def tell(teller: Teller) -> None:
-        size = _header(teller, names.get(teller.peek() or 0, "element"))
+        name = names.get(teller.peek() or 0)
+        size = _header(teller, name or "element that does not belong here")
         with teller.deeper():
-            teller.within(size, part)
+            teller.within(size, part if name else _skipped)
 
     return tell
 
@@ -140,6 +145,10 @@ def _octets(words: str | Callable[[bytes], str]) -> Part:
     return lambda teller: _rest(teller, words)
 
 
+def _free(name: str) -> Part:
+    return lambda teller: _rest(teller, name, _MOST_FREE)
+
+
 def _skipped(teller: Teller) -> None:
     teller.tell_rest("skipped")
 
@@ -151,7 +160,7 @@ def _sender(teller: Teller) -> None:
 
 def _secret(teller: Teller) -> None:
     if teller.challenge:
-        _rest(teller, "challenge")
+        _rest(teller, "challenge", _MOST_FREE)
     elif teller.remaining:
         teller.tell_hidden(teller.remaining, "password")
 
@@ -183,8 +192,11 @@ def _integer(name: str, kind: type[OctetEnum] | None = None) -> Part:
     return lambda teller: _rest(teller, words)
 
 
-def _rest(teller: Teller, words: str | Callable[[bytes], str]) -> None:
-    if teller.remaining:
+def _rest(teller: Teller, words: str | Callable[[bytes], str], most: int = _MOST_OCTETS) -> None:
+    """The octets that are left; more than `most` have swallowed what follows, be it a password."""
+    if teller.remaining > most:
+        _skipped(teller)
+    elif teller.remaining:
         teller.tell(teller.remaining, words)
 
 

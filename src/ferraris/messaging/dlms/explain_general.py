@@ -9,6 +9,7 @@ from ferraris.messaging.dlms.tags import DEDICATED, GLOBAL, ApduTag
 from ferraris.messaging.dlms.telling import (
     Deciphered,
     Part,
+    Protected,
     Teller,
     choice,
     number,
@@ -25,12 +26,14 @@ def general_parts(apdu: Part) -> dict[int, Part]:
     """Tag to part, for all that holds another APDU; `apdu` tells that one."""
     nested = _nested(apdu)
     ciphered = _content("ciphered content", _ciphered(apdu))
-    titled = sequence(_titled("system title"), ciphered)
+    dedicated = _content("ciphered content", _ciphered(apdu, dedicated=True))
+    title = _titled("system title")
     gateway = sequence(number(1, "network id"), string("physical device address"), nested)
     return {
-        **dict.fromkeys((*GLOBAL.values(), *DEDICATED.values()), ciphered),
-        ApduTag.GENERAL_GLO_CIPHERING: titled,
-        ApduTag.GENERAL_DED_CIPHERING: titled,
+        **dict.fromkeys(GLOBAL.values(), ciphered),
+        **dict.fromkeys(DEDICATED.values(), dedicated),
+        ApduTag.GENERAL_GLO_CIPHERING: sequence(title, ciphered),
+        ApduTag.GENERAL_DED_CIPHERING: sequence(title, dedicated),
         ApduTag.GENERAL_CIPHERING: sequence(
             _header, optional("key information", _KEY_INFO), ciphered
         ),
@@ -57,7 +60,7 @@ def _control(octet: int) -> str:
     return ", ".join(words)
 
 
-def _ciphered(apdu: Part) -> Part:
+def _ciphered(apdu: Part, *, dedicated: bool = False) -> Part:
     def tell(teller: Teller) -> None:
         control = SecurityControl(teller.peek() or 0)
         number(1, "security control", _control)(teller)
@@ -69,7 +72,7 @@ def _ciphered(apdu: Part) -> Part:
         if teller.open is not None:
             content = teller.octets[teller.position - 5 : teller.end]
             fields, teller.fields = teller.fields, b""
-            found = teller.open(content, teller.title, fields)
+            found = teller.open(Protected(content, teller.title, fields, dedicated))
         in_place = found.plain == teller.octets[teller.position : teller.position + size]
         if control.compression:
             teller.tell(size, f"compressed APDU, {size} octets")

@@ -21,6 +21,7 @@ __all__ = [
     "Deciphered",
     "Open",
     "Part",
+    "Protected",
     "Teller",
     "boolean",
     "choice",
@@ -45,9 +46,20 @@ class Deciphered(NamedTuple):
     verdict: str
 
 
-Open = Callable[[bytes, bytes | None, bytes], Deciphered]
-"""Opens a content, security header first; then its sender's title, and the fields that its tag
-covers in general-ciphering, empty elsewhere."""
+class Protected(NamedTuple):
+    """A content from its security header on, the system title of its sender if that is known.
+
+    `fields` are what the tag of general-ciphering covers besides; `dedicated` says whose key it is.
+    """
+
+    content: bytes
+    title: bytes | None = None
+    fields: bytes = b""
+    dedicated: bool = False
+
+
+Open = Callable[[Protected], Deciphered]
+"""Opens a protected content where it can."""
 
 
 class Teller(ApduReader):
