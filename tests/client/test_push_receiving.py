@@ -14,7 +14,6 @@ from ferraris.client.push_receiving import PushReceiver
 from ferraris.client.pushed import PushedList, PushedObject
 from ferraris.core.errors import (
     DecodeError,
-    IncompatibleError,
     SecurityError,
     SequenceError,
     UsageError,
@@ -213,7 +212,7 @@ def test_keys_may_be_asked_for():
         (GetRequestNormal(1, AttributeDescriptor(3, NAME, 2)).to_octets(), SequenceError),
         (
             GeneralCiphering(b"", TITLE, b"", b"", b"", None, bytes(20)).to_octets(),
-            IncompatibleError,
+            SecurityError,
         ),
     ],
 )

@@ -28,6 +28,7 @@ def test_what_is_declared() -> None:
         *((15, version) for version in range(4)),
         *((40, version) for version in range(3)),
         *((64, 0), (64, 1), (70, 0), (70, 1)),
+        *((9, 0), (22, 0), (41, 0), (42, 0)),
     }
 
 

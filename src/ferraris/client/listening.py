@@ -20,7 +20,7 @@ from typing import Never
 from ferraris.client.push import Push, PushFailed
 from ferraris.client.push_keys import Senders
 from ferraris.client.push_links import HdlcPushLink, MBusPushLink
-from ferraris.client.push_receiving import OnFloor, PushReceiver
+from ferraris.client.push_receiving import OnFloor, OnTransaction, PushReceiver
 from ferraris.client.pushed import PushedList
 from ferraris.core.errors import DecodeError, Error, LineError, UsageError
 from ferraris.core.layer import Closed, Deliver, Failed, Layer, Notice, Progress, To
@@ -55,6 +55,7 @@ def listen(
     zone: tzinfo | None = None,
     on_error: Callable[[PushFailed], None] | None = None,
     on_floor: OnFloor | None = None,
+    on_transaction: OnTransaction | None = None,
     most_waiting: int = _MOST_WAITING,
 ) -> Listening:
     """Take what meters send by themselves to `url`.
@@ -79,13 +80,22 @@ def listen(
             each, under `ferraris.listen`.
         on_floor: called with system title, counter and whether it is the broadcast key's, before
             the push is handed on: keep it, and give it back as `PushKeys.floor`.
+        on_transaction: the same for transaction-ids of general-signing and general-ciphering,
+            called with system title and number: `PushKeys.transaction_floor`.
         most_waiting: pushes that wait for the caller; beyond it nothing is read from the line.
 
     Raises `UsageError` for keys and URLs that cannot be any; `LineError`, when it begins, for an
     address that cannot be had.
     """
     endpoint = url if isinstance(url, Endpoint) else parse_url(url, schemes=_SCHEMES)
-    receiver = PushReceiver(keys, plain=plain, lists=_finder(lists), zone=zone, on_floor=on_floor)
+    receiver = PushReceiver(
+        keys,
+        plain=plain,
+        lists=_finder(lists),
+        zone=zone,
+        on_floor=on_floor,
+        on_transaction=on_transaction,
+    )
     if link not in ("", "mbus"):
         raise UsageError(f"link is mbus or nothing, not {link[:20]!r}", where="listen")
     return Listening(

@@ -51,16 +51,17 @@ _ORIGINS = {name: _Origins(name) for name in (_DATA_NOTIFICATION, _EVENT_NOTIFIC
 
 
 class Protection(NamedTuple):
-    """What an APDU came under; `counter` is None for a plain one.
+    """What an APDU came under; `counter` is None for one without an invocation counter.
 
-    `authenticated` says that a tag was there *and* verified: without it anybody may have written
-    the APDU, encrypted or not.
+    `authenticated` says that a tag or a signature was there *and* verified: without it anybody may
+    have written the APDU, encrypted or not.
     """
 
     control: int = 0
     counter: int | None = None
     authenticated: bool = False
     encrypted: bool = False
+    signed: bool = False
 
     def __str__(self) -> str:
         words = [
@@ -68,6 +69,7 @@ class Protection(NamedTuple):
             for word, there in (
                 ("authenticated", self.authenticated),
                 ("encrypted", self.encrypted),
+                ("signed", self.signed),
             )
             if there
         ]

@@ -7,9 +7,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ferraris.core.errors import SecurityError, UsageError
+from ferraris.crypto.curves import AgreementKey
 from ferraris.messaging.dlms.security.cipher_keys import CipherKeys, check_system_title
 from ferraris.messaging.dlms.security.control import AUTHENTICATION, BOTH, ENCRYPTION
 from ferraris.messaging.dlms.security.counters import CounterLease
+from ferraris.messaging.dlms.security.message_keys import Keyring
 
 __all__ = ["PushKeys", "PushKeysOf", "Senders"]
 
@@ -40,7 +42,15 @@ class PushKeys:
         floor, broadcast_floor: the highest counters accepted so far, -1 for none.
         lease: counters for confirmations that we send under these keys; without one they are
             sent plain.
-        client_system_title: ours, in confirmations.
+        client_system_title: ours, in confirmations, and the recipient of pushes in general-signing
+            and general-ciphering.
+        sender_signing: the sender's public key for signatures (x and y, 64 or 96 octets); without
+            it signatures prove nothing and signed pushes are refused. A signature that verifies
+            counts as authentication.
+        master_key: unwraps keys that come with a message in general-ciphering.
+        agreement_key, sender_agreement: our key for key agreement, and the sender's public one.
+        transaction_floor: the last transaction-id accepted in general-signing and
+            general-ciphering, as a number, -1 for none.
     """
 
     encryption_key: bytes = field(repr=False)
@@ -53,10 +63,16 @@ class PushKeys:
     broadcast_floor: int = -1
     lease: CounterLease | None = field(default=None, repr=False)
     client_system_title: bytes = b"FRR\x00\x00\x00\x00\x01"
+    sender_signing: bytes = b""
+    master_key: bytes | None = field(default=None, repr=False)
+    agreement_key: AgreementKey | None = field(default=None, repr=False)
+    sender_agreement: bytes = b""
+    transaction_floor: int = -1
 
     def __post_init__(self) -> None:
         self.cipher_keys()
-        if self.minimum & AUTHENTICATION and self.authentication_key is None:
+        proving = self.authentication_key is not None or self.sender_signing
+        if self.minimum & AUTHENTICATION and not proving:
             raise UsageError("authentication needs an authentication key", where=_WHERE)
         if self.system_title:
             check_system_title(self.system_title)
@@ -71,6 +87,13 @@ class PushKeys:
         if authentication_key is None:
             authentication_key = bytes(len(key))
         return CipherKeys(suite, key, authentication_key, self.broadcast_key)
+
+    @property
+    def keyring(self) -> Keyring:
+        """The ways to keys of single messages."""
+        return Keyring(
+            self.master_key, self.agreement_key, self.sender_agreement, self.sender_signing
+        )
 
     @property
     def minimum(self) -> int:

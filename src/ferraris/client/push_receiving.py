@@ -12,10 +12,11 @@ from datetime import tzinfo
 
 from ferraris.client.push import NO_PROTECTION, Protection, Push, PushFailed, body_of
 from ferraris.client.push_blocks import PushBlocks
+from ferraris.client.push_envelopes import Envelope, receipt_control
 from ferraris.client.push_keys import PushKeys, Senders, anonymous_title, lookup, unknown_sender
 from ferraris.client.push_shapes import ShapedBody, Shapes
 from ferraris.client.pushed import PushedList
-from ferraris.core.errors import DecodeError, Error, IncompatibleError, SecurityError, SequenceError
+from ferraris.core.errors import DecodeError, Error, SecurityError, SequenceError
 from ferraris.data.kinds import Data
 from ferraris.messaging.dlms.apdu import decode, tag_name
 from ferraris.messaging.dlms.general import (
@@ -37,18 +38,23 @@ from ferraris.messaging.dlms.security.control import (
     AUTHENTICATION,
     ENCRYPTION,
     KEY_SET,
+    SIGNED,
     SUITE_MASK,
 )
 from ferraris.messaging.dlms.security.counters import ReplayError
-from ferraris.messaging.dlms.security.protection import Opener, Sealer
+from ferraris.messaging.dlms.security.envelopes import EnvelopeOpener
+from ferraris.messaging.dlms.security.protection import Opened, Opener, Sealer
 from ferraris.messaging.dlms.tags import GLOBAL, ApduTag
 from ferraris.transport.addresses import Addresses
 
-__all__ = ["OnFloor", "PushReceiver"]
+__all__ = ["OnFloor", "OnTransaction", "PushReceiver"]
 
 OnFloor = Callable[[bytes, int, bool], None]
 """Called with system title, counter and whether it is the broadcast key's, before a push is
 handed on: whoever keeps it across restarts refuses replays across restarts."""
+
+OnTransaction = Callable[[bytes, int], None]
+"""Called with system title and transaction-id of a push in general-signing or general-ciphering."""
 
 _WHERE = "push"
 _TAG_OCTETS = 12
@@ -69,6 +75,7 @@ class PushReceiver:
         lists: push object lists by system title, None for all others.
         zone: for clocks that do not tell theirs.
         on_floor: hears of every counter that is spent.
+        on_transaction: hears of every transaction-id that is spent.
     """
 
     def __init__(
@@ -79,6 +86,7 @@ class PushReceiver:
         lists: Callable[[bytes], PushedList | None] | None = None,
         zone: tzinfo | None = None,
         on_floor: OnFloor | None = None,
+        on_transaction: OnTransaction | None = None,
     ) -> None:
         self._keys_of = lookup(keys)
         self._anonymous = anonymous_title(keys)
@@ -86,6 +94,7 @@ class PushReceiver:
         self._lists = lists
         self._zone = zone
         self._on_floor = on_floor
+        self._on_transaction = on_transaction
         self._blocks = PushBlocks()
         self._shapes = Shapes()
         self._proven: dict[bytes, _Sender] = {}
@@ -115,10 +124,10 @@ class PushReceiver:
         if sender.sealer is None:
             keys = sender.keys
             assert keys.lease is not None
-            suite = push.protection.control & SUITE_MASK
+            suite = receipt_control(push.protection.control) & SUITE_MASK
             sealer = Sealer(keys.cipher_keys(suite), keys.client_system_title, keys.lease)
             sender.sealer = sealer
-        control = push.protection.control & ~KEY_SET
+        control = receipt_control(push.protection.control)
         title = sender.keys.client_system_title
         return GeneralGlo(title, sender.sealer.seal(octets, control)).to_octets()
 
@@ -162,9 +171,25 @@ class PushReceiver:
         raise SequenceError(f"{tag_name(tag)} is no push", where=_WHERE)
 
     def _open_general(self, unit: _Unit) -> Push:
-        """The place for general-ciphering and general-signing."""
-        name = tag_name(unit.octets[0])
-        raise IncompatibleError(f"pushes in {name} are not opened yet", where=_WHERE)
+        """General-ciphering and general-signing: envelopes that name their ends."""
+        envelope = Envelope.of(unit.octets)
+        unit.title = title = envelope.title or self._anonymous
+        sender = self._sender(title, envelope.control)
+        unit.title = sender.title
+        if sender.envelopes is None:
+            sender.envelopes = sender.envelope_opener(envelope.control)
+        opened = envelope.opened(sender.envelopes, sender.opener, sender.keys)
+        control = opened.control
+        proven = bool(control & (AUTHENTICATION | SIGNED))
+        if not proven:
+            return self._taken_unproven(unit, sender, opened)
+        self._spend(sender, control, counted=bool(control & AUTHENTICATION))
+        if self._on_transaction is not None:
+            self._on_transaction(sender.title, sender.envelopes.transaction_floor)
+        found = self._notification(opened.plain, sender.title, sender.title)
+        encrypted, signed = bool(control & ENCRYPTION), bool(control & SIGNED)
+        counter = None if opened.counter < 0 else opened.counter
+        return self._push(unit, found, Protection(control, counter, True, encrypted, signed))
 
     def _open(self, unit: _Unit, title: bytes, content: bytes) -> Push:
         if title and len(title) != SYSTEM_TITLE_OCTETS:
@@ -175,7 +200,7 @@ class PushReceiver:
         if len(content) < _HEADER_OCTETS:
             raise DecodeError("a security header has 5 octets", where=_WHERE, octets=content)
         control = content[0]
-        sender = self._proven.get(title) or self._unproven.get(title) or self._meet(title, control)
+        sender = self._sender(title, control)
         unit.title = sender.title
         if control & AUTHENTICATION and sender.keys.authentication_key is not None:
             opened = sender.opener.open(content)
@@ -194,6 +219,9 @@ class PushReceiver:
                 raise DecodeError("no room for a tag", where=_WHERE, offset=len(content))
             content = bytes((control & ~AUTHENTICATION,)) + content[1:-_TAG_OCTETS]
         opened = sender.opener.open(content)
+        return self._taken_unproven(unit, sender, opened._replace(control=control))
+
+    def _taken_unproven(self, unit: _Unit, sender: _Sender, opened: Opened) -> Push:
         try:
             found = self._notification(opened.plain, sender.title, sender.title)
         except Error:
@@ -204,8 +232,9 @@ class PushReceiver:
             raise ReplayError(message, lowest=opened.counter + 1, where=_WHERE)
         sender.recent.append(opened.counter)
         self._remember(sender)
-        encrypted = bool(control & ENCRYPTION)
-        return self._push(unit, found, Protection(control, opened.counter, False, encrypted))
+        encrypted = bool(opened.control & ENCRYPTION)
+        how = Protection(opened.control, opened.counter, False, encrypted)
+        return self._push(unit, found, how)
 
     def _push(self, unit: _Unit, found: _Notified, how: Protection) -> Push:
         apdu, body, known = found
@@ -242,6 +271,9 @@ class PushReceiver:
 
     # -- senders ----------------------------------------------------------------------------
 
+    def _sender(self, title: bytes, control: int) -> _Sender:
+        return self._proven.get(title) or self._unproven.get(title) or self._meet(title, control)
+
     def _meet(self, title: bytes, control: int) -> _Sender:
         """The state of a sender not heard before; kept once it has proven something."""
         keys = self._keys_of(title)
@@ -259,10 +291,10 @@ class PushReceiver:
         )
         return _Sender(title, keys, opener, deque(maxlen=_REMEMBERED))
 
-    def _spend(self, sender: _Sender, control: int) -> None:
-        """A tag verified: keep the sender and tell of its counter."""
+    def _spend(self, sender: _Sender, control: int, *, counted: bool = True) -> None:
+        """A tag or a signature verified: keep the sender and tell of its counter."""
         self._proven.setdefault(sender.title, sender)
-        if self._on_floor is not None:
+        if counted and self._on_floor is not None:
             opener, broadcast = sender.opener, bool(control & KEY_SET)
             floor = opener.broadcast_floor if broadcast else opener.floor
             self._on_floor(sender.title, floor, broadcast)
@@ -279,7 +311,7 @@ class PushReceiver:
 class _Sender:
     """Keys and counters of one system title."""
 
-    __slots__ = ("keys", "opener", "recent", "sealer", "title")
+    __slots__ = ("envelopes", "keys", "opener", "recent", "sealer", "title")
 
     def __init__(self, title: bytes, keys: PushKeys, opener: Opener, recent: deque[int]) -> None:
         self.title = title
@@ -287,6 +319,19 @@ class _Sender:
         self.opener = opener
         self.recent = recent
         self.sealer: Sealer | None = None
+        self.envelopes: EnvelopeOpener | None = None
+
+    def envelope_opener(self, control: int) -> EnvelopeOpener:
+        """What opens envelopes of this sender; counters are those of `opener`."""
+        keys = self.keys
+        return EnvelopeOpener(
+            keys.cipher_keys(control & SUITE_MASK),
+            keys.client_system_title,
+            self.opener,
+            keyring=keys.keyring,
+            peer_signing=keys.sender_signing,
+            transaction_floor=keys.transaction_floor,
+        )
 
 
 class _Unit:

@@ -1,4 +1,4 @@
-"""Interface classes for time, tariffs and control: clock, special days, calendar, disconnector."""
+"""Interface classes for time, tariffs and control: clock, calendars, scripts, disconnector."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ from enum import IntEnum
 from typing import NamedTuple
 
 from ferraris.data.date_time import Date, DateTime, Time
+from ferraris.data.kinds import Data
 from ferraris.data.obis import Obis
 from ferraris.data.types import (
+    AnyData,
     ArrayOf,
     Boolean,
     DateTimeType,
@@ -35,8 +37,16 @@ __all__ = [
     "DayProfileAction",
     "DisconnectControl",
     "DisconnectControlV1",
+    "ExecutedScript",
+    "ExecutionTime",
     "PresetTime",
+    "Script",
+    "ScriptAction",
+    "ScriptTable",
     "Season",
+    "ServiceId",
+    "SingleActionSchedule",
+    "SingleActionType",
     "SpecialDay",
     "SpecialDaysTable",
     "WeekProfile",
@@ -92,6 +102,58 @@ class Clock(
         5, Structure(PresetTime, DateTimeType, DateTimeType, DateTimeType)
     )
     shift_time = Method(6, Long)
+
+
+class ServiceId(IntEnum):
+    """What an action of a script does with its object [facts-g]."""
+
+    WRITE = 1
+    EXECUTE = 2
+
+
+class ScriptAction(NamedTuple):
+    """Write the attribute, or execute the method, with this number; `parameter` is its data."""
+
+    service_id: ServiceId | int
+    class_id: int
+    logical_name: Obis
+    attribute_or_method: int
+    parameter: Data
+
+
+class Script(NamedTuple):
+    """Actions that are carried out together, in their order."""
+
+    script_identifier: int
+    actions: list[ScriptAction]
+
+
+class ScriptTable(
+    InterfaceClass,
+    class_id=9,
+    version=0,
+    source="bluebook-quoted",
+    provenance="two-sources",
+    first_method=0x20,
+):
+    """Script table: what happens when the meter, or a client, executes a script by its number."""
+
+    scripts = Attribute(
+        2,
+        ArrayOf(
+            Structure(
+                Script,
+                LongUnsigned,
+                ArrayOf(
+                    Structure(
+                        ScriptAction, Enum(ServiceId), LongUnsigned, LogicalName, Integer, AnyData
+                    )
+                ),
+            )
+        ),
+        static,
+    )
+    execute = Method(1, LongUnsigned)
 
 
 class SpecialDay(NamedTuple):
@@ -200,6 +262,44 @@ class ActivityCalendar(
     day_profile_table_passive = Attribute(9, _DAYS, static)
     activate_passive_calendar_time = Attribute(10, DateTimeType, static)
     activate_passive_calendar = Method(1, Integer)
+
+
+class ExecutedScript(NamedTuple):
+    """A script of a script table."""
+
+    script_logical_name: Obis
+    script_selector: int
+
+
+class SingleActionType(IntEnum):
+    """One execution time or many, at one time of day or several, wildcards or not [facts-g]."""
+
+    ONE_WITH_WILDCARDS = 1
+    SAME_TIME = 2
+    SAME_TIME_WITH_WILDCARDS = 3
+    DIFFERENT_TIMES = 4
+    DIFFERENT_TIMES_WITH_WILDCARDS = 5
+
+
+class ExecutionTime(NamedTuple):
+    """When: a time of day, and the dates on which it counts."""
+
+    time: Time
+    date: Date
+
+
+class SingleActionSchedule(
+    InterfaceClass,
+    class_id=22,
+    version=0,
+    source="bluebook-quoted",
+    provenance="two-sources",
+):
+    """Single action schedule: one script, and when it is run."""
+
+    executed_script = Attribute(2, Structure(ExecutedScript, LogicalName, LongUnsigned), static)
+    type = Attribute(3, Enum(SingleActionType), static)
+    execution_time = Attribute(4, ArrayOf(Structure(ExecutionTime, TimeType, DateType)), static)
 
 
 class ControlState(IntEnum):
