@@ -18,6 +18,7 @@ import pytest
 from ferraris.core.errors import Error, SecurityError, UsageError
 from ferraris.crypto.box import Box, passphrase_key
 from ferraris.keys import SEND, KeyStore
+from ferraris.keys.guard import mark_place, read_mark, write_mark
 
 SECRET = bytes.fromhex("00112233445566778899AABBCCDDEEFF")
 PHRASE = "correct horse"
@@ -98,7 +99,7 @@ def test_files_that_are_no_store(path: Path, tmp_path: Path) -> None:
 
 
 def test_a_newer_format(path: Path) -> None:
-    change(path, "PRAGMA user_version = 2")
+    change(path, "PRAGMA user_version = 3")
     assert "update" in refusal(path, UsageError)
 
 
@@ -349,3 +350,152 @@ def change(path: Path, statement: str) -> None:
     with connection:
         connection.execute(statement)
     connection.close()
+
+
+def test_an_older_copy_leases_nothing_until_it_is_advanced(path: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy.db"
+    with KeyStore.open(path, PHRASE) as store:
+        store.lease("m1", SEND, 10)
+    shutil.copy(path, copy)
+    with KeyStore.open(path, PHRASE) as store:
+        store.put("m2", "encryption_key", b"2" * 16)
+        used = store.lease_many(["m1", "m2"], SEND, 10)
+        assert not store.restored
+    shutil.copy(copy, path)
+    with KeyStore.open(path, PHRASE) as store:
+        assert store.restored
+        for attempt in (lambda: store.lease("m1"), lambda: store.raise_next("m1", SEND, 50)):
+            with pytest.raises(SecurityError, match="older copy"):
+                attempt()
+        assert store.get("m1", "encryption_key") == SECRET
+        store.advance(1000)
+        store.put("m2", "encryption_key", b"2" * 16)  # a key that the copy did not know
+        leased = store.lease_many(["m1", "m2"], SEND, 10)
+        assert all(leased[name].start >= used[name].stop for name in leased)
+        assert not store.restored
+    with KeyStore.open(path, PHRASE) as store:
+        store.lease("m1")
+
+
+def test_a_copy_put_under_an_open_store_is_noticed(path: Path) -> None:
+    with KeyStore.open(path, PHRASE) as store, KeyStore.open(path, PHRASE) as other:
+        store.lease("m1")
+        generation = read_mark(mark_place(path))
+        assert generation is not None
+        other.lease("m1")
+        write_mark(mark_place(path), generation._replace(generation=generation.generation + 9))
+        with pytest.raises(SecurityError, match="older copy"):
+            store.lease("m1")
+
+
+def test_a_mark_of_another_store_or_none_is_no_mark(path: Path, tmp_path: Path) -> None:
+    KeyStore.create(tmp_path / "other.db", PHRASE, cost=2).close()
+    shutil.copy(mark_place(tmp_path / "other.db"), mark_place(path))
+    for octets in (None, b"", b"\xff" * 75):
+        if octets is not None:
+            mark_place(path).write_bytes(octets)
+        with KeyStore.open(path, PHRASE) as store, pytest.raises(SecurityError, match="mark"):
+            store.lease("m1")
+    mark_place(path).unlink()
+    elsewhere = tmp_path / "elsewhere.mark"
+    with KeyStore.open(path, PHRASE, mark=elsewhere) as store:
+        assert store.restored
+        store.advance(5)
+        store.lease("m1")
+    assert elsewhere.exists()
+    assert not mark_place(path).exists()
+
+
+def test_tenants_have_keys_of_their_own(path: Path) -> None:
+    with KeyStore.open(path, PHRASE) as store:
+        store.put("north/m1", "encryption_key", SECRET)
+        store.create_tenant("north")
+        store.create_tenant("south")
+        store.put("south/m1", "password", b"south")
+        store.put("north/m2", "password", b"north")
+        assert store.tenants() == ["north", "south"]
+        used = store.lease("north/m1", SEND, 5)
+        for name in ("north", "south", "a/b"):
+            with pytest.raises(UsageError):
+                store.create_tenant(name)
+    with KeyStore.open(path, PHRASE) as store, KeyStore.open(path, PHRASE) as other:
+        assert store.get("north/m1", "encryption_key") == SECRET
+        assert other.get("north/m2", "password") == b"north"
+        other.destroy_tenant("north")
+        assert store.tenants() == ["south"]
+        for act in (
+            lambda: store.get("north/m2", "password"),
+            lambda: store.put("north/m2", "password", b"again"),
+        ):
+            with pytest.raises(UsageError, match="destroyed"):
+                act()
+        assert store.get("south/m1", "password") == b"south"
+        assert [each.id for each in store.entries()] == ["m1", "m1", "south/m1"]
+        for attempt in ("north", "nobody"):
+            with pytest.raises(UsageError):
+                store.destroy_tenant(attempt)
+        store.put("m9", "encryption_key", SECRET)
+        assert store.lease("m9").start >= used.stop, "counters outlive the tenant"
+
+
+def test_a_destroyed_tenant_leaves_nothing_in_the_file(path: Path) -> None:
+    with KeyStore.open(path, PHRASE) as store:
+        store.create_tenant("north")
+        store.put("north/m1", "password", b"x")
+        (sealed,) = store._connection.execute("SELECT sealed FROM tenant").fetchone()
+        store.destroy_tenant("north")
+        for place in path.parent.iterdir():
+            assert sealed not in place.read_bytes()
+
+
+def test_rotating_seals_everything_anew(path: Path) -> None:
+    with KeyStore.open(path, PHRASE) as store, KeyStore.open(path, PHRASE) as other:
+        store.create_tenant("north")
+        store.put("north/m1", "encryption_key", b"n" * 16)
+        store.lease("m1", SEND, 10)
+        query = "SELECT sealed FROM secret UNION ALL SELECT sealed FROM tenant"
+        before = {row[0] for row in store._connection.execute(query)}
+        store.rotate("new phrase", cost=2)
+        after = {row[0] for row in store._connection.execute(query)}
+        assert before.isdisjoint(after)
+        assert store.get("m1", "encryption_key") == SECRET
+        assert store.lease("m1", SEND, 10) == range(11, 21), "marks outlive the data key"
+        for act in (lambda: other.get("m1", "password"), lambda: other.put("m1", "password", b"")):
+            with pytest.raises(UsageError, match="open it again"):
+                act()
+        for place in path.parent.iterdir():
+            assert not any(sealed in place.read_bytes() for sealed in before)
+    refusal(path, SecurityError)
+    with KeyStore.open(path, "new phrase") as store:
+        assert store.get("north/m1", "encryption_key") == b"n" * 16
+        store.put("m5", "encryption_key", SECRET)
+        assert store.lease("m5").start == 21
+
+
+def test_a_rotation_that_fails_changes_nothing(path: Path) -> None:
+    with KeyStore.open(path, PHRASE) as store:
+        store.put("m2", "password", b"second")
+    change(path, "UPDATE secret SET sealed = zeroblob(50) WHERE id = 'm2'")
+    with KeyStore.open(path, PHRASE) as store, pytest.raises(SecurityError, match="altered"):
+        store.rotate("new phrase", cost=2)
+    with KeyStore.open(path, PHRASE) as store:
+        assert store.get("m1", "encryption_key") == SECRET
+
+
+FIRST_FORMAT_TABLES = ("tenant", "renewal", "document", "guard")
+
+
+def test_a_file_of_the_first_format_is_brought_up_to_date(path: Path) -> None:
+    with KeyStore.open(path, PHRASE) as store:
+        store.lease("m1", SEND, 10)
+    for table in FIRST_FORMAT_TABLES:
+        change(path, f"DROP TABLE {table}")
+    change(path, "DELETE FROM header WHERE name IN ('mark_key', 'name')")
+    change(path, "PRAGMA user_version = 1")
+    mark_place(path).unlink()
+    with KeyStore.open(path, PHRASE) as store:
+        assert store.get("m1", "encryption_key") == SECRET
+        assert store.lease("m1", SEND, 10) == range(11, 21)
+        store.create_tenant("north")
+    with KeyStore.open(path, PHRASE) as store:
+        assert store.tenants() == ["north"]

@@ -136,7 +136,7 @@ class PrivateKey:
             decode_dss_signature,
         )
 
-        algorithm = ec.ECDSA(_hash(self.curve), deterministic_signing=True)
+        algorithm = ec.ECDSA(suite_hash(self.curve), deterministic_signing=True)
         r, s = decode_dss_signature(self._key.sign(octets, algorithm))
         size = self.curve.octets
         return r.to_bytes(size, "big") + s.to_bytes(size, "big")
@@ -145,7 +145,7 @@ class PrivateKey:
         """The shared secret; `SecurityError` for a point that is not on this curve."""
         from cryptography.hazmat.primitives.asymmetric import ec  # noqa: PLC0415  (slow import)
 
-        return self._key.exchange(ec.ECDH(), _point(self.curve, public_key))
+        return self._key.exchange(ec.ECDH(), loaded_point(self.curve, public_key))
 
     def __repr__(self) -> str:
         return f"PrivateKey({self.curve.value}, …)"
@@ -183,8 +183,8 @@ def verify(public_key: bytes, signature: bytes, octets: bytes) -> None:
         raise SecurityError(f"a signature has {2 * size} octets, not {len(signature)}")
     r, s = int.from_bytes(signature[:size], "big"), int.from_bytes(signature[size:], "big")
     try:
-        point = _point(curve, public_key)
-        point.verify(encode_dss_signature(r, s), octets, ec.ECDSA(_hash(curve)))
+        point = loaded_point(curve, public_key)
+        point.verify(encode_dss_signature(r, s), octets, ec.ECDSA(suite_hash(curve)))
     except InvalidSignature:
         raise SecurityError("the signature does not verify") from None
 
@@ -195,13 +195,15 @@ def _named(curve: Curve) -> ec.EllipticCurve:
     return ec.SECP256R1() if curve is Curve.P256 else ec.SECP384R1()
 
 
-def _hash(curve: Curve) -> hashes.HashAlgorithm:
+def suite_hash(curve: Curve) -> hashes.SHA256 | hashes.SHA384:
+    """The hash of the curve's suite, as the library knows it."""
     from cryptography.hazmat.primitives import hashes  # noqa: PLC0415  (slow import)
 
     return hashes.SHA256() if curve is Curve.P256 else hashes.SHA384()
 
 
-def _point(curve: Curve, public_key: bytes) -> ec.EllipticCurvePublicKey:
+def loaded_point(curve: Curve, public_key: bytes) -> ec.EllipticCurvePublicKey:
+    """The library's object for x and y; `SecurityError` when that is no point of the curve."""
     from cryptography.hazmat.primitives.asymmetric import ec  # noqa: PLC0415  (slow import)
 
     if len(public_key) != 2 * curve.octets:

@@ -1,4 +1,4 @@
-"""Keys at work: the key store, counter leases, and how secrets enter."""
+"""Keys at work: the key store, counter leases, certificates in use, and how secrets enter."""
 
 from __future__ import annotations
 

@@ -4,24 +4,43 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from typing import NamedTuple, Protocol
 
 from ferraris.core.errors import UsageError
+from ferraris.crypto.certificates import Certificate, Usage
+from ferraris.crypto.chains import Trust
+from ferraris.crypto.curves import AgreementKey, SigningKey
+from ferraris.keys.wallet import PRIVATE_KINDS
 from ferraris.messaging.dlms.security.counters import COUNTER_LIMIT, disown_leases
 
-__all__ = ["KINDS", "RECEIVE", "SEND", "Entry", "Keys", "check_count", "check_kind", "check_name"]
+__all__ = [
+    "KINDS",
+    "RECEIVE",
+    "RENEWED",
+    "SEND",
+    "Entry",
+    "Keys",
+    "check_count",
+    "check_kind",
+    "check_name",
+]
+
+RENEWED = ("encryption_key", "authentication_key", "broadcast_key", "master_key")
+"""Kinds that are renewed: each has a current value, and now and then a next and a previous one."""
 
 KINDS = (
-    "encryption_key",
-    "authentication_key",
-    "broadcast_key",
-    "master_key",
+    *RENEWED,
     "dedicated_key",
     "password",
     "hls_secret",
+    *(f"{stage}_{kind}" for stage in ("next", "previous") for kind in RENEWED),
+    *PRIVATE_KINDS.values(),
 )
 """Kinds of secrets: global unicast encryption, authentication, global broadcast encryption, master
-(key encryption) and dedicated key, password of low level and secret of high level security."""
+(key encryption) and dedicated key, password of low level and secret of high level security; the
+next and previous values of the first four; private keys for signing, agreement, TLS and of
+authorities."""
 
 SEND = "send"
 RECEIVE = "receive"
@@ -113,6 +132,21 @@ class Keys(Protocol):
         self, values: Mapping[str, int], direction: str = RECEIVE, *, kind: str = "encryption_key"
     ) -> None:
         """`raise_floor` for many ids at the price of one; all of them or none."""
+
+    def signing_key(self, key_id: str, usage: Usage = Usage.SIGNING) -> SigningKey:
+        """The private key that signs for this id, in memory or in a token."""
+
+    def agreement_key(self, key_id: str) -> AgreementKey:
+        """The private key that agrees on keys for this id, in memory or in a token."""
+
+    def certificate(self, title: bytes, usage: Usage, *, at: datetime | None = None) -> Certificate:
+        """The certificate in use for a system title; `UsageError` when there is none."""
+
+    def put_certificate(self, certificate: Certificate, *, trusted: bool = False) -> None:
+        """Keep a certificate; the one put last is in use for its title and usage."""
+
+    def trust(self, *, require_revocation_lists: bool = False) -> Trust:
+        """The roots, the authorities below them and the revocation lists that are kept."""
 
     def close(self) -> None:
         """Let go of files and keys."""

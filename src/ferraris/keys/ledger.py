@@ -57,12 +57,13 @@ class Ledger(ABC):
         names = _names(key_ids, direction, kind)
         check_count(n)
         leased: dict[str, range] = {}
-        with self._writing():
+        with self._leasing():
+            first = self._first()
             marks = self._marks(names, kind)
             following = self._following(marks.values(), direction)
             for key_id in names:
                 mark = marks[key_id]
-                start = following.get(mark, FIRST_COUNTER)
+                start = following.get(mark, first)
                 if start + n > COUNTER_LIMIT:
                     raise SecurityError(f"the counters of {key_id!r} are used up: renew the key")
                 following[mark] = start + n
@@ -86,9 +87,9 @@ class Ledger(ABC):
         """
         names = _names((key_id,), direction, kind)
         _check_value(value)
-        with self._writing():
+        with self._leasing():
             mark = self._marks(names, kind)[key_id]
-            following = self._following((mark,), direction).get(mark, FIRST_COUNTER)
+            following = self._following((mark,), direction).get(mark, self._first())
             if value - following > most:
                 raise SecurityError(
                     f"{key_id!r} asks for counter {value}, {value - following} ahead of ours: "
@@ -133,6 +134,14 @@ class Ledger(ABC):
                 if values[key_id] > known.get(key_id, -1)
             }
             self._set_floors(raised, direction, kind)
+
+    def _leasing(self) -> AbstractContextManager[object]:
+        """`_writing` for what hands out counters; raises when that is not safe."""
+        return self._writing()
+
+    def _first(self) -> int:
+        """Where a key begins that has handed out none."""
+        return FIRST_COUNTER
 
     @abstractmethod
     def _writing(self) -> AbstractContextManager[object]:

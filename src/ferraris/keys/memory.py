@@ -5,23 +5,29 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
 from hashlib import blake2b
+from itertools import count
 from threading import RLock
 
 from ferraris.core.errors import UsageError
 from ferraris.keys.keys import Entry, check_kind, check_name
 from ferraris.keys.ledger import Ledger, nameless_mark
+from ferraris.keys.wallet import Document, TokenKeys, Wallet
 
 __all__ = ["MemoryKeys"]
 
 
-class MemoryKeys(Ledger):
+class MemoryKeys(Ledger, Wallet):
     """`Keys` in memory; leases are unique within the process only."""
 
-    def __init__(self) -> None:
+    def __init__(self, token: TokenKeys | None = None) -> None:
+        """Private keys may lie in `token`."""
+        self._token = token
         self._lock = RLock()
         self._secrets: dict[Entry, bytes] = {}
         self._counters: dict[tuple[str, str], int] = {}  # (mark, direction) -> next value
         self._heights: dict[tuple[str, str, str, str], int] = {}  # id, kind, mark, direction
+        self._kept: dict[tuple[str, str, str], tuple[Document, bytes]] = {}
+        self._numbers = count(1)
 
     def put(self, key_id: str, kind: str, secret: bytes) -> None:
         """Keep a secret, in place of an older one."""
@@ -110,6 +116,24 @@ class MemoryKeys(Ledger):
     def _set_floors(self, floors: Mapping[tuple[str, str], int], direction: str, kind: str) -> None:
         for (key_id, mark), value in floors.items():
             self._heights[key_id, kind, mark, direction] = value
+
+    def _keep_document(self, kind: str, owner: str, name: str, octets: bytes) -> None:
+        with self._lock:
+            self._kept.pop((kind, owner, name), None)
+            document = Document(next(self._numbers), kind, owner, name)
+            self._kept[kind, owner, name] = (document, octets)
+
+    def _documents(self, kind: str, owner: str | None = None) -> list[tuple[Document, bytes]]:
+        with self._lock:
+            return [
+                each
+                for each in self._kept.values()
+                if each[0].kind == kind and owner in (None, each[0].owner)
+            ]
+
+    def _drop_document(self, kind: str, owner: str, name: str) -> None:
+        with self._lock:
+            self._kept.pop((kind, owner, name), None)
 
 
 def _mark(secret: bytes) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from ferraris.core.errors import UsageError
-from ferraris.keys.keys import Keys
+from ferraris.keys.keys import KINDS, Keys
 
 __all__ = ["secret"]
 
@@ -75,4 +75,5 @@ def _from_store(name: str, kind: str, store: Keys | None) -> bytes:
     if store is None:
         raise UsageError("store:ID needs a key store")
     key_id, slash, last = name.rpartition("/")
-    return store.get(key_id, last) if slash else store.get(name, kind)
+    # Ids of tenants have slashes themselves; only a kind behind the last one is a kind.
+    return store.get(key_id, last) if slash and last in KINDS else store.get(name, kind)

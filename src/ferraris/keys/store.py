@@ -1,9 +1,10 @@
 """The key store: secrets and counters in one encrypted file that many processes share.
 
-Secrets are sealed one by one under a random data key, which is sealed under a key made from the
-passphrase; what is open is which ids and kinds exist and how far the counters are. A lease is
-written, flushed to the disk and only then handed out, so a process that dies burns values and never
-repeats one. Restoring an old copy of the file sets the counters back: call `advance` afterwards.
+Secrets are sealed one by one under a random data key or their tenant's, which is sealed under the
+data key; that one under a key made from the passphrase, or by a token. What is open is which ids
+and kinds exist and how far the counters are. A lease is written, flushed to the disk and only then
+handed out, so a process that dies burns values and never repeats one. An older copy of the file
+leases nothing until `advance`.
 """
 
 from __future__ import annotations
@@ -11,7 +12,6 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from hashlib import blake2b
@@ -20,107 +20,128 @@ from secrets import token_bytes
 from threading import RLock
 
 from ferraris.core.errors import SecurityError, UsageError
-from ferraris.crypto.box import Box, passphrase_key
+from ferraris.crypto.box import Box
+from ferraris.keys.file import (
+    FORMAT_VERSION,
+    SCHEMA,
+    SECOND_FORMAT,
+    check_format,
+    close_to_others,
+    connected,
+    plain_errors,
+)
+from ferraris.keys.guard import Mark, mark_place, read_mark, write_mark
 from ferraris.keys.keys import Entry, check_kind, check_name
 from ferraris.keys.ledger import Ledger, nameless_mark
+from ferraris.keys.sealing import (
+    DEFAULT_COST,
+    HEADER_NAMES,
+    Sealing,
+    WrappingToken,
+    new_sealing,
+    unsealed,
+)
+from ferraris.keys.tenants import Tenants, secret_context
+from ferraris.keys.wallet import Document, Wallet
 from ferraris.messaging.dlms.security.counters import COUNTER_LIMIT
 
 __all__ = ["FORMAT_VERSION", "KeyStore"]
 
-FORMAT_VERSION = 1
-_APPLICATION = 0x46455252  # "FERR", so that other programs can tell what the file is
-_DEFAULT_COST = 1 << 15
-_BUSY_S = 30.0
 
-_SCHEMA = f"""
-CREATE TABLE header(name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
-CREATE TABLE secret(
-    id TEXT, kind TEXT, mark TEXT NOT NULL, sealed BLOB NOT NULL, PRIMARY KEY(id, kind)
-) WITHOUT ROWID;
-CREATE TABLE counter(
-    mark TEXT, direction TEXT,
-    following INTEGER NOT NULL CHECK(following BETWEEN 0 AND {COUNTER_LIMIT}),
-    PRIMARY KEY(mark, direction)
-) WITHOUT ROWID;
-CREATE TABLE floor(
-    id TEXT, kind TEXT, mark TEXT, direction TEXT,
-    height INTEGER NOT NULL CHECK(height BETWEEN -1 AND {COUNTER_LIMIT}),
-    PRIMARY KEY(id, kind, mark, direction)
-) WITHOUT ROWID;
-PRAGMA application_id = {_APPLICATION};
-PRAGMA user_version = {FORMAT_VERSION};
-"""
-
-
-class KeyStore(Ledger):
+class KeyStore(Ledger, Wallet):
     """`Keys` in an SQLite file of mode 0600; make one with `create`, later with `open`.
 
     Threads and processes may share the file. Every method raises `UsageError` when the file cannot
     be read or written.
     """
 
-    def __init__(self, path: Path, connection: sqlite3.Connection, data_key: bytes) -> None:
+    def __init__(
+        self,
+        path: Path,
+        connection: sqlite3.Connection,
+        data_key: bytes,
+        *,
+        mark: Path,
+        token: WrappingToken | None = None,
+    ) -> None:
         self._path = path
         self._connection = connection
         self._process = os.getpid()
         self._inherited: list[sqlite3.Connection] = []
         self._lock = RLock()
-        self._box = Box(data_key)
-        self._data_key = data_key
-        self._mark_key = blake2b(key=data_key, digest_size=32, person=b"ferraris mark").digest()
+        self._mark_place = mark
+        self._token = token
+        self._hold(data_key)
 
     @classmethod
     def create(
-        cls, path: str | os.PathLike[str], passphrase: str | bytes, *, cost: int = _DEFAULT_COST
+        cls,
+        path: str | os.PathLike[str],
+        passphrase: str | bytes | None = None,
+        *,
+        token: WrappingToken | None = None,
+        mark: str | os.PathLike[str] | None = None,
+        cost: int = DEFAULT_COST,
     ) -> KeyStore:
         """Make a new store; `UsageError` when the file exists or the passphrase is empty.
 
-        `cost` is scrypt's n, a power of two; the default takes about 0.1 s and 32 MiB.
+        The data key is sealed by the passphrase or by the token. `cost` is scrypt's n, a power of
+        two; the default takes about 0.1 s and 32 MiB. `mark` is the file that tells older copies,
+        otherwise the path with `.mark` behind it.
         """
         place = Path(path)
-        sealing = _Header.make(passphrase, cost)
+        sealing = new_sealing(passphrase, token, cost)
         try:
             os.close(os.open(place, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
         except OSError as error:
             raise UsageError(f"key store {place}: {error.strerror}") from None
         data_key = token_bytes(32)
+        beside = mark_place(place) if mark is None else Path(mark)
         try:
-            with _plain_errors(place):
-                connection = _connect(place)
-                connection.executescript("BEGIN IMMEDIATE;" + _SCHEMA)
+            with plain_errors(place):
+                connection = connected(place)
+                connection.executescript("BEGIN IMMEDIATE;" + SCHEMA)
                 _write_header(connection, sealing, data_key)
+                name = _begin(connection, data_key)
                 connection.execute("COMMIT")
+            write_mark(beside, Mark(name, 0))
         except BaseException:
             place.unlink(missing_ok=True)
             raise
-        return cls(place, connection, data_key)
+        return cls(place, connection, data_key, mark=beside, token=token)
 
     @classmethod
-    def open(cls, path: str | os.PathLike[str], passphrase: str | bytes) -> KeyStore:
-        """Open an existing store.
+    def open(
+        cls,
+        path: str | os.PathLike[str],
+        passphrase: str | bytes | None = None,
+        *,
+        token: WrappingToken | None = None,
+        mark: str | os.PathLike[str] | None = None,
+    ) -> KeyStore:
+        """Open an existing store by its passphrase or its token.
 
-        Raises `SecurityError` for a wrong passphrase, `UsageError` for a file that is missing, is
-        no key store, is damaged, or was written by a newer version.
+        With a passphrase, `token` is where private keys lie. Raises `SecurityError` for a wrong
+        passphrase or token, `UsageError` for a file that is missing, is no key store, is damaged,
+        or was written by a newer version.
         """
         place = Path(path)
         if not place.is_file():
             raise UsageError(f"key store {place}: no such file")
-        _close_to_others(place)
-        with _plain_errors(place):
-            connection = _connect(place)
+        close_to_others(place)
+        beside = mark_place(place) if mark is None else Path(mark)
+        with plain_errors(place):
+            connection = connected(place)
             try:
-                _check_format(place, connection)
+                version = check_format(place, connection)
                 stored = dict(connection.execute("SELECT name, value FROM header"))
-                header, sealed = _Header.read(place, stored, passphrase)
-                try:
-                    data_key = header.box.open(sealed, header.context)
-                except SecurityError:
-                    message = f"key store {place}: wrong passphrase, or an altered file"
-                    raise SecurityError(message) from None
+                data_key = unsealed(place, stored, passphrase, token)
+                if version < FORMAT_VERSION:
+                    _update(connection, data_key, beside)
+                return cls(place, connection, data_key, mark=beside, token=token)
             except BaseException:
                 connection.close()
                 raise
-        return cls(place, connection, data_key)
 
     def put(self, key_id: str, kind: str, secret: bytes) -> None:
         """Keep a secret, in place of an older one."""
@@ -128,42 +149,24 @@ class KeyStore(Ledger):
 
     def put_many(self, secrets: Iterable[tuple[str, str, bytes]]) -> None:
         """`put` for many (id, kind, secret) at the price of one; all of them or none."""
-        rows = [
-            (
-                check_name(key_id),
-                check_kind(kind),
-                self._mark(secret),
-                self._box.seal(token_bytes(12), bytes(secret), _context(key_id, kind)),
-            )
-            for key_id, kind, secret in secrets
+        checked = [
+            (check_name(key_id), check_kind(kind), secret) for key_id, kind, secret in secrets
         ]
         with self._writing() as db:
-            for key_id, kind, mark, _ in rows:
-                known = "SELECT 1 FROM secret WHERE id = ? AND kind = ?"
-                if db.execute(known, (key_id, kind)).fetchone() is None:
-                    _adopt(db, key_id, kind, mark)
-            db.executemany("INSERT OR REPLACE INTO secret VALUES(?, ?, ?, ?)", rows)
+            for key_id, kind, secret in checked:
+                self._write_secret(db, key_id, kind, bytes(secret))
 
     def get(self, key_id: str, kind: str) -> bytes:
         """The secret; `UsageError` when there is none, `SecurityError` when it was altered."""
         check_name(key_id)
         check_kind(kind)
         with self._reading() as db:
-            query = "SELECT sealed FROM secret WHERE id = ? AND kind = ?"
-            row = db.execute(query, (key_id, kind)).fetchone()
-        if row is None:
-            raise UsageError(f"no {kind} is kept for {key_id!r}")
-        try:
-            return self._box.open(row[0], _context(key_id, kind))
-        except (SecurityError, TypeError):
-            message = f"key store {self._path}: the {kind} of {key_id!r} was altered"
-            raise SecurityError(message) from None
+            return self._read_secret(db, key_id, kind)
 
     def delete(self, key_id: str, kind: str) -> None:
         """Forget a secret; its counters stay. Unknown ones are ignored."""
         with self._writing() as db:
-            query = "DELETE FROM secret WHERE id = ? AND kind = ?"
-            db.execute(query, (check_name(key_id), check_kind(kind)))
+            _delete_secret(db, check_name(key_id), check_kind(kind))
 
     def entries(self) -> list[Entry]:
         """What is kept, in order, without the secrets."""
@@ -171,28 +174,60 @@ class KeyStore(Ledger):
             rows = db.execute("SELECT id, kind FROM secret ORDER BY id, kind")
             return [Entry(*row) for row in rows]
 
+    @property
+    def restored(self) -> bool:
+        """Is this an older copy of the file, or a file without its mark? It leases nothing then."""
+        with self._reading() as db:
+            return self._is_behind(db)
+
     def advance(self, step: int) -> None:
         """Leave out `step` values of every counter: after an older copy of the file came back.
 
-        Choose more than was used since that copy was made; values above 2**32 spend the key.
+        Choose more than was used since that copy was made, of any key; values above 2**32 spend the
+        key. Keys without a counter in this copy begin later too. The store leases again afterwards.
         """
         if step < 0:
             raise UsageError("counters only advance")
-        with self._writing() as db:
-            query = "UPDATE counter SET following = min(following + ?, ?)"
-            db.execute(query, (min(step, COUNTER_LIMIT), COUNTER_LIMIT))
+        step = min(step, COUNTER_LIMIT)
+        with self._lock:
+            with self._writing() as db:
+                query = "UPDATE counter SET following = min(following + ?, ?)"
+                db.execute(query, (step, COUNTER_LIMIT))
+                mark = read_mark(self._mark_place)
+                reached = mark.generation if mark is not None and mark.store == self._name else 0
+                db.execute(
+                    "UPDATE guard SET first = min(first + ?, ?), "
+                    "generation = max(generation, ?) + 1",
+                    (step, COUNTER_LIMIT, reached),
+                )
+                (generation,) = db.execute("SELECT generation FROM guard").fetchone()
+            write_mark(self._mark_place, Mark(self._name, generation))
 
-    def change_passphrase(self, passphrase: str | bytes, *, cost: int = _DEFAULT_COST) -> None:
+    def change_passphrase(self, passphrase: str | bytes, *, cost: int = DEFAULT_COST) -> None:
         """Seal the data key under a new passphrase; the secrets stay as they are.
 
         Copies of the file made before still open with the old one.
         """
-        sealing = _Header.make(passphrase, cost)
-        with self._writing() as db:
-            db.execute("DELETE FROM header")
-            _write_header(db, sealing, self._data_key)
-        with self._lock, _plain_errors(self._path):
-            self._db().execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        self._reseal(new_sealing(passphrase, None, cost), self._data_key)
+
+    def change_token(self, token: WrappingToken) -> None:
+        """Seal the data key by a token from now on, in place of a passphrase or another token."""
+        self._reseal(new_sealing(None, token), self._data_key)
+        self._token = token
+
+    def rotate(
+        self,
+        passphrase: str | bytes | None = None,
+        *,
+        token: WrappingToken | None = None,
+        cost: int = DEFAULT_COST,
+    ) -> None:
+        """Renew the data key and the tenants' keys, and seal everything anew; all of it or nothing.
+
+        Other processes that have the file open are told to open it again. Counters stay. Copies of
+        the file made before still open as they did.
+        """
+        self._reseal(new_sealing(passphrase, token, cost), token_bytes(32))
 
     def close(self) -> None:
         """Let go of the file and the keys."""
@@ -208,6 +243,84 @@ class KeyStore(Ledger):
     def __repr__(self) -> str:
         return f"KeyStore({str(self._path)!r})"
 
+    def create_tenant(self, name: str) -> None:
+        """Give secrets whose id begins with `name` and a slash a key of their own."""
+        with self._writing() as db:
+            self._tenants.create(db, check_name(name))
+
+    def destroy_tenant(self, name: str) -> None:
+        """Destroy a tenant's key and with it every secret of theirs; nothing brings them back.
+
+        Copies of the file made before still hold them.
+        """
+        with self._writing() as db:
+            self._tenants.destroy(db, check_name(name))
+        self._truncate()
+
+    def tenants(self) -> list[str]:
+        """Tenants whose keys are there."""
+        with self._reading() as db:
+            return self._tenants.names(db)
+
+    def _hold(self, data_key: bytes) -> None:
+        self._data_key = data_key
+        self._box = Box(data_key)
+        self._tenants = Tenants(self._box)
+        rows = dict(self._connection.execute("SELECT name, value FROM header"))
+        try:
+            self._mark_key = self._box.open(rows["mark_key"], b"mark key")
+            self._name = str(rows["name"])
+        except (KeyError, TypeError, SecurityError):
+            raise UsageError(f"key store {self._path}: the header is damaged") from None
+        (self._epoch,) = self._connection.execute("SELECT epoch FROM guard").fetchone()
+
+    def _reseal(self, sealing: Sealing, data_key: bytes) -> None:
+        fresh = data_key != self._data_key
+        with self._writing() as db:
+            names = json.dumps(HEADER_NAMES)
+            db.execute(
+                "DELETE FROM header WHERE name IN (SELECT value FROM json_each(?))", (names,)
+            )
+            _write_header(db, sealing, data_key)
+            if fresh:
+                box = Box(data_key)
+                self._tenants.renew(db, box)
+                self._reseal_documents(db, box)
+                sealed = box.seal(token_bytes(12), self._mark_key, b"mark key")
+                db.execute("UPDATE header SET value = ? WHERE name = 'mark_key'", (sealed,))
+                db.execute("UPDATE guard SET epoch = epoch + 1")
+        self._truncate()
+        if fresh:
+            with self._lock, plain_errors(self._path):
+                self._hold(data_key)
+
+    def _truncate(self) -> None:
+        """Let nothing of what was overwritten stay in the write-ahead log."""
+        with self._lock, plain_errors(self._path):
+            self._db().execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def _read_secret(self, db: sqlite3.Connection, key_id: str, kind: str) -> bytes:
+        query = "SELECT sealed FROM secret WHERE id = ? AND kind = ?"
+        row = db.execute(query, (key_id, kind)).fetchone()
+        if row is None:
+            self._tenants.box(db, key_id)  # says when the tenant was destroyed
+            raise UsageError(f"no {kind} is kept for {key_id!r}")
+        try:
+            return self._tenants.box(db, key_id).open(row[0], secret_context(key_id, kind))
+        except (SecurityError, TypeError):
+            message = f"key store {self._path}: the {kind} of {key_id!r} was altered"
+            raise SecurityError(message) from None
+
+    def _write_secret(self, db: sqlite3.Connection, key_id: str, kind: str, secret: bytes) -> None:
+        mark = self._mark(secret)
+        box = self._tenants.box(db, key_id)
+        sealed = box.seal(token_bytes(12), secret, secret_context(key_id, kind))
+        known = "SELECT 1 FROM secret WHERE id = ? AND kind = ?"
+        if db.execute(known, (key_id, kind)).fetchone() is None:
+            _adopt(db, key_id, kind, mark)
+        row = (key_id, kind, mark, sealed)
+        db.execute("INSERT OR REPLACE INTO secret VALUES(?, ?, ?, ?)", row)
+
     def _mark(self, secret: bytes) -> str:
         # Keyed, so that the file does not confirm a guess at a weak secret.
         return blake2b(secret, key=self._mark_key, digest_size=16).hexdigest()
@@ -216,16 +329,17 @@ class KeyStore(Ledger):
         if self._process != os.getpid():
             # SQLite forbids a connection to cross a fork; it is kept, never used or closed here.
             self._inherited.append(self._connection)
-            self._connection = _connect(self._path)
+            self._connection = connected(self._path)
             self._process = os.getpid()
         return self._connection
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
-        with self._lock, _plain_errors(self._path):
+        with self._lock, plain_errors(self._path):
             db = self._db()
             db.execute("BEGIN IMMEDIATE")
             try:
+                self._check_epoch(db)
                 yield db
                 db.execute("COMMIT")
             except BaseException:
@@ -235,14 +349,46 @@ class KeyStore(Ledger):
 
     @contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection]:
-        with self._lock, _plain_errors(self._path):
+        with self._lock, plain_errors(self._path):
             db = self._db()
             db.execute("BEGIN")
             try:
+                self._check_epoch(db)
                 yield db
             finally:
                 if db.in_transaction:
                     db.execute("ROLLBACK")
+
+    @contextmanager
+    def _leasing(self) -> Iterator[None]:
+        """A write of counters: refused to an older copy, and marked beside the file afterwards."""
+        with self._lock:
+            with self._writing() as db:
+                if self._is_behind(db):
+                    raise SecurityError(
+                        f"key store {self._path}: an older copy of the file, or one without its "
+                        f"mark {self._mark_place}: its counters were used since; advance it first"
+                    )
+                db.execute("UPDATE guard SET generation = generation + 1")
+                (generation,) = db.execute("SELECT generation FROM guard").fetchone()
+                yield
+            mark = read_mark(self._mark_place)
+            if mark is None or mark.generation < generation:
+                write_mark(self._mark_place, Mark(self._name, generation))
+
+    def _is_behind(self, db: sqlite3.Connection) -> bool:
+        (generation,) = db.execute("SELECT generation FROM guard").fetchone()
+        mark = read_mark(self._mark_place)
+        return mark is None or mark.store != self._name or mark.generation > generation
+
+    def _check_epoch(self, db: sqlite3.Connection) -> None:
+        (epoch,) = db.execute("SELECT epoch FROM guard").fetchone()
+        if epoch != self._epoch:
+            raise UsageError(f"key store {self._path}: its keys were rotated: open it again")
+
+    def _first(self) -> int:
+        (first,) = self._connection.execute("SELECT first FROM guard").fetchone()
+        return int(first)
 
     def _marks(self, key_ids: list[str], kind: str) -> dict[str, str]:
         query = (
@@ -274,89 +420,82 @@ class KeyStore(Ledger):
         rows = [(key_id, kind, mark, direction, value) for (key_id, mark), value in floors.items()]
         self._connection.executemany("INSERT OR REPLACE INTO floor VALUES(?, ?, ?, ?, ?)", rows)
 
+    def _keep_document(self, kind: str, owner: str, name: str, octets: bytes) -> None:
+        with self._writing() as db:
+            db.execute(
+                "DELETE FROM document WHERE kind = ? AND owner = ? AND name = ?",
+                (kind, owner, name),
+            )
+            (number,) = db.execute("SELECT coalesce(max(number), 0) + 1 FROM document").fetchone()
+            document = Document(number, kind, owner, name)
+            sealed = self._box.seal(token_bytes(12), octets, document.context)
+            db.execute("INSERT INTO document VALUES(?, ?, ?, ?, ?)", (*document, sealed))
 
-class _Header:
-    """How the passphrase becomes a key: parameters, salt, and the box under that key."""
+    def _documents(self, kind: str, owner: str | None = None) -> list[tuple[Document, bytes]]:
+        with self._reading() as db:
+            rows = db.execute(
+                "SELECT number, kind, owner, name, sealed FROM document "
+                "WHERE kind = ? AND owner = coalesce(?, owner) ORDER BY number",
+                (kind, owner),
+            ).fetchall()
+        return [self._opened_document(row) for row in rows]
 
-    def __init__(self, passphrase: str | bytes, cost: int, block: int, parallel: int, salt: bytes):
-        octets = (
-            unicodedata.normalize("NFKC", passphrase).encode()
-            if isinstance(passphrase, str)
-            else bytes(passphrase)
-        )
-        if not octets:
-            raise UsageError("a key store needs a passphrase")
-        self.parameters = json.dumps({"n": cost, "r": block, "p": parallel}).encode()
-        self.salt = salt
-        self.context = b"ferraris key store\x00" + self.parameters + b"\x00" + salt
-        self.box = Box(passphrase_key(octets, salt, cost=cost, block_size=block, parallel=parallel))
+    def _drop_document(self, kind: str, owner: str, name: str) -> None:
+        with self._writing() as db:
+            db.execute(
+                "DELETE FROM document WHERE kind = ? AND owner = ? AND name = ?",
+                (kind, owner, name),
+            )
 
-    @classmethod
-    def make(cls, passphrase: str | bytes, cost: int) -> _Header:
-        return cls(passphrase, cost, 8, 1, token_bytes(16))
-
-    @classmethod
-    def read(
-        cls, place: Path, stored: dict[str, bytes], passphrase: str | bytes
-    ) -> tuple[_Header, bytes]:
+    def _opened_document(self, row: tuple[int, str, str, str, bytes]) -> tuple[Document, bytes]:
+        document = Document(*row[:4])
         try:
-            numbers = json.loads(stored["scrypt"])
-            cost, block, parallel = (int(numbers[name]) for name in "nrp")
-            salt, sealed = stored["salt"], stored["data_key"]
-        except (KeyError, ValueError, TypeError, OverflowError, RecursionError):
-            raise UsageError(f"key store {place}: the header is damaged") from None
-        if not isinstance(salt, bytes) or not isinstance(sealed, bytes):
-            raise UsageError(f"key store {place}: the header is damaged")
-        return cls(passphrase, cost, block, parallel, salt), sealed
+            return document, self._box.open(row[4], document.context)
+        except (SecurityError, TypeError):
+            message = f"key store {self._path}: a {document.kind} of {document.owner} was altered"
+            raise SecurityError(message) from None
+
+    def _reseal_documents(self, db: sqlite3.Connection, box: Box) -> None:
+        rows = db.execute("SELECT number, kind, owner, name, sealed FROM document").fetchall()
+        for row in rows:
+            document, octets = self._opened_document(row)
+            sealed = box.seal(token_bytes(12), octets, document.context)
+            db.execute("UPDATE document SET sealed = ? WHERE number = ?", (sealed, document.number))
 
 
-def _write_header(connection: sqlite3.Connection, header: _Header, data_key: bytes) -> None:
-    sealed = header.box.seal(token_bytes(12), data_key, header.context)
-    rows = [("scrypt", header.parameters), ("salt", header.salt), ("data_key", sealed)]
+def _write_header(connection: sqlite3.Connection, sealing: Sealing, data_key: bytes) -> None:
+    connection.executemany("INSERT INTO header VALUES(?, ?)", sealing.seal(data_key).items())
+
+
+def _begin(connection: sqlite3.Connection, data_key: bytes) -> str:
+    """Name the store, and give the marks of its keys a key that outlives the data key."""
+    # Stores of the first format have this one; it may as well be that of new ones.
+    mark_key = blake2b(key=data_key, digest_size=32, person=b"ferraris mark").digest()
+    sealed = Box(data_key).seal(token_bytes(12), mark_key, b"mark key")
+    name = token_bytes(16).hex()
+    rows = [("mark_key", sealed), ("name", name)]
     connection.executemany("INSERT INTO header VALUES(?, ?)", rows)
+    return name
 
 
-def _connect(place: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(
-        place.absolute().as_uri() + "?mode=rw",
-        uri=True,
-        timeout=_BUSY_S,
-        isolation_level=None,
-        check_same_thread=False,
-    )
+def _update(connection: sqlite3.Connection, data_key: bytes, mark: Path) -> None:
+    """Bring a file of the first format to the second; two processes may try it at once."""
+    connection.execute("BEGIN IMMEDIATE")
     try:
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = FULL")
-        connection.execute("PRAGMA fullfsync = 1")
-        connection.execute("PRAGMA secure_delete = ON")  # an old header must not stay in free pages
-        connection.execute("PRAGMA trusted_schema = OFF")
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        if version < FORMAT_VERSION:
+            for statement in SECOND_FORMAT.strip().split(";\n"):
+                connection.execute(statement)
+            write_mark(mark, Mark(_begin(connection, data_key), 0))
+        connection.execute("COMMIT")
     except BaseException:
-        connection.close()
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
         raise
-    return connection
 
 
-def _check_format(place: Path, connection: sqlite3.Connection) -> None:
-    (application,) = connection.execute("PRAGMA application_id").fetchone()
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
-    if application != _APPLICATION:
-        raise UsageError(f"key store {place}: the file is no key store")
-    if version > FORMAT_VERSION:
-        raise UsageError(
-            f"key store {place}: written in format {version}, this version knows "
-            f"{FORMAT_VERSION}: update the program"
-        )
-
-
-def _close_to_others(place: Path) -> None:
-    """Take the file from group and others, as `create` made it."""
-    if os.name != "posix" or not place.stat().st_mode & 0o077:
-        return
-    try:
-        place.chmod(0o600)
-    except OSError:
-        message = f"key store {place}: others may read it, and its mode cannot be changed to 600"
-        raise SecurityError(message) from None
+def _delete_secret(db: sqlite3.Connection, key_id: str, kind: str) -> None:
+    db.execute("DELETE FROM secret WHERE id = ? AND kind = ?", (key_id, kind))
 
 
 def _adopt(db: sqlite3.Connection, key_id: str, kind: str, mark: str) -> None:
@@ -373,18 +512,3 @@ def _adopt(db: sqlite3.Connection, key_id: str, kind: str, mark: str) -> None:
         "ON CONFLICT DO UPDATE SET height = max(height, excluded.height)",
         (mark, key_id, kind, nameless),
     )
-
-
-def _context(key_id: str, kind: str) -> bytes:
-    return f"{kind}\x00{key_id}".encode()
-
-
-@contextmanager
-def _plain_errors(place: Path) -> Iterator[None]:
-    """Say in one line what SQLite says in its own words."""
-    try:
-        yield
-    except sqlite3.Error as error:
-        raise UsageError(f"key store {place}: cannot be used: {error}") from None
-    except UnicodeDecodeError:  # a damaged file in the text of SQLite's own message
-        raise UsageError(f"key store {place}: the file is damaged") from None

@@ -1,0 +1,191 @@
+"""Private keys and certificates of a key store: which one is in use for a title and a usage.
+
+Private keys are secrets like others, or references to a token's. Certificates are public, but they
+are sealed as well: who can write the file must not be able to put a root of theirs in.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from datetime import datetime
+from hashlib import sha256
+from typing import NamedTuple, Protocol
+
+from ferraris.core.errors import UsageError
+from ferraris.crypto.certificates import Certificate, Usage
+from ferraris.crypto.chains import Trust
+from ferraris.crypto.curves import AgreementKey, PrivateKey, SigningKey
+from ferraris.crypto.revocation import RevocationList
+
+__all__ = ["PRIVATE_KINDS", "Document", "Kept", "TokenKeys", "Wallet"]
+
+PRIVATE_KINDS = {
+    Usage.SIGNING: "signing_key",
+    Usage.KEY_AGREEMENT: "agreement_key",
+    Usage.TLS: "tls_key",
+    Usage.OTHER: "authority_key",
+}
+"""Kind of secret that holds the private key for each usage; the last one is an authority's."""
+
+_REFERENCE = b"token:"
+_CERTIFICATE, _TRUSTED, _REVOKED_LIST = "certificate", "trusted", "revocation_list"
+
+
+class TokenKeys(Protocol):
+    """Where private keys lie that never leave: `keys.pkcs11.Token` is one."""
+
+    def signing_key(self, label: str) -> SigningKey:
+        """The key of that label, for signing."""
+
+    def agreement_key(self, label: str) -> AgreementKey:
+        """The key of that label, for agreement."""
+
+
+class Document(NamedTuple):
+    """Something public that is kept: its place in order, kind, owner and name."""
+
+    number: int
+    kind: str
+    owner: str
+    name: str
+
+    @property
+    def context(self) -> bytes:
+        """What binds the sealed octets to this place."""
+        return f"document\x00{self.number}\x00{self.kind}\x00{self.owner}\x00{self.name}".encode()
+
+
+class Kept(NamedTuple):
+    """A certificate and whether it is a root that is trusted."""
+
+    certificate: Certificate
+    trusted: bool
+
+
+class Wallet(ABC):
+    """Private keys and certificates over secrets and documents."""
+
+    _token: object | None = None
+
+    def put_private_key(self, key_id: str, usage: Usage, key: PrivateKey | str) -> None:
+        """Keep a private key, sealed; or the label of one that lies in the token."""
+        octets = _REFERENCE + key.encode() if isinstance(key, str) else key.to_der()
+        self.put(key_id, PRIVATE_KINDS[usage], octets)
+
+    def signing_key(self, key_id: str, usage: Usage = Usage.SIGNING) -> SigningKey:
+        """The private key that signs for this id; of an authority with `Usage.OTHER`.
+
+        Raises `UsageError` when none is kept, or it lies in a token and the store was opened
+        without it.
+        """
+        octets = self.get(key_id, PRIVATE_KINDS[usage])
+        if octets.startswith(_REFERENCE):
+            return self._in_token(key_id).signing_key(octets.removeprefix(_REFERENCE).decode())
+        return PrivateKey.from_der(octets)
+
+    def agreement_key(self, key_id: str) -> AgreementKey:
+        """The private key that agrees on keys for this id; raises like `signing_key`."""
+        octets = self.get(key_id, PRIVATE_KINDS[Usage.KEY_AGREEMENT])
+        if octets.startswith(_REFERENCE):
+            return self._in_token(key_id).agreement_key(octets.removeprefix(_REFERENCE).decode())
+        return PrivateKey.from_der(octets)
+
+    def put_certificate(self, certificate: Certificate, *, trusted: bool = False) -> None:
+        """Keep a certificate; the one put last is in use for its title and usage.
+
+        `trusted` makes an authority a root: only do so with one that came by a safe way.
+        """
+        if trusted and not certificate.is_authority:
+            raise UsageError(f"{certificate.subject_text} is no authority, so it is no root")
+        kind = _TRUSTED if trusted else _CERTIFICATE
+        self._keep_document(kind, _owner(certificate), _name(certificate), certificate.der)
+
+    def certificate(self, title: bytes, usage: Usage, *, at: datetime | None = None) -> Certificate:
+        """The certificate in use for a system title; `UsageError` when there is none.
+
+        With `at` the last one put in that is valid at that time. It is kept, not checked: ask
+        `trust` whether it is to be trusted.
+        """
+        for _, octets in reversed(self._documents(_CERTIFICATE, f"{title.hex()}/{usage.label}")):
+            found = Certificate.from_der(octets)
+            if at is None or found.not_before <= at <= found.not_after:
+                return found
+        valid = "" if at is None else " that is valid now"
+        whose = title.hex().upper()
+        raise UsageError(f"no certificate of {whose} for {usage.label} is kept{valid}")
+
+    def certificates(self) -> list[Kept]:
+        """All certificates, in the order in which they were put in; roots first."""
+        return [
+            Kept(Certificate.from_der(octets), kind == _TRUSTED)
+            for kind in (_TRUSTED, _CERTIFICATE)
+            for _, octets in self._documents(kind)
+        ]
+
+    def remove_certificate(self, certificate: Certificate) -> None:
+        """Forget a certificate; an older one for the same title and usage is in use again."""
+        for kind in (_TRUSTED, _CERTIFICATE):
+            self._drop_document(kind, _owner(certificate), _name(certificate))
+
+    def put_revocation_list(self, revoked: RevocationList) -> None:
+        """Keep a list in place of the authority's older one; `UsageError` when it is older."""
+        owner = _issuer(revoked.issuer)
+        for _, octets in self._documents(_REVOKED_LIST, owner):
+            kept = RevocationList.from_der(octets)
+            if (kept.number, kept.this_update) > (revoked.number, revoked.this_update):
+                raise UsageError("a newer revocation list of this authority is kept")
+        self._keep_document(_REVOKED_LIST, owner, "list", revoked.der)
+
+    def revocation_lists(self) -> list[RevocationList]:
+        """The last list of each authority."""
+        return [RevocationList.from_der(octets) for _, octets in self._documents(_REVOKED_LIST)]
+
+    def trust(self, *, require_revocation_lists: bool = False) -> Trust:
+        """What is trusted: the roots, the authorities below, and the revocation lists."""
+        kept = self.certificates()
+        return Trust(
+            (each.certificate for each in kept if each.trusted),
+            (each.certificate for each in kept if each.certificate.is_authority),
+            self.revocation_lists(),
+            require_revocation_lists=require_revocation_lists,
+        )
+
+    @abstractmethod
+    def get(self, key_id: str, kind: str) -> bytes:
+        """The secret; `UsageError` when there is none."""
+
+    @abstractmethod
+    def put(self, key_id: str, kind: str, secret: bytes) -> None:
+        """Keep a secret, in place of an older one."""
+
+    @abstractmethod
+    def _keep_document(self, kind: str, owner: str, name: str, octets: bytes) -> None:
+        """Keep a document as the last one, in place of one of the same names."""
+
+    @abstractmethod
+    def _documents(self, kind: str, owner: str | None = None) -> list[tuple[Document, bytes]]:
+        """Documents of a kind, of one owner or of all, oldest first."""
+
+    @abstractmethod
+    def _drop_document(self, kind: str, owner: str, name: str) -> None:
+        """Forget a document."""
+
+    def _in_token(self, key_id: str) -> TokenKeys:
+        if self._token is None:
+            raise UsageError(
+                f"the private key of {key_id!r} lies in a token: open the store with it"
+            )
+        return self._token  # type: ignore[return-value]  # checked where it was put in
+
+
+def _owner(certificate: Certificate) -> str:
+    title = certificate.title
+    return f"{'' if title is None else title.hex()}/{certificate.usage.label}"
+
+
+def _name(certificate: Certificate) -> str:
+    return sha256(certificate.der).hexdigest()
+
+
+def _issuer(name: bytes) -> str:
+    return sha256(name).hexdigest()
