@@ -225,3 +225,66 @@ def test_a_write_without_an_answer_is_unknown(ferraris, lines, tag, passed, comm
     assert found.code == 1
     assert "unknown: read it back" in found.err.splitlines()[-1]
     assert "done" not in found.out
+
+
+def test_unconfirmed_requests_say_that_nothing_is_known(ferraris, lines, keys_file):
+    url, keys = lines[0]["url"], ("--keys", str(keys_file))
+    sent = ferraris("set", url, "8/0-0:1.0.0*255/3", "long:-60", "--unconfirmed", *keys)
+    assert (sent.code, sent.out.startswith("sent, unknown")) == (0, True)
+    shown = ferraris("browse", url, "--values", *keys).out
+    assert "long -60" in shown or "-60" in shown
+    sent = ferraris("act", url, "70/0-0:96.3.10*255/1", "--unconfirmed", *keys)
+    assert (sent.code, sent.out.startswith("sent, unknown")) == (0, True)
+
+
+@pytest.mark.parametrize("more", [("--dedicated",), ("--priority", "normal")])
+def test_switches_of_the_association(ferraris, lines, keys_file, more):
+    ran = ferraris("read", lines[0]["url"], "1.8.0", "--keys", str(keys_file), *more)
+    assert (ran.code, "Wh" in ran.out) == (0, True)
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        (("--dedicated",), "--auth gmac"),
+        (("--priority", "urgent"), "high or normal"),
+        (("--all",), "--keys FILE"),
+        (("--all", "--keys", "/no/such/keys"), "/no/such/keys"),
+        (("--all", "--profile", "1-0:99.1.0"), "one meter at a time"),
+    ],
+)
+def test_switches_that_make_no_sense(ferraris, more, words):
+    place = () if "--all" in more else ("tcp://127.0.0.1:1",)
+    ran = ferraris("read", *place, "1.8.0", *more)
+    assert ran.code == 2
+    assert words in ran.err
+
+
+def test_every_meter_of_a_file(ferraris, lines, keys_file, tmp_path):
+    command = ("read", "--all", "--keys", str(keys_file), "0-0:42.0.0", "1-0:1.8.0")
+    ran = ferraris(*command)
+    assert (ran.code, ran.err) == (0, "")
+    head, *rows = ran.out.splitlines()
+    assert head.split() == ["meter", "0-0:42.0.0*255", "1-0:1.8.0*255"]
+    assert [row.split()[:2] for row in rows] == [[line["id"], line["id"]] for line in lines]
+    assert all(row.endswith(" Wh") for row in rows)
+    shapes = sorted(ferraris(*command, "--json").json_lines, key=lambda shape: shape["server"])
+    assert [shape["id"] for shape in shapes] == [line["id"] for line in lines]
+    assert [len(shape["readings"]) for shape in shapes] == [2, 2]
+    assert len(ferraris(*command, "--csv").out.splitlines()) == 5
+    # One that is not there and one that was given another meter's keys fail alone.
+    gone = lines[0] | {"id": "gone", "url": "tcp://127.0.0.1:1"}
+    wrong = lines[0] | {"id": "wrong", "encryption_key": lines[1]["encryption_key"]}
+    some = tmp_path / "some.jsonl"
+    some.write_text("".join(f"{json.dumps(line)}\n" for line in (gone, wrong, *lines)))
+    command = ("read", "--all", "--keys", str(some), "1-0:1.8.0", "0-0:96.13.9")
+    ran = ferraris(*command)
+    assert ran.code == 1
+    assert [row.split()[0] for row in ran.out.splitlines()] == ["meter", *(e["id"] for e in lines)]
+    found = ran.err.splitlines()
+    assert len(found) == 5
+    assert found[-1] == "ferraris: 4 of 4 meters failed"
+    assert any("gone: " in line and "no connection" in line for line in found)
+    errors = {shape["id"]: shape["error"] for shape in ferraris(*command, "--json").json_lines}
+    assert errors["gone"]["kind"] == "LineError"
+    assert errors[lines[0]["id"]]["kind"] == "RefusedError"

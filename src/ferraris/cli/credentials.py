@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from ferraris.client.security import HighGMAC, NoSecurity, Password, Security
 from ferraris.core.errors import UsageError
 from ferraris.keys.secrets import secret
 
-__all__ = ["security_of"]
+__all__ = ["entries_of", "high_priority", "security_of", "security_of_entry"]
 
 _WAYS = {
     "none": "none",
@@ -32,8 +33,10 @@ _WAYS = {
 def security_of(given: MeterOptions, url: str) -> Security:
     """The security value that `connect` takes; `UsageError` when something is missing."""
     if given.keys is not None:
-        return _from_file(given, _entry(given.keys, url, given.server), url)
+        return security_of_entry(given, _entry(given.keys, url, given.server), url)
     way = _way(given)
+    if given.dedicated and way != "gmac":
+        raise UsageError("--dedicated goes with --auth gmac")
     if way == "password":
         reference = given.password or given.key
         if reference is None:
@@ -48,6 +51,47 @@ def security_of(given: MeterOptions, url: str) -> Security:
     return NoSecurity()
 
 
+def high_priority(given: MeterOptions) -> bool:
+    """What `--priority` says; `UsageError` for another word."""
+    if given.priority not in ("high", "normal"):
+        raise UsageError(f"--priority is high or normal, not {given.priority}")
+    return given.priority == "high"
+
+
+def security_of_entry(given: MeterOptions, entry: Mapping[str, Any], url: str) -> Security:
+    """The security of one meter by its line in a file of keys; `UsageError` for what is missing."""
+    way = "gmac" if given.auth is None else _way(given)
+    if given.dedicated and way != "gmac":
+        raise UsageError("--dedicated goes with --auth gmac")
+    try:
+        if way == "password":
+            return Password(str(entry["password"]).encode())
+        if way == "gmac":
+            key = bytes.fromhex(entry["encryption_key"])
+            found = _high(given, key, bytes.fromhex(entry["authentication_key"]))
+            if given.pre_established:  # no AARE will tell it
+                title = bytes.fromhex(entry["system_title"])
+                found = replace(found, server_system_title=title)
+            return found
+    except (KeyError, TypeError, ValueError):
+        raise UsageError(f"{given.keys}: the line of {url} is incomplete") from None
+    return NoSecurity()
+
+
+def entries_of(file: str) -> list[Mapping[str, Any]]:
+    """The lines of a file of keys, each an object of JSON; `UsageError` when it is no such file."""
+    try:
+        lines = Path(file).read_text(encoding="utf-8").splitlines()
+        entries = [json.loads(line) for line in lines if line.strip()]
+    except OSError as error:
+        raise UsageError(f"{file}: {error.strerror}") from None
+    except ValueError:
+        entries = [None]
+    if not all(isinstance(entry, dict) for entry in entries):
+        raise UsageError(f"{file}: not a file of keys, one JSON object a line")
+    return entries
+
+
 def _way(given: MeterOptions) -> str:
     if given.auth is None:
         if given.key is not None or given.auth_key is not None:
@@ -60,7 +104,7 @@ def _way(given: MeterOptions) -> str:
 
 
 def _high(given: MeterOptions, key: bytes, auth_key: bytes) -> HighGMAC:
-    more: dict[str, Any] = {"protection": given.protection}
+    more: dict[str, Any] = {"protection": given.protection, "dedicated": given.dedicated}
     if given.system_title is not None:
         more["system_title"] = _title(given.system_title)
     if given.counter is not None:
@@ -68,32 +112,13 @@ def _high(given: MeterOptions, key: bytes, auth_key: bytes) -> HighGMAC:
     return HighGMAC(key, auth_key, **more)
 
 
-def _from_file(given: MeterOptions, entry: Mapping[str, Any], url: str) -> Security:
-    way = "gmac" if given.auth is None else _way(given)
-    try:
-        if way == "password":
-            return Password(str(entry["password"]).encode())
-        if way == "gmac":
-            key = bytes.fromhex(entry["encryption_key"])
-            return _high(given, key, bytes.fromhex(entry["authentication_key"]))
-    except (KeyError, TypeError, ValueError):
-        raise UsageError(f"{given.keys}: the line of {url} is incomplete") from None
-    return NoSecurity()
-
-
 def _entry(file: str, url: str, server: int) -> Mapping[str, Any]:
     """The line of a file of keys that speaks of this meter; its only line whatever the meter."""
-    try:
-        lines = Path(file).read_text(encoding="utf-8").splitlines()
-        entries = [json.loads(line) for line in lines if line.strip()]
-    except OSError as error:
-        raise UsageError(f"{file}: {error.strerror}") from None
-    except ValueError:
-        raise UsageError(f"{file}: not a file of keys, one JSON object a line") from None
+    entries = entries_of(file)
     for entry in entries:
-        if isinstance(entry, dict) and (entry.get("url"), entry.get("server")) == (url, server):
+        if (entry.get("url"), entry.get("server")) == (url, server):
             return entry
-    if len(entries) == 1 and isinstance(entries[0], dict):
+    if len(entries) == 1:
         return entries[0]
     raise UsageError(f"{file} has no keys for server {server} at {url}")
 

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 __all__ = ["register"]
 
+_SENT = "sent, unknown: no answer was asked for, read it back"
+
 AsJson = Annotated[bool, typer.Option("--json", help="JSON.")]
 
 
@@ -29,11 +31,20 @@ def register(app: typer.Typer) -> None:
     app.command("act")(with_capture(act))
 
 
+Unconfirmed = Annotated[
+    bool, typer.Option("--unconfirmed", help="Ask for no answer: what becomes of it is unknown.")
+]
+
+
 @with_meter_options
 def read(
     url: Url,
     given: MeterOptions,
     names: Annotated[list[str] | None, typer.Argument(metavar="OBIS...", help="Objects.")] = None,
+    every: Annotated[
+        bool, typer.Option("--all", help="Every meter of --keys FILE, instead of a URL.")
+    ] = False,
+    at_once: Annotated[int, typer.Option(help="With --all: meters at a time.")] = 50,
     profile: Annotated[str | None, typer.Option(metavar="OBIS", help="A profile too.")] = None,
     since: Annotated[str | None, typer.Option(metavar="TIME", help="Rows after this time.")] = None,
     until: Annotated[str | None, typer.Option(metavar="TIME", help="Rows up to this.")] = None,
@@ -42,14 +53,22 @@ def read(
     parquet: Annotated[
         str | None, typer.Option(metavar="FILE", help="The profile as a Parquet file.")
     ] = None,
-) -> None:
-    """Read objects by name, and a profile by time.
+) -> int:
+    """Read objects by name, and a profile by time; with --all of every meter in a file of keys.
 
     Times are ISO 8601; without an offset they are UTC. Secrets are @FILE or env:NAME.
     """
+    from ferraris.cli.failures import DONE
     from ferraris.cli.values import parse_moment
     from ferraris.data.obis import Obis
 
+    if every:
+        if profile is not None or parquet is not None:
+            raise UsageError("--all reads objects: profiles are read one meter at a time")
+        from ferraris.cli.reading_all import read_all
+
+        form = "json" if as_json else "csv" if as_csv else "table"
+        return read_all(given, [url, *(names or ())], at_once=at_once, form=form)
     wanted = [Obis.parse(name) for name in names or ()]
     if not wanted and profile is None:
         raise UsageError("nothing to read: name an object, as in 1-0:1.8.0*255, or --profile")
@@ -70,6 +89,7 @@ def read(
         _show_csv(readings, series)
     else:
         _show_text(readings, series)
+    return DONE
 
 
 @with_meter_options
@@ -94,6 +114,7 @@ def set_(
     given: MeterOptions,
     attribute: Annotated[str, typer.Argument(metavar="CLASS/OBIS/ATTRIBUTE")],
     value: Annotated[str, typer.Argument(metavar="VALUE", help="KIND:VALUE, as in unsigned:5.")],
+    unconfirmed: Unconfirmed = False,
 ) -> None:
     """Write an attribute.
 
@@ -107,8 +128,8 @@ def set_(
     known = None if declared is None else declared.attributes.get(index)
     data = parse_value(value, None if known is None else known.type)
     with _opened(url, given) as meter:
-        meter.set_data(class_id, name, index, data)
-    typer.echo("done")
+        meter.set_data(class_id, name, index, data, confirmed=not unconfirmed)
+    typer.echo(_SENT if unconfirmed else "done")
 
 
 @with_meter_options
@@ -119,6 +140,7 @@ def act(
     value: Annotated[
         str | None, typer.Argument(metavar="[VALUE]", help="KIND:VALUE; by default integer:0.")
     ] = None,
+    unconfirmed: Unconfirmed = False,
 ) -> None:
     """Invoke a method.
 
@@ -133,18 +155,23 @@ def act(
     known = None if declared is None else declared.methods.get(index)
     data = parse_value(value or "integer:0", None if known is None else known.type)
     with _opened(url, given) as meter:
-        answer = meter.act_data(class_id, name, index, data)
-    typer.echo("done" if answer is None else f"done: {show(answer)}")
+        answer = meter.act_data(class_id, name, index, data, confirmed=not unconfirmed)
+    if unconfirmed:
+        typer.echo(_SENT)
+    else:
+        typer.echo("done" if answer is None else f"done: {show(answer)}")
 
 
 def _opened(url: str, given: MeterOptions) -> AbstractContextManager[Any]:
     import ferraris
-    from ferraris.cli.credentials import security_of
+    from ferraris.cli.credentials import high_priority, security_of
 
     tap = wanted_tap()
+    priority = high_priority(given)
     security = security_of(given, url)
     if url.startswith("sim://") and security == ferraris.NoSecurity() and given.client is None:
-        return ferraris.open(url, timeout_s=given.timeout, tap=tap)  # the meter gives its own keys
+        # The meter gives its own keys.
+        return ferraris.open(url, timeout_s=given.timeout, tap=tap, high_priority=priority)
     return ferraris.open(
         url,
         client=given.client,
@@ -152,6 +179,8 @@ def _opened(url: str, given: MeterOptions) -> AbstractContextManager[Any]:
         security=security,
         timeout_s=given.timeout,
         tap=tap,
+        pre_established=given.pre_established,
+        high_priority=priority,
     )
 
 

@@ -44,6 +44,13 @@ class MeterOptions:
         int | None, typer.Option(help="Next invocation counter; else it is asked for.")
     ] = None
     protection: Annotated[str, typer.Option(help="both, authentication or encryption.")] = "both"
+    dedicated: Annotated[
+        bool, typer.Option("--dedicated", help="Protect services by a key of this session alone.")
+    ] = False
+    pre_established: Annotated[
+        bool, typer.Option("--pre-established", help="The association is open without asking.")
+    ] = False
+    priority: Annotated[str, typer.Option(help="Of requests: high or normal.")] = "high"
     keys: Annotated[
         str | None, typer.Option(metavar="FILE", help="One JSON line a meter, as from meter run.")
     ] = None

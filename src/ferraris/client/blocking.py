@@ -126,24 +126,34 @@ class BlockingMeter:
         """See `Meter.get_data`."""
         return run(self._meter.get_data(class_id, name, attribute, selection))
 
-    def set(self, attribute: Attribute[T], name: Name, value: T) -> None:
+    def set(self, attribute: Attribute[T], name: Name, value: T, *, confirmed: bool = True) -> None:
         """See `Meter.set`."""
-        run(self._meter.set(attribute, name, value))
+        run(self._meter.set(attribute, name, value, confirmed=confirmed))
 
-    def set_data(self, class_id: int, name: Name, attribute: int, data: Data) -> None:
+    def set_data(
+        self, class_id: int, name: Name, attribute: int, data: Data, *, confirmed: bool = True
+    ) -> None:
         """See `Meter.set_data`."""
-        run(self._meter.set_data(class_id, name, attribute, data))
+        run(self._meter.set_data(class_id, name, attribute, data, confirmed=confirmed))
 
-    def act(self, method: Method[P, R], name: Name, value: P) -> R | None:
+    def act(
+        self, method: Method[P, R], name: Name, value: P, *, confirmed: bool = True
+    ) -> R | None:
         """See `Meter.act`."""
-        procedure = self._meter.act(method, name, value)
+        procedure = self._meter.act(method, name, value, confirmed=confirmed)
         return run(procedure)
 
     def act_data(
-        self, class_id: int, name: Name, method: int, data: Data | None = None
+        self,
+        class_id: int,
+        name: Name,
+        method: int,
+        data: Data | None = None,
+        *,
+        confirmed: bool = True,
     ) -> Data | None:
         """See `Meter.act_data`."""
-        return run(self._meter.act_data(class_id, name, method, data))
+        return run(self._meter.act_data(class_id, name, method, data, confirmed=confirmed))
 
     def read(self, name: Name) -> Reading:
         """See `Meter.read`."""

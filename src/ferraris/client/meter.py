@@ -109,33 +109,49 @@ class Meter:
         descriptor = AttributeDescriptor(class_id, _obis(name), attribute)
         return axdr.decode(await self.get_raw(descriptor, selection))
 
-    async def set(self, attribute: Attribute[T], name: Name, value: T) -> None:
-        """Write an attribute of the object `name`."""
-        data = axdr.encode(attribute.type.dump(value))
-        await self._write(
-            AttributeDescriptor(attribute.class_id, _obis(name), attribute.index), data
-        )
+    async def set(
+        self, attribute: Attribute[T], name: Name, value: T, *, confirmed: bool = True
+    ) -> None:
+        """Write an attribute of the object `name`.
 
-    async def set_data(self, class_id: int, name: Name, attribute: int, data: Data) -> None:
+        With `confirmed` False, here and below, the meter is asked for no answer: what became of
+        the request is unknown from the start.
+        """
+        data = axdr.encode(attribute.type.dump(value))
+        descriptor = AttributeDescriptor(attribute.class_id, _obis(name), attribute.index)
+        await self._write(descriptor, data, confirmed)
+
+    async def set_data(
+        self, class_id: int, name: Name, attribute: int, data: Data, *, confirmed: bool = True
+    ) -> None:
         """Write (tag, value) to an attribute of any class."""
         descriptor = AttributeDescriptor(class_id, _obis(name), attribute)
-        await self._write(descriptor, axdr.encode(data))
+        await self._write(descriptor, axdr.encode(data), confirmed)
 
-    async def act(self, method: Method[P, R], name: Name, value: P) -> R | None:
+    async def act(
+        self, method: Method[P, R], name: Name, value: P, *, confirmed: bool = True
+    ) -> R | None:
         """Invoke a method of the object `name`; what it returns as the declared type."""
         data = axdr.encode(method.type.dump(value))
         descriptor = MethodDescriptor(method.class_id, _obis(name), method.index)
-        octets = await self._act(descriptor, data)
+        octets = await self._act(descriptor, data, confirmed)
         if octets is None or method.returns is None:
             return None
         return method.returns.load(axdr.decode(octets))
 
     async def act_data(
-        self, class_id: int, name: Name, method: int, data: Data | None = None
+        self,
+        class_id: int,
+        name: Name,
+        method: int,
+        data: Data | None = None,
+        *,
+        confirmed: bool = True,
     ) -> Data | None:
         """Invoke a method of any class with (tag, value) or without a parameter."""
         encoded = None if data is None else axdr.encode(data)
-        octets = await self._act(MethodDescriptor(class_id, _obis(name), method), encoded)
+        descriptor = MethodDescriptor(class_id, _obis(name), method)
+        octets = await self._act(descriptor, encoded, confirmed)
         return None if octets is None else axdr.decode(octets)
 
     # -- values by name -------------------------------------------------------------------
@@ -248,23 +264,27 @@ class Meter:
 
     # -- below ----------------------------------------------------------------------------
 
-    async def _write(self, attribute: AttributeDescriptor, data: bytes) -> None:
+    async def _write(self, attribute: AttributeDescriptor, data: bytes, confirmed: bool) -> None:
         await services.set_(
             self._driver,
             self.negotiated,
             attribute,
             data,
             protected=self._association.parameters.ciphered,
+            confirmed=confirmed,
             high_priority=self._high_priority,
         )
 
-    async def _act(self, method: MethodDescriptor, data: bytes | None) -> bytes | None:
+    async def _act(
+        self, method: MethodDescriptor, data: bytes | None, confirmed: bool
+    ) -> bytes | None:
         return await services.act(
             self._driver,
             self.negotiated,
             method,
             data,
             protected=self._association.parameters.ciphered,
+            confirmed=confirmed,
             high_priority=self._high_priority,
         )
 
