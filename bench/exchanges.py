@@ -89,7 +89,7 @@ from ferraris.line.url import Endpoint
 from ferraris.meter.fleet import Fleet
 from ferraris.meter.templates import template
 from ferraris.server.service import server_stack
-from ferraris.transport.profiles import profile_of
+from ferraris.transport.schemes import profile_of
 
 async def main():
     fleet = Fleet(template("residential"), 1, seed=1)

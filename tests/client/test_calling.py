@@ -22,7 +22,7 @@ from ferraris.meter.calling import Patience, call_in
 from ferraris.meter.fleet import Fleet
 from ferraris.meter.templates import template
 from ferraris.server.service import server_stack
-from ferraris.transport.profiles import profile_of
+from ferraris.transport.schemes import profile_of
 
 NOON = 1_795_003_200.0
 QUICK = Patience(0.01, 0.02)

@@ -17,7 +17,8 @@ from ferraris.meter.fleet import Fleet
 from ferraris.meter.templates import template
 from ferraris.server.service import server_stack
 from ferraris.transport.hdlc.parameters import Parameters
-from ferraris.transport.profiles import HdlcProfile, profile_of
+from ferraris.transport.profiles import HdlcProfile
+from ferraris.transport.schemes import profile_of
 
 NOON = 1_795_003_200.0
 

@@ -14,7 +14,7 @@ from ferraris.line.url import Endpoint
 from ferraris.meter.fleet import Fleet
 from ferraris.meter.templates import template
 from ferraris.server.service import server_stack
-from ferraris.transport.serial_profiles import profile_for
+from ferraris.transport.schemes import profile_of
 
 __all__ = ["serving"]
 
@@ -45,5 +45,5 @@ def serving(place: Endpoint) -> Iterator[None]:
 
 def meter_stack(place: Endpoint) -> Any:
     fleet = Fleet(template("residential"), 2, seed=5)
-    profile = profile_for(place.scheme, place.options)
+    profile = profile_of(place.scheme, place.options)
     return server_stack(profile, fleet.find, entropy=os.urandom, utc=lambda: NOON, physical=17)

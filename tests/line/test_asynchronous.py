@@ -18,7 +18,7 @@ from ferraris.messaging.dlms.get import GetResponseNormal
 from ferraris.meter.fleet import Fleet
 from ferraris.meter.templates import template
 from ferraris.server.service import server_stack
-from ferraris.transport.profiles import profile_of
+from ferraris.transport.schemes import profile_of
 
 LINES = ("tcp", "udp", "tcp+hdlc")
 

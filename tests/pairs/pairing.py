@@ -35,7 +35,8 @@ from ferraris.server.device import (
 from ferraris.server.notifying import Notification
 from ferraris.server.service import Service, server_stack
 from ferraris.transport.addresses import Addresses
-from ferraris.transport.profiles import Profile, profile_of
+from ferraris.transport.profiles import Profile
+from ferraris.transport.schemes import profile_of
 
 Result = TypeVar("Result")
 

@@ -18,7 +18,7 @@ from ferraris.line.url import parse_url
 from ferraris.line.virtual import VirtualLine
 from ferraris.server.gateway import Gateway
 from ferraris.server.service import Service
-from ferraris.transport.profiles import profile_of
+from ferraris.transport.schemes import profile_of
 
 NAME = "0-0:42.0.0*255"
 

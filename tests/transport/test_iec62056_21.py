@@ -28,7 +28,8 @@ from ferraris.transport.iec62056_21.messages import Identification, OptionSelect
 from ferraris.transport.iec62056_21.metering import MeterOpening
 from ferraris.transport.iec62056_21.opening import Opening
 from ferraris.transport.iec62056_21.states import METER, READER, Happening, State, step
-from ferraris.transport.serial_profiles import ModeEProfile, profile_for
+from ferraris.transport.schemes import profile_of
+from ferraris.transport.serial_profiles import ModeEProfile
 
 METER_NAME = Identification("FER", "5", "2", "Ferraris")
 SLOW = LineSettings(300, 7, "E")
@@ -451,13 +452,13 @@ def test_speeds_slower_than_the_opening() -> None:
 
 
 def test_a_profile_from_the_options_of_a_url() -> None:
-    found = profile_for("serial", {"mode": "e", "baud": "4800", "device": "12"})
+    found = profile_of("serial", {"mode": "e", "baud": "4800", "device": "12"})
     assert found == ModeEProfile("12", 4800)
-    assert profile_for("serial", {"mode": "E", "soft_parity": "1"}).software_parity  # type: ignore[attr-defined]
+    assert profile_of("serial", {"mode": "E", "soft_parity": "1"}).software_parity  # type: ignore[attr-defined]
     with pytest.raises(UsageError, match="mode=c"):
-        profile_for("serial", {"mode": "c"})
+        profile_of("serial", {"mode": "c"})
     with pytest.raises(UsageError, match="300"):
-        profile_for("serial", {"mode": "e", "baud": "110"})
+        profile_of("serial", {"mode": "e", "baud": "110"})
 
 
 def test_both_stacks_of_the_profile_meet() -> None:

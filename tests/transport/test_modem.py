@@ -26,7 +26,8 @@ from ferraris.transport.hdlc.secondary import Secondary
 from ferraris.transport.modem.modem import Modem
 from ferraris.transport.modem.results import Result, parse_result
 from ferraris.transport.modem.states import MODEM, Happening, State, step
-from ferraris.transport.serial_profiles import ModemProfile, profile_for
+from ferraris.transport.schemes import profile_of
+from ferraris.transport.serial_profiles import ModemProfile
 
 NUMBER = "+49 30 1234"
 
@@ -295,14 +296,12 @@ def test_what_is_no_number_and_no_command(options: dict[str, Any]) -> None:
 
 
 def test_a_profile_from_the_options_of_a_url() -> None:
-    found = profile_for(
-        "modem", {"phone": "123", "init": "ATZ|ATX4", "dial": "ATDT", "baud": "300"}
-    )
+    found = profile_of("modem", {"phone": "123", "init": "ATZ|ATX4", "dial": "ATDT", "baud": "300"})
     assert found == ModemProfile("123", ("ATZ", "ATX4"), "ATDT", baud=300)
-    assert not profile_for("modem", {"phone": "1", "hangup": "dtr"}).escape  # type: ignore[attr-defined]
+    assert not profile_of("modem", {"phone": "1", "hangup": "dtr"}).escape  # type: ignore[attr-defined]
     for wrong in ({}, {"phone": "1", "hangup": "shout"}, {"phone": "1", "baud": "x"}):
         with pytest.raises(UsageError):
-            profile_for("modem", wrong)
+            profile_of("modem", wrong)
     with pytest.raises(UsageError, match="modem"):
         found.server_stack()
 

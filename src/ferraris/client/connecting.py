@@ -26,7 +26,7 @@ from ferraris.messaging.dlms.apdu import Apdu
 from ferraris.messaging.dlms.association.client import ClientAssociation, is_push
 from ferraris.messaging.dlms.association.gateway import ThroughGateway
 from ferraris.messaging.dlms.names import AttributeDescriptor
-from ferraris.transport.serial_profiles import profile_for
+from ferraris.transport.schemes import profile_of
 
 __all__ = ["Connecting", "associate", "connect", "learn_counter"]
 
@@ -236,7 +236,7 @@ def client_stack(
     entropy: Entropy = secrets.token_bytes,
 ) -> tuple[ClientStack, ClientAssociation]:
     """The layers for one association over the line that `endpoint` names."""
-    profile = profile_for(endpoint.scheme, endpoint.options)
+    profile = profile_of(endpoint.scheme, endpoint.options)
     parameters = security.parameters(entropy)
     parameters.response_timeout_s = timeout_s
     association = ClientAssociation(parameters)

@@ -15,7 +15,7 @@ from ferraris.line.url import Endpoint
 from ferraris.meter.fleet import Fleet
 from ferraris.meter.simulated import SimulatedMeter
 from ferraris.server.service import server_stack
-from ferraris.transport.profiles import profile_of
+from ferraris.transport.schemes import profile_of
 
 __all__ = ["Patience", "call_in"]
 
@@ -46,7 +46,7 @@ async def call_in(
     """
     if endpoint.scheme not in _SCHEMES:
         raise UsageError(f"meters call tcp:// or tls://, not {endpoint.scheme}:")
-    profile = profile_of(endpoint.scheme)
+    profile = profile_of(endpoint.scheme, endpoint.options)
     physical = endpoint.number("physical")
 
     async def keep_calling(index: int) -> None:

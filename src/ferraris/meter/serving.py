@@ -24,7 +24,7 @@ from ferraris.line.url import Endpoint
 from ferraris.meter.fleet import Fleet, KeysLine
 from ferraris.meter.templates import template
 from ferraris.server.service import server_stack
-from ferraris.transport.serial_profiles import profile_for
+from ferraris.transport.schemes import profile_of
 
 __all__ = ["Listening", "Simulation", "listen", "simulate"]
 
@@ -105,7 +105,7 @@ async def listen(
         raise UsageError(f"meters listen on one of {known}, not {endpoint.scheme}:")
     if endpoint.scheme.endswith(_OVER_HDLC) and len(fleet) > _HDLC_METERS:
         raise UsageError(f"at most {_HDLC_METERS} meters have an HDLC address on one line")
-    profile = profile_for(endpoint.scheme, endpoint.options)
+    profile = profile_of(endpoint.scheme, endpoint.options)
     physical = endpoint.number("physical")
     servers: list[Listener] = []
     for number in range(-(-len(fleet) // _METERS_OF_A_LISTENER)):

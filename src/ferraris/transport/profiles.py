@@ -6,12 +6,9 @@ top. Drivers ask `stream`: does the line carry a stream of octets or datagrams?
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
-from types import MappingProxyType
 from typing import Protocol
 
-from ferraris.core.errors import UsageError
 from ferraris.core.layer import Layer, To
 from ferraris.transport.addresses import Addresses
 from ferraris.transport.hdlc.parameters import DEFAULT, Parameters
@@ -19,7 +16,6 @@ from ferraris.transport.hdlc.timing import Timing
 from ferraris.transport.wrapper import MAX_OCTETS, WrapperClient, WrapperServer
 
 __all__ = [
-    "BY_SCHEME",
     "HDLC",
     "HDLC_SERIAL",
     "TCP",
@@ -29,7 +25,6 @@ __all__ = [
     "Profile",
     "ServerStack",
     "WrapperProfile",
-    "profile_of",
 ]
 
 ClientStack = Layer[bytes, bytes, bytes]
@@ -167,26 +162,3 @@ HDLC = HdlcProfile("hdlc")
 
 HDLC_SERIAL = replace(HdlcProfile.at(9600), name="hdlc-serial")
 """HDLC over a serial line of the most usual speed."""
-
-BY_SCHEME: Mapping[str, Profile] = MappingProxyType(
-    {
-        "tcp": TCP,
-        "tls": TCP,
-        "udp": UDP,
-        "tcp+hdlc": HDLC,
-        "tls+hdlc": HDLC,
-        "udp+hdlc": HDLC,
-        "serial": HDLC_SERIAL,
-        "modem": HDLC_SERIAL,
-    }
-)
-"""What each scheme of a URL stands for; which of them can be dialled is the business of `line`."""
-
-
-def profile_of(scheme: str) -> Profile:
-    """The profile of a URL's scheme; `UsageError` when it is no line to a meter."""
-    profile = BY_SCHEME.get(scheme)
-    if profile is None:
-        known = ", ".join(f"{each}://" for each in BY_SCHEME)
-        raise UsageError(f"{scheme}:// is not a line to a meter: {known} are", where="url")
-    return profile

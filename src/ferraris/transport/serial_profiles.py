@@ -19,10 +19,9 @@ from ferraris.transport.profiles import (
     HdlcProfile,
     Profile,
     ServerStack,
-    profile_of,
 )
 
-__all__ = ["ModeEProfile", "ModemProfile", "profile_for"]
+__all__ = ["ModeEProfile", "ModemProfile", "profile_of_port"]
 
 _WHERE = "url"
 _USUAL_BAUD = 9600
@@ -99,8 +98,8 @@ class ModemProfile:
         raise UsageError("meters do not wait at modem://: give them the port", where=_WHERE)
 
 
-def profile_for(scheme: str, options: Mapping[str, str]) -> Profile:
-    """The profile that a URL asks for.
+def profile_of_port(scheme: str, options: Mapping[str, str]) -> Profile:
+    """The profile that a URL of a port asks for, `serial` or `modem`.
 
     Options of `serial`: `baud`; `mode=e` with `device`, its address, and `soft_parity=1`. Options
     of `modem`: `phone`, `init` (AT commands with | between them), `dial` (such as ATDT), `hangup`
@@ -108,8 +107,6 @@ def profile_for(scheme: str, options: Mapping[str, str]) -> Profile:
     """
     if scheme == "modem":
         return _modem(options)
-    if scheme != "serial":
-        return profile_of(scheme)
     mode = options.get("mode", "hdlc").lower()
     if mode == "hdlc":
         return HdlcProfile.at(_baud(options) or _USUAL_BAUD)
