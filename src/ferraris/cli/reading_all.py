@@ -13,6 +13,7 @@ from typing import Any
 import typer
 
 import ferraris
+from ferraris.cli.capture import wanted_tap
 from ferraris.cli.credentials import entries_of, high_priority, security_of_entry
 from ferraris.cli.failures import DONE, REFUSED, failure, one_line
 from ferraris.cli.loop import run_to_end
@@ -88,6 +89,7 @@ class _Round:
         self._free = asyncio.Semaphore(at_once)
         self._ports: dict[str, asyncio.Lock] = {}
         self._high_priority = high_priority(given)
+        self._tap = wanted_tap()
 
     async def run(
         self,
@@ -115,6 +117,7 @@ class _Round:
                     device=target.name,
                     pre_established=self._given.pre_established,
                     high_priority=self._high_priority,
+                    tap=self._tap,
                 ) as meter:
                     for name in self._wanted:
                         try:
