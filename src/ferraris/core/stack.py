@@ -7,6 +7,7 @@ above at once, and what is below is closed in order.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
 from ferraris.core.errors import UsageError
@@ -92,9 +93,24 @@ def over(upper: Layer[In, Out, Mid], lower: Layer[Mid, Mid, Below]) -> Over[In, 
 
 
 class Over(Generic[In, Out, Mid, Below]):
-    """Two layers as one. `Closed` of the pair comes only when both are down."""
+    """Two layers as one. `Closed` of the pair comes only when both are down.
 
-    __slots__ = ("_closing", "_lower_open", "_now", "_stillborn", "_told", "lower", "upper")
+    A lower layer that only frames - no clock, nothing of its own to say - may offer `framed(unit)`,
+    what it makes of a unit for below, and `unframed(unit)`, the unit in what came from below or
+    None where `receive` has to look closer. What they save is a third of an exchange.
+    """
+
+    __slots__ = (
+        "_closing",
+        "_framed",
+        "_lower_open",
+        "_now",
+        "_stillborn",
+        "_told",
+        "_unframed",
+        "lower",
+        "upper",
+    )
 
     def __init__(self, upper: Layer[In, Out, Mid], lower: Layer[Mid, Mid, Below]) -> None:
         self.upper = upper
@@ -104,6 +120,8 @@ class Over(Generic[In, Out, Mid, Below]):
         self._told = False  # the upper has heard that the lower is open
         self._stillborn: Closed | None = None  # the lower died before; the upper may say nothing
         self._now = 0.0
+        self._framed: Callable[[Mid], Below] | None = getattr(lower, "framed", None)
+        self._unframed: Callable[[Below], Mid | None] | None = getattr(lower, "unframed", None)
 
     @property
     def room(self) -> bool:
@@ -115,6 +133,8 @@ class Over(Generic[In, Out, Mid, Below]):
 
     @property
     def deadline(self) -> float | None:
+        if self._framed is not None:
+            return self.upper.deadline
         first, second = self.upper.deadline, self.lower.deadline
         if first is None:
             return second
@@ -143,6 +163,11 @@ class Over(Generic[In, Out, Mid, Below]):
 
     def receive(self, unit: Below, now: float) -> None:
         self._now = now
+        if self._unframed is not None and self._closing is None:
+            inner = self._unframed(unit)
+            if inner is not None:
+                self.upper.receive(inner, now)
+                return
         lower = self.lower
         lower.receive(unit, now)
         while (what := lower.event()) is not None:
@@ -166,6 +191,11 @@ class Over(Generic[In, Out, Mid, Below]):
 
     def transmit(self, now: float, expecting: bool = False) -> Below | LineSettings | None:
         self._now = now
+        if self._framed is not None and self._lower_open:
+            higher = self.upper.transmit(now, expecting)
+            if higher is None or isinstance(higher, LineSettings):
+                return higher
+            return self._framed(higher)
         lower, upper = self.lower, self.upper
         unit = lower.transmit(now, expecting or upper.expects)
         while unit is None and self._lower_open and lower.room:

@@ -30,6 +30,8 @@ class AsyncDriver(Pump[In, Out]):
     A cancelled `open` or `close` cuts the line.
     """
 
+    feeds = True
+
     def __init__(
         self,
         layer: Layer[In, Out, bytes],

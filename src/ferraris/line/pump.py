@@ -45,6 +45,9 @@ class Pump(asyncio.BufferedProtocol, Generic[In, Out]):
     It takes streams and datagrams: asyncio calls what fits its transport.
     """
 
+    feeds = False
+    """Whether `_feed` has anything to do: calling it costs as much as a layer."""
+
     def __init__(self, layer: Layer[In, Out, bytes], loop: asyncio.AbstractEventLoop) -> None:
         self.layer = layer
         self._loop = loop
@@ -104,14 +107,22 @@ class Pump(asyncio.BufferedProtocol, Generic[In, Out]):
             return
         self._draining = True
         layer = self.layer
+        event, transmit = layer.event, layer.transmit
         try:
             while True:
-                while (what := layer.event()) is not None:
+                while (what := event()) is not None:
                     self._happened(what)
-                if not self._paused and self._write is not None:
+                if self.feeds and self._write is not None and not self._paused:
                     self._feed(now)
-                    self._pull(now)
-                what = layer.event()
+                while not self._paused and (write := self._write) is not None:
+                    unit = transmit(now)
+                    if unit is None:
+                        break
+                    if type(unit) is bytes:
+                        write(unit)
+                    elif isinstance(unit, LineSettings) and self.on_settings is not None:
+                        self.on_settings(unit)
+                what = event()
                 if what is None:
                     break
                 self._happened(what)
@@ -119,26 +130,13 @@ class Pump(asyncio.BufferedProtocol, Generic[In, Out]):
             self._draining = False
         deadline = layer.deadline
         if deadline is not None:
-            self._arm(deadline)
-
-    def _pull(self, now: float) -> None:
-        """Write what the stack has, until it has nothing or the line is full."""
-        transmit, write = self.layer.transmit, self._write
-        assert write is not None
-        while (unit := transmit(now)) is not None:
-            if type(unit) is bytes:
-                write(unit)
-            elif isinstance(unit, LineSettings) and self.on_settings is not None:
-                self.on_settings(unit)
-            if self._paused or self._write is None:
-                return
+            timer = self._timer
+            if timer is None or timer.when() > deadline:
+                self._arm(deadline)
 
     def _arm(self, deadline: float) -> None:
-        timer = self._timer
-        if timer is not None:
-            if timer.when() <= deadline:
-                return
-            timer.cancel()
+        if self._timer is not None:
+            self._timer.cancel()
         self._timer = self._loop.call_at(deadline, self._wake)
 
     def _wake(self) -> None:

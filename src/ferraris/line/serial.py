@@ -145,6 +145,8 @@ class _SerialStation(AsyncStation):
 
     loss: Error | None = None
 
+    feeds = True
+
     def __init__(
         self,
         layer: Layer[Any, Any, bytes],

@@ -146,6 +146,7 @@ class DatagramListener(asyncio.DatagramProtocol):
         self._on_unit = on_unit
         self._most_peers = most_peers
         self._peers: OrderedDict[Any, _Peer] = OrderedDict()
+        self._buffer = memoryview(bytearray(_MOST_OCTETS))
         self._transport: asyncio.DatagramTransport | None = None
         self._reported = 0
         self._port: int = server.getsockname()[1]
@@ -199,15 +200,15 @@ class DatagramListener(asyncio.DatagramProtocol):
     # -- receiving ------------------------------------------------------------------------
 
     def _take(self) -> None:
-        receive, heard = self._socket.recvfrom, self.datagram_received
+        receive, heard, buffer = self._socket.recvfrom_into, self.datagram_received, self._buffer
         for _ in range(_BATCH):
             try:
-                octets, address = receive(_MOST_OCTETS)
+                count, address = receive(buffer)
             except (BlockingIOError, InterruptedError):
                 return
             except OSError:  # what a peer's host said about an earlier answer
                 continue
-            heard(octets, address)
+            heard(bytes(buffer[:count]), address)
             if self._closed:
                 return
         self._report_drops()

@@ -102,19 +102,18 @@ class _Wrapper(Plain[Unit, Unit, bytes]):
             return
         if not self.stream:
             self._receive_datagram(unit)
-        elif self._pending or not self._take_whole(unit):
+        else:
             self._pending += unit
             self._take_pending()
 
-    def _take_whole(self, unit: bytes) -> bool:
-        """The usual case: the chunk is one unit; False leaves it to the slow way."""
-        if len(unit) <= HEADER_OCTETS:
-            return False
+    def _whole(self, unit: bytes) -> tuple[int, int] | None:
+        """Source and destination in the usual case: the chunk is one unit, and nothing waits."""
+        if len(unit) <= HEADER_OCTETS or self._pending or not self._open:
+            return None
         version, source, destination, length = _HEADER.unpack_from(unit)
         if version != _VERSION or length + HEADER_OCTETS != len(unit) or length > self.limit:
-            return False
-        self._deliver(source, destination, unit[HEADER_OCTETS:])
-        return True
+            return None
+        return source, destination
 
     def _take_pending(self) -> None:
         pending = self._pending
@@ -154,9 +153,13 @@ class _Wrapper(Plain[Unit, Unit, bytes]):
             self._open = False
             self._up.append(what)
 
-    def _check_room(self) -> None:
+    def send(self, unit: Unit, now: float) -> None:
         if not self.room:
             raise UsageError("the wrapper has no room" if self._open else "the wrapper is closed")
+        self._down.append(self.framed(unit))
+
+    @abstractmethod
+    def framed(self, unit: Unit) -> bytes: ...
 
     @abstractmethod
     def _deliver(self, source: int, destination: int, apdu: bytes) -> None: ...
@@ -175,12 +178,18 @@ class WrapperClient(_Wrapper[bytes]):
         super().__init__(stream=stream, limit=limit)
         pack(client_sap, server_sap, b"")
         self.addresses = Addresses(client_sap, server_sap)
+        self._answers_from = (server_sap, client_sap)
 
-    def send(self, unit: bytes, now: float) -> None:
-        if not self._open or len(self._down) >= _AHEAD:
-            self._check_room()
+    def framed(self, unit: bytes) -> bytes:
+        """The unit with its header."""
         client_sap, server_sap = self.addresses
-        self._down.append(pack(client_sap, server_sap, unit))
+        return pack(client_sap, server_sap, unit)
+
+    def unframed(self, unit: bytes) -> bytes | None:
+        """The APDU in a chunk that is exactly one unit for us."""
+        if self._whole(unit) == self._answers_from:
+            return unit[HEADER_OCTETS:]
+        return None
 
     def _deliver(self, source: int, destination: int, apdu: bytes) -> None:
         if (destination, source) == self.addresses:
@@ -198,10 +207,10 @@ class WrapperClients(_Wrapper[To[Addresses, bytes]]):
     Put a `fork` of associations by `Addresses` on it. A closed association leaves the others open.
     """
 
-    def send(self, unit: To[Addresses, bytes], now: float) -> None:
-        self._check_room()
+    def framed(self, unit: To[Addresses, bytes]) -> bytes:
+        """The unit with its header."""
         client_sap, server_sap = unit.address
-        self._down.append(pack(client_sap, server_sap, unit.unit))
+        return pack(client_sap, server_sap, unit.unit)
 
     def _deliver(self, source: int, destination: int, apdu: bytes) -> None:
         self._up.append(Deliver(To(Addresses(destination, source), apdu)))
@@ -213,11 +222,18 @@ class WrapperServer(_Wrapper[To[Addresses, bytes]]):
     Several clients may share the line. Units for all stations are marked as unconfirmed.
     """
 
-    def send(self, unit: To[Addresses, bytes], now: float) -> None:
-        if not self._open or len(self._down) >= _AHEAD:
-            self._check_room()
+    def framed(self, unit: To[Addresses, bytes]) -> bytes:
+        """The unit with its header."""
         client_sap, server_sap = unit.address
-        self._down.append(pack(server_sap, client_sap, unit.unit))
+        return pack(server_sap, client_sap, unit.unit)
+
+    def unframed(self, unit: bytes) -> To[Addresses, bytes] | None:
+        """The APDU and its addresses in a chunk that is exactly one unit."""
+        found = self._whole(unit)
+        if found is None:
+            return None
+        source, destination = found
+        return To(Addresses(source, destination), unit[HEADER_OCTETS:], destination != ALL_STATIONS)
 
     def _deliver(self, source: int, destination: int, apdu: bytes) -> None:
         address = Addresses(source, destination)
