@@ -15,7 +15,17 @@ import typer
 from typer.exceptions import TyperException
 
 from ferraris._version import __version__
-from ferraris.cli import benchmarks, capture, decode, listen, look_up, meters, simulated
+from ferraris.cli import (
+    benchmarks,
+    capture,
+    decode,
+    keys,
+    listen,
+    look_up,
+    meters,
+    pki,
+    simulated,
+)
 from ferraris.cli.failures import exit_code, one_line
 from ferraris.core.errors import Error
 
@@ -47,7 +57,7 @@ def _options(
     """Options that go before a command."""
 
 
-for _room in (simulated, meters, listen, capture, decode, look_up, benchmarks):
+for _room in (simulated, meters, listen, capture, decode, look_up, keys, pki, benchmarks):
     _room.register(app)
 
 

@@ -14,7 +14,7 @@ from typing import NamedTuple, Protocol
 from ferraris.core.errors import UsageError
 from ferraris.crypto.certificates import Certificate, Usage
 from ferraris.crypto.chains import Trust
-from ferraris.crypto.curves import AgreementKey, PrivateKey, SigningKey
+from ferraris.crypto.curves import AgreementKey, Curve, PrivateKey, SigningKey
 from ferraris.crypto.revocation import RevocationList
 
 __all__ = ["PRIVATE_KINDS", "Document", "Kept", "TokenKeys", "Wallet"]
@@ -39,6 +39,9 @@ class TokenKeys(Protocol):
 
     def agreement_key(self, label: str) -> AgreementKey:
         """The key of that label, for agreement."""
+
+    def generate(self, label: str, curve: Curve) -> SigningKey:
+        """Make a key in the token."""
 
 
 class Document(NamedTuple):
@@ -150,6 +153,13 @@ class Wallet(ABC):
             require_revocation_lists=require_revocation_lists,
         )
 
+    def token_keys(self) -> TokenKeys:
+        """The token that the store was opened with; `UsageError` when it was opened without."""
+        token = self._token
+        if token is None:
+            raise UsageError("the key store was opened without a token")
+        return token  # type: ignore[return-value]  # of the same token as what wraps
+
     @abstractmethod
     def get(self, key_id: str, kind: str) -> bytes:
         """The secret; `UsageError` when there is none."""
@@ -172,10 +182,9 @@ class Wallet(ABC):
 
     def _in_token(self, key_id: str) -> TokenKeys:
         if self._token is None:
-            raise UsageError(
-                f"the private key of {key_id!r} lies in a token: open the store with it"
-            )
-        return self._token  # type: ignore[return-value]  # checked where it was put in
+            message = f"the private key of {key_id!r} lies in a token: open the store with it"
+            raise UsageError(message)
+        return self.token_keys()
 
 
 def _owner(certificate: Certificate) -> str:
