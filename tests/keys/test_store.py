@@ -10,7 +10,6 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterable
-from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -220,55 +219,65 @@ def test_a_full_disk_hands_out_nothing(path: Path) -> None:
         assert store.floor("meter 00001") == -1
 
 
-LEASING = """
-import os, sys
+SENDING = """
+import os, random, sys
 from ferraris.keys import KeyStore
-out = int(sys.argv[3])
-with KeyStore.open(sys.argv[1], "correct horse") as store:
-    os.write(out, b"ready\\n")
-    while True:
-        leased = store.lease("m1", "send", int(sys.argv[2]))
-        os.write(out, f"{leased.start} {leased.stop}\\n".encode())  # short: never mixed
+from ferraris.messaging.dlms.security import CounterLease
+path, out, workers = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+
+def send(chance):
+    with KeyStore.open(path, "correct horse") as store:
+        while True:
+            lease = CounterLease.of(store.lease("m1", "send", chance.randrange(1, 400)))
+            while lease.left:
+                used = [lease.take() for _ in range(min(lease.left, chance.randrange(1, 60)))]
+                os.write(out, b"".join(b"%d\\n" % value for value in used))  # short: never mixed
+
+for number in range(1000000):  # whoever is killed has a successor at once
+    if number >= workers:
+        os.wait()
+    child = os.fork()
+    if child == 0:
+        try:
+            send(random.Random(number))
+        except BrokenPipeError:  # the test is over
+            os._exit(0)
+    os.write(out, b"begun %d\\n" % child)
 """
+MESSAGES, SENDERS = 100_000, 8
 
 
 @pytest.mark.skipif(os.name != "posix", reason="SIGKILL")
-def test_killed_processes_lease_nothing_twice(path: Path) -> None:
-    """Processes lease side by side and are killed at any point; all they printed is disjoint."""
-    chance = random.Random(1)
-    ranges = [pair for _ in range(3) for pair in leased_until_killed(path, chance)]
-    ranges.sort()
-    assert len(ranges) > 60
-    for (_, stop), (start, _) in pairwise(ranges):
-        assert stop <= start
-    with KeyStore.open(path, PHRASE) as store:
-        assert store.lease("m1").start >= ranges[-1][1]
-
-
-def leased_until_killed(path: Path, chance: random.Random) -> list[tuple[int, int]]:
-    """Start three processes, kill one after the other; the ranges that reached us."""
+def test_killed_processes_send_nothing_twice(path: Path) -> None:
+    """Eight processes send side by side and are killed at any point: no counter comes twice."""
+    chance, sent, alive, killed = random.Random(1), [], [], 0
     reading, writing = os.pipe()
-    workers = [
-        subprocess.Popen(
-            [sys.executable, "-c", LEASING, str(path), str(n), str(writing)],
-            pass_fds=(writing,),
-            env={**os.environ, "PYTHONPATH": SOURCES},
-        )
-        for n in (1, 3, 7)
-    ]
+    nursery = subprocess.Popen(
+        [sys.executable, "-c", SENDING, str(path), str(writing), str(SENDERS)],
+        pass_fds=(writing,),
+        env={**os.environ, "PYTHONPATH": SOURCES},
+    )
     os.close(writing)
     with open(reading) as pipe:
-        lines: list[str] = []
-        while lines.count("ready\n") < len(workers):
-            lines.append(pipe.readline())
-            assert lines[-1], "a process ended before it opened the store"
-        for worker in workers:
-            lines += [pipe.readline() for _ in range(chance.randrange(5, 25))]
-            worker.send_signal(signal.SIGKILL)
-            assert worker.wait(timeout=10) == -signal.SIGKILL
-        lines += pipe.readlines()
-    pairs = [line.split() for line in lines if line != "ready\n"]
-    return [(int(start), int(stop)) for start, stop in pairs]
+        while len(sent) < MESSAGES:
+            line = pipe.readline()
+            assert line, "the processes ended by themselves"
+            if line.startswith("begun"):
+                alive.append(int(line.split()[1]))
+                continue
+            sent.append(int(line))
+            if len(alive) == SENDERS and chance.random() < 1 / 400:
+                os.kill(alive.pop(chance.randrange(SENDERS)), signal.SIGKILL)
+                killed += 1
+        nursery.kill()
+        assert nursery.wait(timeout=20) == -signal.SIGKILL
+        for child in alive:
+            os.kill(child, signal.SIGKILL)
+        sent += [int(line) for line in pipe if not line.startswith("begun")]
+    assert killed > 100
+    assert len(set(sent)) == len(sent) >= MESSAGES
+    with KeyStore.open(path, PHRASE) as store:
+        assert store.lease("m1").start > max(sent)
 
 
 def test_nobody_leases_between_reading_and_writing(
