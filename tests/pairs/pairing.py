@@ -9,7 +9,7 @@ from random import Random
 from types import MappingProxyType
 from typing import Any, TypeVar
 
-from ferraris.client.connecting import associate
+from ferraris.client.connecting import associate, with_blocks
 from ferraris.client.meter import Meter
 from ferraris.client.security import HighGMAC, NoSecurity, Password, Security
 from ferraris.core.stack import over
@@ -161,9 +161,10 @@ class Pair:
         """Lay a new line; what is returned opens the association on it."""
         association = ClientAssociation(security.parameters(self.entropy))
         client_sap = security.client if client is None else client
-        stack = over(association, self.profile.client_stack(client_sap, server))
         for name, value in changes.items():
             setattr(association.parameters, name, value)
+        below = self.profile.client_stack(client_sap, server)
+        stack = over(association, with_blocks(association, below))
         passive = server_stack(self.profile, self.fleet.find, entropy=self.entropy, utc=self.utc)
         self.line = VirtualLine(
             self.time, stack, passive, self.physics, seed=self.seed, is_push=is_push

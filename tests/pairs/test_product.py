@@ -63,6 +63,8 @@ TROUBLES: dict[str, dict[str, float]] = {
     "damage": {"damage": 0.04},
     "cut": {},
 }
+BLOCKS = ("specific", "general")
+GENERAL = {"general_blocks": True, "block_window": 4}
 BOX = AttributeDescriptor(*Mailbox.KEY, 2)
 MESSAGE = AttributeDescriptor(1, Obis.parse("0-0:96.13.0*255"), 2)
 NOBODY = AttributeDescriptor(1, Obis.parse("0-0:96.13.9*255"), 2)
@@ -87,9 +89,17 @@ class Case:
     security: str
     service: str
     trouble: str
+    blocks: str = "specific"
 
     def __str__(self) -> str:
-        return f"{self.service}, {self.profile}, {self.security}, {self.trouble}"
+        words = f"{self.service}, {self.profile}, {self.security}, {self.trouble}"
+        return words if self.blocks == "specific" else f"{words}, {self.blocks} blocks"
+
+    @property
+    def general(self) -> bool:
+        """Whether general block transfer is agreed to: datagrams without tags have none."""
+        tagged = self.security.startswith("gmac") and self.security != "gmac encryption"
+        return self.blocks == "general" and (self.profile != "udp" or tagged)
 
     @property
     def altered(self) -> bool:
@@ -110,7 +120,7 @@ class Scene:
         self.pair = Pair(
             physics=physics,
             seed=sum(map(ord, str(case))),
-            fleet=fleet_with(c1={"policy": 0}),
+            fleet=fleet_with(c1={"policy": 0, **GENERAL}, c2=GENERAL, c16=GENERAL),
             profile=profile,
         )
         self.case = case
@@ -250,7 +260,7 @@ def every() -> list[Case]:
     """The full product; the public client only reads."""
     return [
         Case(*values)
-        for values in itertools.product(PROFILES, SECURITIES, SERVICES, TROUBLES)
+        for values in itertools.product(PROFILES, SECURITIES, SERVICES, TROUBLES, BLOCKS)
         if values[1] != "none" or values[2] in FOR_ALL
     ]
 
@@ -259,7 +269,7 @@ def pairwise(cases: list[Case]) -> list[Case]:
     """A small selection in which every two values that can meet do; greedy, always the same."""
 
     def meetings(case: Case) -> set[tuple[str, str]]:
-        values = (case.profile, case.security, case.service, case.trouble)
+        values = (case.profile, case.security, case.service, case.trouble, case.blocks)
         named = [f"{place}{value}" for place, value in enumerate(values)]
         return set(itertools.combinations(named, 2))
 
@@ -303,7 +313,12 @@ def test_a_service_whatever_the_line_does(case: Case) -> None:
     pair = scene.pair
     run = SERVICES[case.service]
     patience = 60.0 if case.profile.startswith("hdlc") else 6.0
-    opening = pair.connect(scene.security(), response_timeout_s=patience, max_pdu=1024)
+    opening = pair.connect(
+        scene.security(),
+        response_timeout_s=patience,
+        max_pdu=1024,
+        general_blocks=case.blocks == "general",
+    )
     before = scene.kept()
     failure: list[Error] = []
     finished: list[bool] = []
@@ -315,6 +330,7 @@ def test_a_service_whatever_the_line_does(case: Case) -> None:
         except Error as error:
             failure.append(error)
             return
+        assert meter.negotiated.general_blocks is case.general
         protected = meter._association.parameters.ciphered
         if not case.profile.startswith("hdlc") and not TROUBLES[case.trouble]:
             watch_sizes(pair, meter)

@@ -31,7 +31,13 @@ from ferraris.messaging.dlms.action import (
     ActionResponseWithList,
 )
 from ferraris.messaging.dlms.apdu import Apdu, decode
-from ferraris.messaging.dlms.association.blocks import Incoming, Outgoing, block_octets, fits
+from ferraris.messaging.dlms.association.blocks import (
+    Incoming,
+    Outgoing,
+    block_octets,
+    fits,
+    fits_whole,
+)
 from ferraris.messaging.dlms.association.parameters import Negotiated
 from ferraris.messaging.dlms.conformance import Conformance
 from ferraris.messaging.dlms.enumerations import ActionResult, DataAccessResult
@@ -66,7 +72,8 @@ async def act(
     """
     how = service_class(confirmed=confirmed, high_priority=high_priority)
     name = len(method.to_octets())
-    if fits(negotiated, HEAD_OCTETS + name + 1 + len(data or b""), protected):
+    may_go = fits if confirmed else fits_whole  # blocks of any kind go on only by their answers
+    if may_go(negotiated, HEAD_OCTETS + name + 1 + len(data or b""), protected):
         request = ActionRequestNormal(how, method, data)
         answer = await driver.exchange(request)
         if answer is request:

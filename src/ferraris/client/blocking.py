@@ -51,6 +51,7 @@ def open_meter(
     pre_established: bool = False,
     high_priority: bool = True,
     tap: Tap | None = None,
+    block_window: int = 16,
 ) -> BlockingMeter:
     """Open an association and block until it is open; arguments as for `connect`.
 
@@ -71,6 +72,7 @@ def open_meter(
         pre_established=pre_established,
         high_priority=high_priority,
         tap=tap,
+        block_window=block_window,
     )
     return BlockingMeter(_open(connecting))
 

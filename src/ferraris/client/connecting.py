@@ -25,10 +25,12 @@ from ferraris.line.url import Endpoint, parse_url
 from ferraris.messaging.dlms.apdu import Apdu
 from ferraris.messaging.dlms.association.client import ClientAssociation, is_push
 from ferraris.messaging.dlms.association.gateway import ThroughGateway
+from ferraris.messaging.dlms.block_transfer.layer import BlockTransferLayer
+from ferraris.messaging.dlms.block_transfer.transfer import LARGEST_WINDOW
 from ferraris.messaging.dlms.names import AttributeDescriptor
 from ferraris.transport.schemes import profile_of
 
-__all__ = ["Connecting", "associate", "connect", "learn_counter"]
+__all__ = ["Connecting", "associate", "connect", "learn_counter", "with_blocks"]
 
 _PUBLIC_CLIENT = 16
 _LAST_COUNTER = 0xFFFFFFFF
@@ -57,6 +59,7 @@ def connect(
     pre_established: bool = False,
     high_priority: bool = True,
     tap: Tap | None = None,
+    block_window: int = 16,
 ) -> Connecting:
     """Open an association with the meter at `url`.
 
@@ -82,6 +85,9 @@ def connect(
         high_priority: the priority bit of every request; a busy meter may serve others first
             without it.
         tap: what records the session, such as the `tap` of a recording.
+        block_window: how many blocks of general block transfer the meter may send at once, 1 to 63;
+            0 does not propose it. It is never proposed where a late block could go unseen: in
+            associations without tags over datagrams, nor in pre-established ones.
     """
     return Connecting(
         url if isinstance(url, Endpoint) else parse_url(url),
@@ -98,6 +104,7 @@ def connect(
         pre_established=pre_established,
         high_priority=high_priority,
         tap=tap,
+        block_window=block_window,
     )
 
 
@@ -121,7 +128,12 @@ class Connecting:
         kinds: KindCache | None = None,
         high_priority: bool = True,
         tap: Tap | None = None,
+        block_window: int = 16,
     ) -> None:
+        if not 0 <= block_window <= LARGEST_WINDOW:
+            text = f"a window has 1 to {LARGEST_WINDOW} blocks, 0 for none, not {block_window}"
+            raise UsageError(text, where="client")
+        self._block_window = block_window
         self._high_priority = high_priority
         self._tap = tap
         self._max_pdu = max_pdu
@@ -184,15 +196,20 @@ class Connecting:
         return meter
 
     async def _open_as(self, dial: Dial, client: int, security: Security) -> Meter:
+        # The public client that only learns the counter opens its association as ever.
+        pre_established = self._pre_established and client == self._client
         stack, association = client_stack(
-            self._endpoint, client, self._server, security, timeout_s=self._timeout_s
+            self._endpoint,
+            client,
+            self._server,
+            security,
+            timeout_s=self._timeout_s,
+            block_window=0 if pre_established else self._block_window,
         )
         association.parameters.max_pdu = self._max_pdu
-        # The public client that only learns the counter opens its association as ever.
-        is_own = client == self._client
-        association.parameters.pre_established = self._pre_established and is_own
         if self._tap is not None:
             stack = over(stack.upper, self._tap(self._endpoint, stack.lower))
+        association.parameters.pre_established = pre_established
         driver = await dial(self._endpoint, stack, self._timeout_s)
         return await associate(
             driver,
@@ -234,16 +251,38 @@ def client_stack(
     *,
     timeout_s: float = 10.0,
     entropy: Entropy = secrets.token_bytes,
+    block_window: int = 0,
 ) -> tuple[ClientStack, ClientAssociation]:
-    """The layers for one association over the line that `endpoint` names."""
+    """The layers for one association over the line that `endpoint` names.
+
+    With a `block_window` general block transfer is proposed, where it is safe.
+    """
     profile = profile_of(endpoint.scheme, endpoint.options)
     parameters = security.parameters(entropy)
     parameters.response_timeout_s = timeout_s
     association = ClientAssociation(parameters)
     below = profile.client_stack(client, server, physical=endpoint.number("physical"))
-    if endpoint.via is None:
-        return over(association, below), association
-    return over(association, over(ThroughGateway(*endpoint.via), below)), association
+    if endpoint.via is not None:
+        below = over(ThroughGateway(*endpoint.via), below)
+    if block_window and (profile.stream or parameters.tagged):
+        parameters.general_blocks, parameters.block_window = True, block_window
+    return over(association, with_blocks(association, below)), association
+
+
+def with_blocks(
+    association: ClientAssociation, below: Layer[bytes, bytes, bytes]
+) -> Layer[bytes, bytes, bytes]:
+    """What lies below an association: block transfer on `below` where it is proposed."""
+    parameters = association.parameters
+    if not parameters.general_blocks:
+        return below
+    blocks = BlockTransferLayer(
+        lambda: association.negotiated,
+        lambda: association.exchange,
+        window=parameters.block_window,
+        timeout_s=parameters.response_timeout_s / 2,
+    )
+    return over(blocks, below)
 
 
 async def associate(

@@ -18,7 +18,7 @@ from ferraris.client.blocks import (
 from ferraris.client.refusals import refused, strange
 from ferraris.core.errors import RefusedError
 from ferraris.messaging.dlms.apdu import Apdu
-from ferraris.messaging.dlms.association.blocks import Outgoing, block_octets, fits
+from ferraris.messaging.dlms.association.blocks import Outgoing, block_octets, fits, fits_whole
 from ferraris.messaging.dlms.association.parameters import Negotiated
 from ferraris.messaging.dlms.conformance import Conformance
 from ferraris.messaging.dlms.enumerations import DataAccessResult
@@ -67,7 +67,8 @@ async def set_(
     """
     how = service_class(confirmed=confirmed, high_priority=high_priority)
     leading = len(attribute.to_octets()) + len(optional_selection(selection))
-    if fits(negotiated, HEAD_OCTETS + leading + len(data), protected):
+    may_go = fits if confirmed else fits_whole  # blocks of any kind go on only by their answers
+    if may_go(negotiated, HEAD_OCTETS + leading + len(data), protected):
         request = SetRequestNormal(how, attribute, selection, data)
         answer = await driver.exchange(request)
         if answer is request:

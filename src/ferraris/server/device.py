@@ -167,6 +167,9 @@ class AssociationSettings:
             password then, and no HLS.
         client_system_title, client_max_pdu: what the AARQ of a pre-established association would
             have said; without a title the first general-glo-ciphered APDU that verifies tells it.
+        general_blocks: whether general block transfer is offered beside `conformance`; on a line
+            that does not keep the order only to clients whose APDUs carry a tag.
+        block_window: how many general blocks the server takes in one stream, 1 to 63.
     """
 
     client_sap: int
@@ -183,6 +186,8 @@ class AssociationSettings:
     pre_established: bool = False
     client_system_title: bytes = b""
     client_max_pdu: int = 0xFFFF
+    general_blocks: bool = False
+    block_window: int = 16
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -62,7 +62,9 @@ class Gateway(Plain[Never, None, To[Addresses, bytes]]):
         if service is None and len(self._services) < _MOST_DEVICES:
             directory = self._behind(*key)
             if directory is not None:
-                service = Service(directory, entropy=self._entropy, utc=self._utc)
+                service = Service(
+                    directory, entropy=self._entropy, utc=self._utc, ordered=self.own.ordered
+                )
                 self._services[key] = service
         return service
 

@@ -66,6 +66,11 @@ class Outbox:
             self._held_since = None
             self._overdue = True
 
+    def progress(self, now: float) -> None:
+        """An answer goes on: what waits for its end waits anew."""
+        if self._held_since is not None:
+            self._held_since = now
+
     def put(self, notification: Notification) -> None:
         """Queue a push; without room it is dropped and counted."""
         if len(self._waiting) >= _MOST:

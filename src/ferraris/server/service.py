@@ -7,10 +7,11 @@ nobody has is met with silence, as on any real line.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from typing import Never
 
-from ferraris.core.errors import Error
+from ferraris.core.errors import Error, SequenceError
 from ferraris.core.layer import Closed, Failed, Layer, Notice, To
 from ferraris.core.stack import Plain, over
 from ferraris.messaging.dlms.association.parameters import ServerOffer
@@ -20,6 +21,7 @@ from ferraris.messaging.dlms.association.server import (
     ServerAssociation,
 )
 from ferraris.messaging.dlms.notify import DataNotification, EventNotification
+from ferraris.server.blocks import ABORTING, Transfers, is_block, pushed
 from ferraris.server.device import LogicalDevice, RequestContext
 from ferraris.server.dispatch import serve
 from ferraris.server.notifying import Notification, Outbox
@@ -47,12 +49,16 @@ def server_stack(
 
     `physical` is the device's own address on a line that it shares with others.
     """
-    service = Service(directory, entropy=entropy, utc=utc)
+    service = Service(directory, entropy=entropy, utc=utc, ordered=profile.stream)
     return over(service, profile.server_stack(physical=physical))
 
 
 class Service(Plain[Never, None, To[Addresses, bytes]]):
     """Serves every logical device that `directory` finds; `utc` tells seconds since 1970.
+
+    `ordered` tells whether the line keeps the order of APDUs: where it does not, only associations
+    whose APDUs carry a tag are offered general block transfer, since a late block could enter the
+    next transfer unseen.
 
     `notify` sends pushes. Answers go first; a push waits, though not for ever, while its client
     fetches an answer in blocks.
@@ -64,12 +70,15 @@ class Service(Plain[Never, None, To[Addresses, bytes]]):
         *,
         entropy: Callable[[int], bytes],
         utc: Callable[[], float],
+        ordered: bool = True,
     ) -> None:
         super().__init__()
+        self.ordered = ordered
         self._directory = directory
         self._entropy = entropy
         self._utc = utc
         self._associations: dict[Addresses, tuple[LogicalDevice, ServerAssociation]] = {}
+        self._transfers = Transfers()
         self._outbox = Outbox()
 
     @property
@@ -113,8 +122,15 @@ class Service(Plain[Never, None, To[Addresses, bytes]]):
         # Another line of the same client may have raised it. Setting it always would cost.
         if known > association.receive_floor:  # noqa: PLR1730
             association.receive_floor = known
-        outcome = association.receive(unit.unit)
+        octets, in_blocks = unit.unit, unit.confirmed and is_block(unit.unit, association)
+        if in_blocks:
+            joined = self._join(unit, association)
+            if joined is None:
+                return
+            octets = joined
+        outcome = association.receive(octets)
         answer: bytes | None = None
+        genuine = True
         if isinstance(outcome, Indication):
             answer = self._serve(device, association, outcome, client_sap)
         elif isinstance(outcome, Receipt):
@@ -122,18 +138,25 @@ class Service(Plain[Never, None, To[Addresses, bytes]]):
         else:
             answer = outcome.octets
             if outcome.incident is not None:
+                genuine = False
                 device.incident(outcome.incident, client_sap, self._utc())
         floor = association.receive_floor
         if floor > known:
             device.raise_receive_floor(client_sap, floor)
-        if answer is not None and unit.confirmed:
-            self._down.append(To(unit.address, answer))
+        if answer is None or not unit.confirmed:
+            self._speak(unit.address)
+            return
+        if genuine and not in_blocks and self._transfers.end(unit.address):
+            # The client asks anew: what is left of the answer before would only be in the way.
+            self._down = deque(each for each in self._down if each.address != unit.address)
+        self._answer(unit.address, answer, association, in_blocks)
 
     def wake(self, now: float) -> None:
         self._outbox.wake(now)
 
     def transmit(self, now: float, expecting: bool = False) -> To[Addresses, bytes] | None:
         if self._down:
+            self._outbox.progress(now)
             return self._down.popleft()
         while (notification := self._outbox.take(now, self._is_busy)) is not None:
             unit = self._covered(notification)
@@ -143,6 +166,7 @@ class Service(Plain[Never, None, To[Addresses, bytes]]):
 
     def notice(self, what: Notice, now: float) -> None:
         if type(what) is Closed:
+            self._transfers.clear()
             for _, association in self._associations.values():
                 association.disconnected()
             self._associations.clear()
@@ -158,16 +182,49 @@ class Service(Plain[Never, None, To[Addresses, bytes]]):
             octets = found[1].notification(
                 notification.push, notification.control, general=notification.general
             )
+            first, *others = pushed(octets, found[1])
         except Error as error:
             self._outbox.drop(notification)
             self._up.append(Failed(error))
             return None
         self._outbox.sent(notification)
-        return To(notification.address, octets, confirmed=False)
+        self._down += [To(notification.address, block, confirmed=False) for block in others]
+        return To(notification.address, first, confirmed=False)
+
+    # -- answers, whole and in general blocks ---------------------------------------------
+
+    def _join(self, unit: To[Addresses, bytes], association: ServerAssociation) -> bytes | None:
+        """Take a block of a request, and acknowledge it when that is our turn."""
+        try:
+            request = self._transfers.join(unit.address, unit.unit, association)
+        except Error as error:
+            self._up.append(Failed(error))
+            if isinstance(error, SequenceError) and unit.unit != ABORTING:
+                self._down.append(To(unit.address, ABORTING))
+            return None
+        if request is None:
+            self._speak(unit.address)
+        return request
+
+    def _answer(
+        self, address: Addresses, answer: bytes, association: ServerAssociation, in_blocks: bool
+    ) -> None:
+        negotiated = association.negotiated
+        too_long = negotiated is not None and 0 < negotiated.max_send < len(answer)
+        if in_blocks or (too_long and negotiated is not None and negotiated.general_blocks):
+            self._transfers.answer(address, answer, association, anew=not in_blocks)
+            self._speak(address)
+        else:
+            self._down.append(To(address, answer))
+
+    def _speak(self, address: Addresses) -> None:
+        self._down += [To(address, block) for block in self._transfers.stream(address)]
 
     def _is_busy(self, address: Addresses) -> bool:
         found = self._associations.get(address)
-        return found is not None and found[1].is_sending_blocks
+        if found is None:
+            return False
+        return found[1].is_sending_blocks or self._transfers.is_sending(address)
 
     def _find(self, address: Addresses) -> tuple[LogicalDevice, ServerAssociation] | None:
         return self._associations.get(address) or self._meet(address)
@@ -197,6 +254,9 @@ class Service(Plain[Never, None, To[Addresses, bytes]]):
             pre_established=settings.pre_established,
             client_system_title=settings.client_system_title,
             client_max_pdu=settings.client_max_pdu,
+            general_blocks=settings.general_blocks,
+            block_window=settings.block_window,
+            ordered=self.ordered,
         )
         found = (device, ServerAssociation(offer, self._entropy))
         self._associations[address] = found

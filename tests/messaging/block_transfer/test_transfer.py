@@ -14,9 +14,14 @@ from ferraris.core.layer import Closed, Deliver, Failed
 from ferraris.core.stack import Plain, over
 from ferraris.line.virtual import Physics, VirtualEnd, VirtualLine, VirtualTime
 from ferraris.messaging.dlms.association.parameters import Negotiated
-from ferraris.messaging.dlms.block_transfer.layer import BLOCK_HEADER_OCTETS, BlockTransferLayer
+from ferraris.messaging.dlms.block_transfer.layer import BlockTransferLayer
 from ferraris.messaging.dlms.block_transfer.states import TRANSFER, Happening, State, step
-from ferraris.messaging.dlms.block_transfer.transfer import ABORT, PushJoiner, Transfer
+from ferraris.messaging.dlms.block_transfer.transfer import (
+    ABORT,
+    BLOCK_HEADER_OCTETS,
+    PushJoiner,
+    Transfer,
+)
 from ferraris.messaging.dlms.conformance import Conformance
 from ferraris.messaging.dlms.general import GeneralBlockTransfer, decode_general_block_transfer
 

@@ -98,7 +98,7 @@ class Acceptance:
         request = codec.decode(information)
         if not isinstance(request, InitiateRequest):
             raise DecodeError("no InitiateRequest", where=_WHERE)
-        conformance = int(request.proposed_conformance) & offer.conformance
+        conformance = int(request.proposed_conformance) & offer.services(control)
         _check_initiate(request, conformance, offer)
         negotiated = Negotiated(conformance, request.client_max_receive_pdu_size, offer.max_pdu)
         acceptance = cls(offer, negotiated, title, channel, control)
@@ -170,7 +170,8 @@ class Acceptance:
 
 def presumed(offer: ServerOffer) -> Acceptance:
     """The pre-established association that an offer describes."""
-    negotiated = Negotiated(offer.conformance, offer.client_max_pdu, offer.max_pdu)
+    services = offer.services(offer.policy if offer.ciphered else 0)
+    negotiated = Negotiated(services, offer.client_max_pdu, offer.max_pdu)
     channel = new_channel(offer, offer.client_system_title) if offer.ciphered else None
     return Acceptance(offer, negotiated, offer.client_system_title, channel, offer.policy)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from ferraris.core.errors import SequenceError
 from ferraris.messaging.dlms.association.parameters import Negotiated
 
-__all__ = ["Incoming", "Outgoing", "block_octets", "fits"]
+__all__ = ["Incoming", "Outgoing", "block_octets", "fits", "fits_whole"]
 
 _BLOCK_HEADER = 3 + 1 + 4 + 1 + 3  # choices and invoke id, last-block, number, choice, length
 _PROTECTION = 1 + 3 + 5 + 12  # tag, length, security header, authentication tag
@@ -32,6 +32,14 @@ def block_octets(max_pdu: int, *, protected: bool, leading: int = 0) -> int:
 
 
 def fits(negotiated: Negotiated, octets: int, protected: bool) -> bool:
+    """Whether a plain APDU of so many octets is sent as one, in whatever pieces below.
+
+    General block transfer, where both ends have it, takes the place of these blocks [asn1].
+    """
+    return negotiated.general_blocks or fits_whole(negotiated, octets, protected)
+
+
+def fits_whole(negotiated: Negotiated, octets: int, protected: bool) -> bool:
     """Whether a plain APDU of so many octets is taken by the peer in one piece."""
     if negotiated.protected_octets is not None and negotiated.max_send:
         return negotiated.protected_octets(octets) <= negotiated.max_send

@@ -83,6 +83,11 @@ class ClientAssociation(Plain[Apdu, Apdu, bytes]):
             return self.parameters.receive_floor
         return opening.channel.floor
 
+    @property
+    def exchange(self) -> Apdu | None:
+        """The request under way, None when nobody waits for an answer."""
+        return self._pending or self._unanswered
+
     # -- the layer contract ---------------------------------------------------------------
 
     @property
@@ -176,6 +181,8 @@ class ClientAssociation(Plain[Apdu, Apdu, bytes]):
             else:
                 self._fail_pending(self._suspicion or error)
                 self._end(self._suspicion or what.error)
+        elif isinstance(what, Failed) and what.ref is not None and what.ref is self._pending:
+            self._fail_pending(what.error)
         else:
             self._up.append(what)
 

@@ -71,6 +71,8 @@ class Opening:
         self._proposed = parameters.conformance
         if parameters.general:  # the general forms are a service of their own [asn1]
             self._proposed |= int(Conformance.GENERAL_PROTECTION)
+        if parameters.general_blocks:
+            self._proposed |= int(Conformance.GENERAL_BLOCK_TRANSFER)
         if parameters.dedicated is not None:
             assert parameters.keys is not None
             self._dedicated_key = parameters.dedicated(parameters.keys.suite.key_octets)

@@ -35,6 +35,8 @@ FULL_CONFORMANCE = int(
 )
 """What a client of this version proposes: every service that it can use."""
 
+_GENERAL_BLOCKS = int(Conformance.GENERAL_BLOCK_TRANSFER)
+
 
 @dataclass(slots=True, frozen=True)
 class Negotiated:
@@ -57,6 +59,11 @@ class Negotiated:
         """Whether `service` was negotiated."""
         return bool(self.conformance & int(service))
 
+    @property
+    def general_blocks(self) -> bool:
+        """Whether long APDUs go by general block transfer, whatever else was negotiated."""
+        return bool(self.conformance & _GENERAL_BLOCKS)
+
 
 @dataclass(slots=True)
 class ClientParameters:
@@ -78,6 +85,8 @@ class ClientParameters:
         pre_established: the association is open without being requested, as configured in the
             meter; conformance and `server_max_pdu` are then taken for granted.
         server_max_pdu: longest APDU a pre-established server takes, in octets.
+        general_blocks: propose general block transfer; a `BlockTransferLayer` lies below.
+        block_window: how many general blocks we take in one stream, 1 to 63.
         response_timeout_s: silence after which an exchange has failed.
         release_timeout_s: silence after which a release is given up.
     """
@@ -100,6 +109,13 @@ class ClientParameters:
     server_max_pdu: int = 1024
     response_timeout_s: float = 10.0
     release_timeout_s: float = 2.0
+    general_blocks: bool = False
+    block_window: int = 16
+
+    @property
+    def tagged(self) -> bool:
+        """Whether every APDU carries a tag, so that mixed blocks are no answer."""
+        return self.ciphered and bool(self.control & AUTHENTICATION)
 
     def protected_octets(self, plain: int) -> int:
         """How long an APDU of `plain` octets is when it leaves [facts-g §9].
@@ -121,6 +137,9 @@ class ServerOffer:
     security-control bits that every request must carry, `challenge_octets` the length of StoC.
     For a pre-established association `client_system_title` and `client_max_pdu` say what an AARQ
     would have said; without a title, the first general-glo-ciphered APDU that verifies tells it.
+    `general_blocks` offers general block transfer beside `conformance`; on a line that is not
+    `ordered` only to clients whose APDUs carry a tag, since a late block could enter the next
+    transfer unseen.
     """
 
     conformance: int
@@ -137,3 +156,11 @@ class ServerOffer:
     pre_established: bool = False
     client_system_title: bytes = b""
     client_max_pdu: int = 0xFFFF
+    general_blocks: bool = False
+    block_window: int = 16
+    ordered: bool = True
+
+    def services(self, control: int) -> int:
+        """The conformance bits offered to a client with this security-control octet."""
+        blocks = self.general_blocks and (self.ordered or bool(control & AUTHENTICATION))
+        return self.conformance & ~_GENERAL_BLOCKS | blocks * _GENERAL_BLOCKS

@@ -1,7 +1,9 @@
 """General block transfer as the layer below a client's association.
 
-What fits goes as it is; what does not goes in blocks, and answers in blocks come up whole. Only the
-asking end has a clock: it repeats after a silence, and gives up after some.
+What fits goes as it is; what does not goes in blocks, and answers in blocks come up whole. An APDU
+is ciphered first and cut then: blocks themselves are never ciphered, and who alters or forges one
+is found out by the tag of the whole. Only the asking end has a clock: it repeats after a silence,
+and gives up after some.
 """
 
 from __future__ import annotations
@@ -13,7 +15,12 @@ from ferraris.core.errors import DecodeError, Error, LineError
 from ferraris.core.layer import Closed, Deliver, Failed, Notice, Progress
 from ferraris.core.stack import Plain
 from ferraris.messaging.dlms.association.parameters import Negotiated
-from ferraris.messaging.dlms.block_transfer.transfer import ABORT, PushJoiner, Transfer
+from ferraris.messaging.dlms.block_transfer.transfer import (
+    ABORT,
+    PushJoiner,
+    Transfer,
+    data_octets,
+)
 from ferraris.messaging.dlms.conformance import Conformance
 from ferraris.messaging.dlms.general import (
     GeneralBlockTransfer,
@@ -21,27 +28,28 @@ from ferraris.messaging.dlms.general import (
 )
 from ferraris.messaging.dlms.tags import ApduTag
 
-__all__ = ["BLOCK_HEADER_OCTETS", "BlockTransferLayer"]
+__all__ = ["BlockTransferLayer"]
 
 _WHERE = "block transfer"
 _TAG = int(ApduTag.GENERAL_BLOCK_TRANSFER)
+_ABORT = ABORT.to_octets()
 _REFUSALS = frozenset((ApduTag.EXCEPTION_RESPONSE, ApduTag.CONFIRMED_SERVICE_ERROR))
-
-BLOCK_HEADER_OCTETS = 9
-"""Most octets of a block besides its data: tag, control, two numbers, length [asn1]."""
 
 
 class BlockTransferLayer(Plain[bytes, bytes, bytes]):
     """Whole APDUs above, whole or blocks of them below.
 
     `negotiated` tells what the association above has agreed on, None before: blocks are used only
-    where both ends have them. `window` is what we take in one stream. A block not answered within
+    where both ends have them. `exchange` tells which request is under way: a unit that is sent
+    while it lasts, such as a receipt, leaves its transfer alone, and when a transfer fails that
+    request has failed. `window` is what we take in one stream. A block not answered within
     `timeout_s` is repeated, `max_tries` times in all.
     """
 
     def __init__(
         self,
         negotiated: Callable[[], Negotiated | None],
+        exchange: Callable[[], object] = lambda: None,
         *,
         window: int = 16,
         timeout_s: float = 5.0,
@@ -49,6 +57,8 @@ class BlockTransferLayer(Plain[bytes, bytes, bytes]):
     ) -> None:
         super().__init__()
         self._negotiated = negotiated
+        self._exchange = exchange
+        self._asked_for: object = None  # the exchange that the transfer is part of
         self._transfer = Transfer(asks=True, window=window)
         self._push = PushJoiner()
         self._stream: deque[bytes] = deque()
@@ -60,7 +70,8 @@ class BlockTransferLayer(Plain[bytes, bytes, bytes]):
 
     @property
     def room(self) -> bool:
-        return not self._down and not self._stream
+        # A receipt whose counter follows that of a request must not come before it.
+        return not self._down and not self._stream and self._transfer.delivered
 
     @property
     def expects(self) -> bool:
@@ -77,19 +88,23 @@ class BlockTransferLayer(Plain[bytes, bytes, bytes]):
     def cancel(self, now: float) -> None:
         """Give the transfer up, and tell the peer, so that no half of it waits there."""
         active = self._transfer.speaking or self._transfer.listening
+        untold = _ABORT in self._down
         self._forget()
         super().cancel(now)
-        if active:
-            self._down.append(ABORT.to_octets())
+        if active or untold:
+            self._down.append(_ABORT)
 
     def send(self, unit: bytes, now: float) -> None:
-        negotiated = self._usable()
+        negotiated, exchange = self._usable(), self._exchange()
+        if self._asked and exchange is not None and exchange is self._asked_for:
+            self._down.append(unit)
+            return
         self._forget()
-        self._asked = True
+        self._asked, self._asked_for = True, exchange
         if negotiated is None or not 0 < negotiated.max_send < len(unit):
             self._down.append(unit)
             return
-        self._transfer.block_octets = max(1, negotiated.max_send - BLOCK_HEADER_OCTETS)
+        self._transfer.block_octets = data_octets(negotiated.max_send)
         self._transfer.begin(unit)
 
     def receive(self, unit: bytes, now: float) -> None:
@@ -107,8 +122,10 @@ class BlockTransferLayer(Plain[bytes, bytes, bytes]):
         except DecodeError as error:
             self._up.append(Failed(error))
         except Error as error:
-            self._forget()
-            self._up.append(Failed(error))
+            if block.window or not block.streaming:
+                self._give_up(error)
+            else:
+                self._up.append(Failed(error))  # a push: no exchange ends by it
         else:
             self._up.append(Progress() if apdu is None else Deliver(apdu))
 
@@ -130,6 +147,8 @@ class BlockTransferLayer(Plain[bytes, bytes, bytes]):
     def notice(self, what: Notice, now: float) -> None:
         if type(what) is Closed:
             self._forget()
+        elif type(what) is Progress and self._answer_by is not None:
+            self._answer_by = now + self._timeout_s
         super().notice(what, now)
 
     def wake(self, now: float) -> None:
@@ -139,12 +158,14 @@ class BlockTransferLayer(Plain[bytes, bytes, bytes]):
         self._tries += 1
         if self._tries >= self._max_tries:
             text = f"no block came in {self._tries} tries: the line loses too much, or was cut"
-            self._forget()
-            self._up.append(Failed(LineError(text, where=_WHERE)))
+            self._give_up(LineError(text, where=_WHERE))
+            self._down.append(_ABORT)
         else:
             self._transfer.silence()
 
     def transmit(self, now: float, expecting: bool = False) -> bytes | None:
+        if self._asked and self._exchange() is not self._asked_for:
+            self._forget()  # it was answered by an APDU in one piece, or is over
         if self._down:
             return self._down.popleft()
         if not self._stream and self._transfer.speaking:
@@ -162,9 +183,15 @@ class BlockTransferLayer(Plain[bytes, bytes, bytes]):
             return None
         return negotiated
 
+    def _give_up(self, error: Error) -> None:
+        """The transfer has failed, and with it the exchange that it was part of."""
+        ref = self._asked_for
+        self._forget()
+        self._up.append(Failed(error, ref))
+
     def _forget(self) -> None:
         self._transfer.end()
         self._stream.clear()
-        self._asked = False
+        self._asked, self._asked_for = False, None
         self._tries = 0
         self._answer_by = None

@@ -18,17 +18,47 @@ from ferraris.core.errors import SequenceError, UsageError
 from ferraris.messaging.dlms.block_transfer.states import Happening, State, step
 from ferraris.messaging.dlms.general import GeneralBlockTransfer
 
-__all__ = ["ABORT", "LARGEST_WINDOW", "PushJoiner", "Transfer"]
+__all__ = [
+    "ABORT",
+    "BLOCK_HEADER_OCTETS",
+    "LARGEST_WINDOW",
+    "PushJoiner",
+    "Transfer",
+    "data_octets",
+    "push_blocks",
+]
 
 LARGEST_WINDOW = 63
 """What six bits of window can say, in blocks. [asn1]"""
 
+BLOCK_HEADER_OCTETS = 9
+"""Most octets of a block besides its data: tag, control, two numbers, length [asn1]."""
+
 _WHERE = "block transfer"
+_LARGEST_BLOCK = 65000  # octets of data where the peer sets no limit: the wrapper has one
 _LAST_NUMBER = 0xFFFF
 _LIMIT_OCTETS = 16 * 1024 * 1024
 
 ABORT = GeneralBlockTransfer(True, False, 0, 0, 0, b"")
 """The block by which a transfer is given up [memory]."""
+
+
+def data_octets(max_pdu: int) -> int:
+    """The most data in a block for a peer that takes APDUs of `max_pdu` octets, 0 for any."""
+    return max(1, max_pdu - BLOCK_HEADER_OCTETS) if max_pdu > 0 else _LARGEST_BLOCK
+
+
+def push_blocks(apdu: bytes, max_pdu: int) -> list[bytes]:
+    """An APDU that nobody acknowledges in blocks of at most `max_pdu` octets.
+
+    As recorded pushes have it: every block streaming, also the last, and a window of 0.
+    """
+    octets = data_octets(max_pdu)
+    cut = [apdu[start : start + octets] for start in range(0, len(apdu), octets)]
+    return [
+        GeneralBlockTransfer(number == len(cut), True, 0, number, 0, data).to_octets()
+        for number, data in enumerate(cut, 1)
+    ]
 
 
 class _Block(NamedTuple):
@@ -83,6 +113,16 @@ class Transfer:
     def listening(self) -> bool:
         """The peer has the turn, and we need what it sends."""
         return self.state is State.LISTENING
+
+    @property
+    def under_way(self) -> bool:
+        """Something was begun, and is not forgotten yet."""
+        return self.state is not State.IDLE
+
+    @property
+    def delivered(self) -> bool:
+        """All that we had to say has been acknowledged."""
+        return not self._unsent and not any(block.data for block in self._unacknowledged)
 
     def begin(self, apdu: bytes) -> None:
         """Send `apdu` in blocks: a request, or the answer to what was received last."""
