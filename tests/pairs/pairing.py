@@ -22,6 +22,7 @@ from ferraris.messaging.dlms.association.client import ClientAssociation, is_pus
 from ferraris.meter.behaviour.behaviour import Behaviour
 from ferraris.meter.fleet import Fleet
 from ferraris.meter.simulated import SimulatedMeter
+from ferraris.meter.template import Template
 from ferraris.meter.templates import template
 from ferraris.model.data_storage import DataObject
 from ferraris.server.device import (
@@ -74,9 +75,11 @@ class Mailbox(Behaviour):
         return axdr.encode(octet_string(text[::-1])) if text else None
 
 
-def fleet_with(**changes: AssociationSettings | dict[str, Any]) -> Fleet:
+def fleet_with(
+    of: Template | None = None, **changes: AssociationSettings | dict[str, Any]
+) -> Fleet:
     """Residential meters with a mailbox and other associations: `c1={"policy": 0}` for client 1."""
-    made = copy(template("residential"))
+    made = copy(of or template("residential"))
     made.behaviours = MappingProxyType({**made.behaviours, Mailbox.KEY: Mailbox()})
     made.objects = MappingProxyType(
         {**made.objects, Mailbox.KEY: ObjectEntry(Mailbox.KEY[0], 0, Mailbox.KEY[1])}
@@ -98,6 +101,17 @@ def fleet_with(**changes: AssociationSettings | dict[str, Any]) -> Fleet:
             associations[client] = replace(known, **change)
     made.associations = MappingProxyType(associations)
     return Fleet(made, 2, seed=7)
+
+
+def watch(end: Any, see: Callable[[bytes], None]) -> None:
+    """Let `see` look at whatever arrives at one end of a line."""
+    arrive = end.arrive
+
+    def seen(octets: bytes) -> None:
+        see(octets)
+        arrive(octets)
+
+    end.arrive = seen
 
 
 class Pair:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import pytest
-from pairing import NOON, Pair, fleet_with
+from pairing import NOON, Pair, fleet_with, watch
 
 from ferraris.client import services
 from ferraris.client.meter import Meter
@@ -45,17 +44,6 @@ def gmac(pair: Pair, **changes: Any) -> HighGMAC:
     security = pair.security("gmac")
     assert isinstance(security, HighGMAC)
     return replace(security, **changes)
-
-
-def watch(end: Any, see: Callable[[bytes], None]) -> None:
-    """Let `see` look at whatever arrives at one end of a line."""
-    arrive = end.arrive
-
-    def seen(octets: bytes) -> None:
-        see(octets)
-        arrive(octets)
-
-    end.arrive = seen
 
 
 # -- dedicated keys -------------------------------------------------------------------------------

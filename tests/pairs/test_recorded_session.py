@@ -222,6 +222,14 @@ class RecordedMeter:
     def raise_receive_floor(self, client_sap: int, counter: int) -> None:
         self.floor = max(self.floor, counter)
 
+    key_changes = transaction_offset = 0
+
+    def transaction_floor(self, client_sap: int) -> int:
+        return -1
+
+    def raise_transaction_floor(self, client_sap: int, number: int) -> None:
+        raise AssertionError("there are no envelopes in the record")
+
     def incident(self, incident: object, client_sap: int, now: float) -> None:
         self.incidents.append(incident)
 

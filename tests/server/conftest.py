@@ -125,6 +125,7 @@ class Device:
     logical_device_name = b"TST0000000000001"
     system_title = b"TST\x00\x00\x00\x00\x01"
     server_sap = 1
+    key_changes = transaction_offset = 0
     objects: Mapping[ObjectKey, ObjectEntry] = OBJECTS
     associations: Mapping[int, AssociationSettings] = ASSOCIATIONS
 
@@ -152,6 +153,12 @@ class Device:
 
     def raise_receive_floor(self, client_sap: int, counter: int) -> None:
         self.calls.append(("floor", client_sap, counter))
+
+    def transaction_floor(self, client_sap: int) -> int:
+        return -1
+
+    def raise_transaction_floor(self, client_sap: int, number: int) -> None:
+        self.calls.append(("transaction", client_sap, number))
 
     def incident(self, incident: Incident, client_sap: int, now: float) -> None:
         self.calls.append(("incident", incident, client_sap))

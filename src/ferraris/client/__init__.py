@@ -14,7 +14,7 @@ from ferraris.client.push import Protection, Push, PushFailed
 from ferraris.client.push_keys import PushKeys
 from ferraris.client.push_lists import learn_push_list
 from ferraris.client.pushed import PushedList, PushedObject
-from ferraris.client.security import HighGMAC, NoSecurity, Password, Security
+from ferraris.client.security import HighDigest, HighECDSA, HighGMAC, NoSecurity, Password, Security
 from ferraris.client.wishes import (
     Act,
     ActData,
@@ -35,6 +35,8 @@ __all__ = [
     "BrowsedObject",
     "Calls",
     "Connecting",
+    "HighDigest",
+    "HighECDSA",
     "HighGMAC",
     "Identity",
     "Kind",

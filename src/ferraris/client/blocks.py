@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol, TypeVar
 
+from ferraris.client.refusals import UnprovenRefusalError
 from ferraris.core.errors import Error, RefusedError, SequenceError, UsageError
 from ferraris.messaging.dlms.apdu import Apdu
 from ferraris.messaging.dlms.association.blocks import fits
@@ -91,5 +92,9 @@ def check_acknowledged(number: int, expected: int) -> None:
 
 
 def unknown(error: Error) -> Error:
-    """The same error; a strange answer to a write or an action leaves its outcome unknown."""
-    return error if isinstance(error, RefusedError) else error.with_unknown_outcome()
+    """The same error; a strange answer to a write or an action leaves its outcome unknown.
+
+    So does a refusal that anybody may have made up.
+    """
+    is_proven = isinstance(error, RefusedError) and not isinstance(error, UnprovenRefusalError)
+    return error if is_proven else error.with_unknown_outcome()

@@ -5,10 +5,19 @@ from __future__ import annotations
 from ferraris.core.errors import Error, RefusedError, SequenceError
 from ferraris.messaging.dlms.apdu import Apdu
 from ferraris.messaging.dlms.enumerations import ActionResult, DataAccessResult, OctetEnum
-from ferraris.messaging.dlms.errors import ConfirmedServiceError, ExceptionResponse
+from ferraris.messaging.dlms.errors import (
+    ConfirmedServiceError,
+    ExceptionResponse,
+    UnauthenticatedRefusal,
+)
 from ferraris.messaging.dlms.names import AttributeDescriptor, MethodDescriptor
 
-__all__ = ["refused", "strange"]
+__all__ = ["UnprovenRefusalError", "refused", "strange"]
+
+
+class UnprovenRefusalError(RefusedError):
+    """A no that came unprotected into a protected association: anybody may have said it."""
+
 
 _HINTS = {
     DataAccessResult.OBJECT_UNDEFINED: "no such object for this client; `browse` lists them",
@@ -33,11 +42,11 @@ def refused(
 def strange(target: AttributeDescriptor | MethodDescriptor, answer: Apdu) -> Error:
     """The error behind an answer that is none."""
     if isinstance(answer, ExceptionResponse):
-        return RefusedError(
-            f"the meter did not serve {_shown(target)}: {answer.words}",
-            reason=answer.service_error,
-            where="client",
-        )
+        text = f"the meter did not serve {_shown(target)}: {answer.words}"
+        if isinstance(answer, UnauthenticatedRefusal):
+            text += " (this answer came unprotected: anybody on the line may have sent it)"
+            return UnprovenRefusalError(text, reason=answer.service_error, where="client")
+        return RefusedError(text, reason=answer.service_error, where="client")
     if isinstance(answer, ConfirmedServiceError):
         return RefusedError(
             f"the meter did not serve {_shown(target)}: {answer.words}",

@@ -6,10 +6,13 @@ from base64 import b32encode
 from collections.abc import Iterator
 from functools import lru_cache
 from hashlib import blake2b
-from typing import TypedDict
+from typing import NotRequired, TypedDict
 
 from ferraris.core.errors import UsageError
+from ferraris.crypto.curves import PrivateKey
+from ferraris.messaging.dlms.security.agreement import curve_of
 from ferraris.messaging.dlms.security.cipher_keys import CipherKeys
+from ferraris.messaging.dlms.security.forms import KeyPairs
 from ferraris.meter.simulated import SimulatedMeter
 from ferraris.meter.template import Template
 
@@ -23,6 +26,7 @@ _ALL_STATIONS_SAP = 0x7F
 _LAST_SAP = 0xFFFF
 _ADDRESSES = 1 + _LAST_SAP - _FIRST_FREE_SAP  # management, then 16 up, less all-stations
 _PASSWORD_CHARACTERS = 16
+_CLIENT = (1 << 64) - 1  # in place of a meter's number, for what all meters share
 
 
 class KeysLine(TypedDict):
@@ -39,6 +43,8 @@ class KeysLine(TypedDict):
     encryption_key: str
     authentication_key: str
     password: str
+    suite: NotRequired[int]
+    master_key: NotRequired[str]
 
 
 class Fleet:
@@ -71,6 +77,8 @@ class Fleet:
         self._meters: dict[int, SimulatedMeter] = {}
         # Deriving keys and setting up their cipher costs as much as an exchange.
         self.cipher_keys = lru_cache(maxsize=2048)(self._cipher_keys)
+        self.pairs = lru_cache(maxsize=2048)(self._pairs)
+        self.private_key = lru_cache(maxsize=4096)(self._private_key)
 
     def __len__(self) -> int:
         return self._count
@@ -107,7 +115,7 @@ class Fleet:
 
     def line(self, index: int, url: str) -> KeysLine:
         """What a client must know to reach a meter at `url`; holds secrets."""
-        return {
+        line: KeysLine = {
             "id": (self.maker + self.number(index).encode("ascii")).decode("ascii"),
             "url": url,
             "client": _KEY_CLIENT,
@@ -117,6 +125,10 @@ class Fleet:
             "authentication_key": self.key(index, b"authentic").hex(),
             "password": self.password(index).decode("ascii"),
         }
+        if self.template.suite:
+            line["suite"] = int(self.template.suite)
+            line["master_key"] = self.key(index, b"master").hex()
+        return line
 
     # What follows from the seed.
 
@@ -133,11 +145,36 @@ class Fleet:
         return self.maker + self._identity[1:2] + index.to_bytes(4, "big")
 
     def key(self, index: int, purpose: bytes) -> bytes:
-        """A key of 16 octets."""
-        return _derive(self._secret, index, purpose, 16)
+        """A key of 16 octets, or 32 in suite 2."""
+        return _derive(self._secret, index, purpose, self.template.suite.key_octets)
+
+    def client_pairs(self, index: int) -> KeyPairs:
+        """What the management client has, to sign and to agree on keys with a meter."""
+        return self._key_pairs(index, _CLIENT, index)
+
+    def _pairs(self, index: int) -> KeyPairs:
+        return self._key_pairs(index, index, _CLIENT)
+
+    def _key_pairs(self, index: int, own: int, peer: int) -> KeyPairs:
+        master = self.key(index, b"master")
+        if not self.template.suite:
+            return KeyPairs(master_key=master)
+        return KeyPairs(
+            signing=self.private_key(own, b"signing"),
+            agreement=self.private_key(own, b"agreement"),
+            peer_signing=self.private_key(peer, b"signing").public_key,
+            peer_agreement=self.private_key(peer, b"agreement").public_key,
+            master_key=master,
+        )
+
+    def _private_key(self, index: int, purpose: bytes) -> PrivateKey:
+        """A private key of a meter, or of the client of all of them."""
+        drawn = _derive(self._secret, index, purpose, 64)
+        return PrivateKey.generate(curve_of(self.template.suite), lambda octets: drawn[:octets])
 
     def _cipher_keys(self, index: int) -> CipherKeys:
-        return CipherKeys(0, self.key(index, b"encryption"), self.key(index, b"authentic"))
+        encryption, authentication = self.key(index, b"encryption"), self.key(index, b"authentic")
+        return CipherKeys(self.template.suite, encryption, authentication)
 
     def password(self, index: int) -> bytes:
         """Sixteen letters and digits."""

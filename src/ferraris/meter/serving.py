@@ -15,7 +15,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Never
 
-from ferraris.client.security import HighGMAC
+from ferraris.client.security import HighECDSA, HighGMAC
 from ferraris.core.errors import UsageError
 from ferraris.core.layer import Layer
 from ferraris.line.serial import SerialListener
@@ -135,7 +135,9 @@ class Simulation:
 
     def __init__(self, endpoint: Endpoint) -> None:
         seed = endpoint.number("seed", 1) or 0
-        self._fleet = Fleet(template(endpoint.host), 1, seed, secret=os.urandom(32))
+        suite = endpoint.number("suite", 0) or 0
+        kind = template(endpoint.host, suite=suite)
+        self._fleet = Fleet(kind, 1, seed, secret=os.urandom(32))
         self._loop = asyncio.new_event_loop()
         self._ready: threading.Event = threading.Event()
         self._failure: BaseException | None = None
@@ -149,11 +151,13 @@ class Simulation:
         self.endpoint: Endpoint = self._listening.endpoint()
         keys = self._listening.line(0)
         self.server: int = keys["server"]
-        self.security = HighGMAC(
+        self.security = (HighECDSA if suite else HighGMAC)(
             bytes.fromhex(keys["encryption_key"]),
             bytes.fromhex(keys["authentication_key"]),
             invocation_counter=1,
             server_system_title=bytes.fromhex(keys["system_title"]),
+            suite=suite,
+            pairs=self._fleet.client_pairs(0),
         )
 
     def stop(self) -> None:
@@ -183,5 +187,5 @@ class Simulation:
 
 
 def simulate(endpoint: Endpoint) -> Simulation:
-    """Start the meter that a `sim://TEMPLATE?seed=N` URL names."""
+    """Start the meter that a `sim://TEMPLATE?seed=N&suite=N` URL names."""
     return Simulation(endpoint)

@@ -9,6 +9,7 @@ from ferraris.core.errors import SecurityError
 from ferraris.messaging.dlms.enumerations import ActionResult, DataAccessResult
 from ferraris.messaging.dlms.security.cipher_keys import CipherKeys
 from ferraris.messaging.dlms.security.counters import COUNTER_LIMIT, CounterLease
+from ferraris.messaging.dlms.security.forms import KeyPairs
 from ferraris.meter import supply
 from ferraris.meter.codes import FAILED_LOGINS, FRAUD_LOG
 from ferraris.meter.consumption import Household
@@ -86,13 +87,48 @@ class SimulatedMeter:
         """The password, or the keys where the association is ciphered."""
         settings = self.associations[client_sap]
         if settings.ciphered:
-            return Credentials(keys=self.keys)
+            changed = self.state.security
+            policy = None if changed is None else changed.policy
+            return Credentials(keys=self.keys, pairs=self.pairs, policy=policy)
         return Credentials(secret=self.fleet.password(self._index) if settings.mechanism else b"")
 
     @property
     def keys(self) -> CipherKeys:
-        """The meter's keys, derived from the fleet's secret."""
+        """The meter's keys: derived from the fleet's secret until somebody replaces them."""
+        changed = self.state.security
+        if changed is not None and changed.keys is not None:
+            return changed.keys
         return self.fleet.cipher_keys(self._index)
+
+    @property
+    def pairs(self) -> KeyPairs:
+        """The meter's private keys and its client's public ones; suite 0 has a master key alone."""
+        changed = self.state.security
+        if changed is not None and changed.pairs is not None:
+            return changed.pairs
+        return self.fleet.pairs(self._index)
+
+    @property
+    def key_changes(self) -> int:
+        """How often keys or policies were replaced."""
+        changed = self.state.security
+        return 0 if changed is None else changed.serial
+
+    @property
+    def transaction_offset(self) -> int:
+        """What transaction-ids are above counters, which began anew with a key."""
+        changed = self.state.security
+        return 0 if changed is None else changed.transaction_offset
+
+    def transaction_floor(self, client_sap: int) -> int:
+        """Highest transaction-id accepted from a client, -1 for none."""
+        changed = self.state.security
+        return -1 if changed is None else changed.transactions.get(client_sap, -1)
+
+    def raise_transaction_floor(self, client_sap: int, number: int) -> None:
+        """Keep a transaction-id that verified."""
+        if number > self.transaction_floor(client_sap):
+            self.change().secure().transactions[client_sap] = number
 
     def counter_lease(self, client_sap: int) -> CounterLease:
         """Fresh invocation counters; all clients share one range because they share one key."""
@@ -105,6 +141,7 @@ class SimulatedMeter:
 
     def receive_floor(self, client_sap: int) -> int:
         """Highest invocation counter accepted from a client, -1 for none."""
+        client_sap = self.fleet.template.counts_as.get(client_sap, client_sap)
         return (self.state.floors or {}).get(client_sap, -1)
 
     def raise_receive_floor(self, client_sap: int, counter: int) -> None:
@@ -112,6 +149,7 @@ class SimulatedMeter:
         state = self.change()
         if state.floors is None:
             state.floors = {}
+        client_sap = self.fleet.template.counts_as.get(client_sap, client_sap)
         if counter > state.floors.get(client_sap, -1):
             state.floors[client_sap] = counter
 

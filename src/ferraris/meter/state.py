@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from ferraris.crypto.curves import PrivateKey
+from ferraris.messaging.dlms.security.cipher_keys import CipherKeys
+from ferraris.messaging.dlms.security.forms import KeyPairs
+from ferraris.messaging.dlms.security.policy import Policy
 from ferraris.meter.patterns import FIRST_DAY
 from ferraris.meter.zone import DAY
 from ferraris.server.device import ObjectKey
 
-__all__ = ["COMMISSIONED", "UNTOUCHED", "Interruption", "LogEntry", "State", "Step"]
+__all__ = [
+    "COMMISSIONED",
+    "UNTOUCHED",
+    "Interruption",
+    "LogEntry",
+    "SecurityState",
+    "State",
+    "Step",
+]
 
 COMMISSIONED = FIRST_DAY * DAY
 """UTC seconds at which every simulated meter starts to count and to record."""
@@ -47,6 +59,27 @@ class LogEntry(NamedTuple):
 
 
 @dataclass(slots=True)
+class SecurityState:
+    """What clients have changed about a meter's protection; None is as it was made.
+
+    `serial` counts the changes. `used_keys` holds fingerprints of encryption keys that were in use:
+    none comes back, since its counters began anew. `new_pairs` are key pairs that were generated
+    and wait for their certificates, `certificates` those that were imported, by serial and issuer.
+    """
+
+    serial: int = 0
+    keys: CipherKeys | None = None
+    pairs: KeyPairs | None = None
+    policy: Policy | None = None
+    broadcast_key: bytes | None = field(default=None, repr=False)
+    transaction_offset: int = 0
+    transactions: dict[int, int] = field(default_factory=dict)
+    used_keys: set[bytes] = field(default_factory=set)
+    new_pairs: dict[int, PrivateKey] = field(default_factory=dict, repr=False)
+    certificates: dict[tuple[bytes, bytes], bytes] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
 class State:
     """Everything about one meter that does not follow from its seed and the time."""
 
@@ -58,6 +91,13 @@ class State:
     floors: dict[int, int] | None = None
     written: dict[tuple[ObjectKey, int], bytes] | None = None
     since: dict[ObjectKey, int] | None = None
+    security: SecurityState | None = None
+
+    def secure(self) -> SecurityState:
+        """What was changed about the protection; made at the first change."""
+        if self.security is None:
+            self.security = SecurityState()
+        return self.security
 
     def step_clock(self, now: int, offset: int) -> None:
         """Set the clock at `now`; the oldest of more than 64 settings is forgotten."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from ferraris.core.errors import UsageError
+from ferraris.messaging.dlms.security.suites import SecuritySuite
 from ferraris.meter.behaviour.behaviour import Behaviour
 from ferraris.meter.consumption import Consumption
 from ferraris.meter.tariff import Tariff
@@ -42,7 +43,8 @@ class Placed:
 class Template:
     """A kind of meter. It is built once and shared; nothing in it changes afterwards.
 
-    Raises `UsageError` when two objects have the same class and name.
+    `counts_as` names addresses of one and the same client: one system title, one counter. Raises
+    `UsageError` when two objects have the same class and name.
     """
 
     def __init__(
@@ -51,8 +53,13 @@ class Template:
         consumption: Consumption,
         placed: Iterable[Placed],
         associations: Iterable[AssociationSettings],
+        *,
+        suite: int = 0,
+        counts_as: Mapping[int, int] | None = None,
     ) -> None:
         self.name = name
+        self.suite = SecuritySuite(suite)
+        self.counts_as: Mapping[int, int] = MappingProxyType(counts_as or {})
         self.consumption = consumption
         behaviours: dict[ObjectKey, Behaviour] = {}
         for each in placed:

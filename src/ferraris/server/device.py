@@ -15,8 +15,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
 from ferraris.core.errors import RefusedError
 from ferraris.messaging.dlms.enumerations import ActionResult, DataAccessResult
 from ferraris.messaging.dlms.security.control import SIGNED
+from ferraris.messaging.dlms.security.forms import NO_PAIRS, KeyPairs
+from ferraris.messaging.dlms.security.policy import Policy
 
 if TYPE_CHECKING:
+    from ferraris.messaging.dlms.association.proofs import OwnMechanism
     from ferraris.messaging.dlms.association.server import Incident
     from ferraris.messaging.dlms.names import Selection
     from ferraris.messaging.dlms.security.cipher_keys import CipherKeys
@@ -153,12 +156,13 @@ class AssociationSettings:
         client_sap: address of the client that may open it, 0..127.
         name: logical name of its Association LN object, such as that of 0-0:40.0.1*255.
         mechanism: authentication mechanism, the last arc of its name: 0 none, 1 password,
-            5 HLS with GMAC [asn1].
+            3, 4, 6 HLS with a digest, 5 with GMAC, 7 with ECDSA, 2 with a maker's own [asn1].
         ciphered: whether the application context is the one with ciphering.
         conformance: the services offered, as the integer of the 24 conformance bits.
         max_pdu: largest APDU the server takes, in octets.
         policy: security-control bits that every request of this association must carry
-            (0x10 authenticated, 0x20 encrypted).
+            (0x10 authenticated, 0x20 encrypted, and `SIGNED`).
+        answer_policy: those that every answer gets at least, beside those of its request.
         rights: what the client sees and may do.
         security_setup: logical name of the security set-up object, or b"" when there is none.
         challenge_octets: length of the challenge the server sends in HLS, 8..64.
@@ -179,6 +183,7 @@ class AssociationSettings:
     conformance: int = 0
     max_pdu: int = 1024
     policy: int = 0
+    answer_policy: int = 0
     rights: AccessRights = NO_RIGHTS
     security_setup: bytes = b""
     challenge_octets: int = 16
@@ -192,10 +197,17 @@ class AssociationSettings:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Credentials:
-    """The secrets one client shares with a device: password or HLS secret, and cipher keys."""
+    """The secrets one client shares with a device: password or HLS secret, and cipher keys.
+
+    `pairs` holds the device's private keys and the client's public ones, `own_mechanism` what
+    answers challenges in HLS 2. `policy` takes the place of that of the settings.
+    """
 
     secret: bytes = b""
     keys: CipherKeys | None = None
+    pairs: KeyPairs = NO_PAIRS
+    own_mechanism: OwnMechanism | None = None
+    policy: Policy | None = None
 
     def __repr__(self) -> str:
         return f"Credentials(secret={'***' if self.secret else None}, keys={self.keys!r})"
@@ -264,6 +276,20 @@ class LogicalDevice(Protocol):
 
     def raise_receive_floor(self, client_sap: int, counter: int) -> None:
         """Keep the invocation counter of an APDU from a client whose tag verified."""
+
+    def transaction_floor(self, client_sap: int) -> int:
+        """The highest transaction-id accepted in an envelope of a client so far, -1 for none."""
+
+    def raise_transaction_floor(self, client_sap: int, number: int) -> None:
+        """Keep the transaction-id of an envelope from a client that verified."""
+
+    @property
+    def transaction_offset(self) -> int:
+        """What the device's transaction-ids are above its counters, which began anew with a key."""
+
+    @property
+    def key_changes(self) -> int:
+        """How often keys or policies have been replaced: associations look again when it rises."""
 
     def get(
         self,

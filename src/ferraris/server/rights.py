@@ -111,7 +111,7 @@ def demanded_protection(request: Apdu, association: AssociationSettings) -> int:
             is_method = isinstance(name, MethodDescriptor)
             modes = found.methods if is_method else found.attributes
             demanded |= answer_protection(modes.get(name[2], 0))
-    return demanded & (AUTHENTICATION | ENCRYPTION)
+    return demanded
 
 
 def _names(request: Apdu) -> Sequence[AttributeDescriptor | MethodDescriptor]:

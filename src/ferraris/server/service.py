@@ -21,6 +21,8 @@ from ferraris.messaging.dlms.association.server import (
     ServerAssociation,
 )
 from ferraris.messaging.dlms.notify import DataNotification, EventNotification
+from ferraris.messaging.dlms.security.forms import NO_PAIRS
+from ferraris.messaging.dlms.security.policy import Policy
 from ferraris.server.blocks import ABORTING, Transfers, is_block, pushed
 from ferraris.server.device import LogicalDevice, RequestContext
 from ferraris.server.dispatch import serve
@@ -79,6 +81,7 @@ class Service(Plain[Never, None, To[Addresses, bytes]]):
         self._utc = utc
         self._associations: dict[Addresses, tuple[LogicalDevice, ServerAssociation]] = {}
         self._transfers = Transfers()
+        self._key_changes: dict[Addresses, int] = {}
         self._outbox = Outbox()
 
     @property
@@ -118,10 +121,7 @@ class Service(Plain[Never, None, To[Addresses, bytes]]):
             return
         device, association = found
         client_sap = unit.address.client_sap
-        known = device.receive_floor(client_sap)
-        # Another line of the same client may have raised it. Setting it always would cost.
-        if known > association.receive_floor:  # noqa: PLR1730
-            association.receive_floor = known
+        _take_floors(device, association, client_sap)
         octets, in_blocks = unit.unit, unit.confirmed and is_block(unit.unit, association)
         if in_blocks:
             joined = self._join(unit, association)
@@ -140,9 +140,7 @@ class Service(Plain[Never, None, To[Addresses, bytes]]):
             if outcome.incident is not None:
                 genuine = False
                 device.incident(outcome.incident, client_sap, self._utc())
-        floor = association.receive_floor
-        if floor > known:
-            device.raise_receive_floor(client_sap, floor)
+        _keep_floors(device, association, client_sap)
         if answer is None or not unit.confirmed:
             self._speak(unit.address)
             return
@@ -227,7 +225,13 @@ class Service(Plain[Never, None, To[Addresses, bytes]]):
         return found[1].is_sending_blocks or self._transfers.is_sending(address)
 
     def _find(self, address: Addresses) -> tuple[LogicalDevice, ServerAssociation] | None:
-        return self._associations.get(address) or self._meet(address)
+        found = self._associations.get(address)
+        if found is None:
+            return self._meet(address)
+        device, association = found
+        if device.key_changes != self._key_changes[address]:
+            self._renew(address, device, association)
+        return found
 
     def _meet(self, address: Addresses) -> tuple[LogicalDevice, ServerAssociation] | None:
         """The device and a fresh association for an address that was not heard before."""
@@ -239,13 +243,19 @@ class Service(Plain[Never, None, To[Addresses, bytes]]):
             return None
         credentials = device.credentials(address.client_sap)
         needs_keys = settings.ciphered or credentials.keys is not None
+        policy = credentials.policy or Policy(settings.policy, settings.answer_policy)
         offer = ServerOffer(
             conformance=settings.conformance,
             max_pdu=settings.max_pdu,
             mechanism=settings.mechanism,
             secret=credentials.secret,
             ciphered=settings.ciphered,
-            policy=settings.policy,
+            policy=policy.request,
+            answer_policy=policy.response,
+            pairs=credentials.pairs,
+            own_mechanism=credentials.own_mechanism,
+            transaction_floor=device.transaction_floor(address.client_sap),
+            transaction_offset=device.transaction_offset,
             system_title=device.system_title,
             keys=credentials.keys,
             lease=device.counter_lease(address.client_sap) if needs_keys else None,
@@ -260,7 +270,26 @@ class Service(Plain[Never, None, To[Addresses, bytes]]):
         )
         found = (device, ServerAssociation(offer, self._entropy))
         self._associations[address] = found
+        self._key_changes[address] = device.key_changes
         return found
+
+    def _renew(
+        self, address: Addresses, device: LogicalDevice, association: ServerAssociation
+    ) -> None:
+        """The device's keys or policies have changed since the last APDU."""
+        self._key_changes[address] = device.key_changes
+        client_sap = address.client_sap
+        credentials, offer = device.credentials(client_sap), association.offer
+        if credentials.keys is None or offer.keys is None:
+            return
+        settings = device.associations[client_sap]
+        is_new = credentials.keys.encryption_key != offer.keys.encryption_key
+        association.renew(
+            credentials.keys,
+            credentials.pairs,
+            credentials.policy or Policy(settings.policy, settings.answer_policy),
+            device.counter_lease(client_sap) if is_new else None,
+        )
 
     def _serve(
         self,
@@ -283,3 +312,20 @@ class Service(Plain[Never, None, To[Addresses, bytes]]):
         settings = device.associations[client_sap]
         answer = serve(indication.request, device, settings, context)
         return association.respond(answer, demanded_protection(indication.request, settings))
+
+
+def _take_floors(device: LogicalDevice, association: ServerAssociation, client_sap: int) -> None:
+    """Another line of the same client may have raised them."""
+    known = device.receive_floor(client_sap)
+    if known > association.receive_floor:  # noqa: PLR1730 - setting it always would cost
+        association.receive_floor = known
+    if association.offer.pairs is not NO_PAIRS:
+        association.transaction_floor = device.transaction_floor(client_sap)
+
+
+def _keep_floors(device: LogicalDevice, association: ServerAssociation, client_sap: int) -> None:
+    floor = association.receive_floor
+    if floor > device.receive_floor(client_sap):
+        device.raise_receive_floor(client_sap, floor)
+    if association.offer.pairs is not NO_PAIRS:
+        device.raise_transaction_floor(client_sap, association.transaction_floor)

@@ -90,6 +90,17 @@ class ExceptionResponse:
         return head + self.invocation_counter.to_bytes(4, "big")
 
 
+class UnauthenticatedRefusal(ExceptionResponse):
+    """One that came plain into a protected association: anybody may have sent it."""
+
+    __slots__ = ()
+
+    @classmethod
+    def of(cls, answer: ExceptionResponse) -> UnauthenticatedRefusal:
+        """The same, so marked."""
+        return cls(answer.state_error, answer.service_error, answer.invocation_counter)
+
+
 def decode_confirmed_service_error(
     octets: bytes, limits: Limits = DEFAULT_LIMITS
 ) -> ConfirmedServiceError:

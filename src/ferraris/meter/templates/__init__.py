@@ -10,7 +10,7 @@ from ferraris.meter.templates.residential import residential
 
 __all__ = ["names", "template"]
 
-_TEMPLATES: dict[str, Callable[[], Template]] = {"residential": residential}
+_TEMPLATES: dict[str, Callable[..., Template]] = {"residential": residential}
 
 
 def names() -> list[str]:
@@ -18,9 +18,11 @@ def names() -> list[str]:
     return sorted(_TEMPLATES)
 
 
-def template(name: str) -> Template:
-    """Build the template with this name; raises `UsageError` when there is none."""
+def template(name: str, *, suite: int = 0) -> Template:
+    """Build the template with this name for a security suite; `UsageError` when there is none."""
+    if suite not in (0, 1, 2):
+        raise UsageError(f"there is no security suite {suite}: 0, 1 or 2")
     build = _TEMPLATES.get(name)
     if build is None:
         raise UsageError(f"no template {name!r}; there are: {', '.join(names())}")
-    return build()
+    return build(suite=suite)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from ferraris.data.kinds import octet_string
 from ferraris.data.obis import Obis
@@ -42,16 +43,20 @@ from ferraris.meter.zone import Zone
 from ferraris.model.access_control import AssociationLnV1, SapAssignment
 from ferraris.server.device import AssociationSettings
 
-__all__ = ["MANAGEMENT", "PUBLIC", "READING", "residential"]
+__all__ = ["MANAGEMENT", "OPERATOR", "PUBLIC", "READING", "residential"]
 
-MANAGEMENT, READING, PUBLIC = 1, 2, 16
-"""Addresses of the clients: HLS with GMAC and ciphering, password, no security."""
+MANAGEMENT, READING, OPERATOR, PUBLIC = 1, 2, 3, 16
+"""Addresses of the clients: HLS with GMAC and ciphering, password, no security.
+
+With suite 1 or 2 the management client proves itself by ECDSA, and the operator, who is the same,
+by GMAC.
+"""
 
 _ALL = frozenset((MANAGEMENT, READING, PUBLIC))
 _KNOWN = frozenset((MANAGEMENT, READING))
 _MANAGEMENT = frozenset((MANAGEMENT,))
 
-_HLS_GMAC, _PASSWORD = 5, 1
+_HLS_GMAC, _HLS_ECDSA, _PASSWORD = 5, 7, 1
 _AUTHENTICATED_AND_ENCRYPTED = 0x30
 _MAX_PDU = 2048
 _PROFILE_ENTRIES = 60 * 96
@@ -86,11 +91,11 @@ _SERVICES = (
 
 
 def residential(
-    zone: Zone | None = None, tariff: Tariff | None = None, region: int = 0
+    zone: Zone | None = None, tariff: Tariff | None = None, region: int = 0, *, suite: int = 0
 ) -> Template:
     """Build the template for a zone, a tariff and a region with its own weather.
 
-    Central European time and 07-23 o'clock as rate 1 unless said otherwise.
+    Central European time and 07-23 o'clock as rate 1 unless said otherwise; security suite 0.
     """
     consumption = Consumption(zone or Zone(), tariff or Tariff(), region)
     placed = [
@@ -98,10 +103,14 @@ def residential(
         *_control(consumption),
         *_measurement(consumption.tariff),
     ]
-    return Template("residential", consumption, placed, _associations(placed))
+    counts_as = {OPERATOR: MANAGEMENT}
+    associations = _associations(placed, suite)
+    return Template(
+        "residential", consumption, placed, associations, suite=suite, counts_as=counts_as
+    )
 
 
-def _associations(placed: Sequence[Placed]) -> Iterator[AssociationSettings]:
+def _associations(placed: Sequence[Placed], suite: int) -> Iterator[AssociationSettings]:
     yield AssociationSettings(
         PUBLIC,
         Obis.parse("0-0:40.0.1*255"),
@@ -117,10 +126,10 @@ def _associations(placed: Sequence[Placed]) -> Iterator[AssociationSettings]:
         max_pdu=_MAX_PDU,
         rights=rights_of(READING, placed),
     )
-    yield AssociationSettings(
+    management = AssociationSettings(
         MANAGEMENT,
         Obis.parse("0-0:40.0.3*255"),
-        mechanism=_HLS_GMAC,
+        mechanism=_HLS_ECDSA if suite else _HLS_GMAC,
         ciphered=True,
         conformance=int(_SERVICES | Conformance.GENERAL_PROTECTION),
         max_pdu=_MAX_PDU,
@@ -128,6 +137,9 @@ def _associations(placed: Sequence[Placed]) -> Iterator[AssociationSettings]:
         rights=rights_of(MANAGEMENT, placed),
         security_setup=Obis.parse("0-0:43.0.1*255"),
     )
+    yield management
+    if suite:
+        yield replace(management, client_sap=OPERATOR, mechanism=_HLS_GMAC)
 
 
 def _identity() -> Iterator[Placed]:

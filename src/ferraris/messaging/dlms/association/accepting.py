@@ -21,6 +21,7 @@ from ferraris.messaging.dlms.acse import (
 )
 from ferraris.messaging.dlms.association.channel import Channel
 from ferraris.messaging.dlms.association.parameters import MIN_MAX_PDU, Negotiated, ServerOffer
+from ferraris.messaging.dlms.association.proofs import Proofs
 from ferraris.messaging.dlms.enumerations import (
     AssociationResult,
     InitiateError,
@@ -36,6 +37,7 @@ from ferraris.messaging.dlms.security.counters import COUNTER_LIMIT, CounterLeas
 __all__ = ["Acceptance", "RejectedError", "new_channel", "presumed", "rejection"]
 
 _WHERE = "association"
+_TITLED = frozenset((Mechanism.HIGH_GMAC, Mechanism.HIGH_SHA256, Mechanism.HIGH_ECDSA))
 _VERSION_1 = 0x80  # first bit of the protocol-version bit string [asn1]
 
 
@@ -90,10 +92,10 @@ class Acceptance:
             raise DecodeError("no AARQ", where=_WHERE)
         _check(aarq, offer)
         title = aarq.calling_ap_title or b""
-        channel = _channel_for(aarq, offer)
+        channel = _channel_for(aarq, offer, entropy)
         control, information = 0, aarq.user_information or b""
         if channel is not None and offer.ciphered:
-            opened = channel.unprotect(information)
+            opened = channel.unprotect(information, initiate=True)
             control, information = opened.control, opened.plain
         request = codec.decode(information)
         if not isinstance(request, InitiateRequest):
@@ -119,7 +121,7 @@ class Acceptance:
         if not self.offer.ciphered:
             return response
         assert self.channel is not None
-        return self.channel.protect_initiate(response, control)
+        return self.channel.protect_initiate(response, control | self.offer.answer_policy)
 
     def prove(self, data: bytes) -> bytes:
         """Check f(StoC) and return f(CtoS); raises `SecurityError`."""
@@ -129,27 +131,17 @@ class Acceptance:
         if tag != 9:
             raise SecurityError("the proof is not an octet-string", where=_WHERE)
         self._challenges = (b"", b"")
-        if offer.mechanism == Mechanism.HIGH_GMAC:
-            assert self.channel is not None
-            self.channel.check_token(proof, server_challenge)
-            return self.channel.token(client_challenge)
-        hls.check_digest_reply(
+        proofs = Proofs(
             offer.mechanism,
             offer.secret,
-            proof,
-            sent=server_challenge,
-            received=client_challenge,
-            own_title=offer.system_title,
-            peer_title=self.client_system_title,
+            offer.system_title,
+            self.client_system_title,
+            self.channel,
+            offer.pairs,
+            offer.own_mechanism,
         )
-        return hls.digest_reply(
-            offer.mechanism,
-            offer.secret,
-            received=client_challenge,
-            sent=server_challenge,
-            own_title=offer.system_title,
-            peer_title=self.client_system_title,
-        )
+        proofs.check(proof, sent=server_challenge, received=client_challenge)
+        return proofs.answer(received=client_challenge, sent=server_challenge)
 
     def _aare(self, aarq: Aarq, entropy: Callable[[int], bytes]) -> bytes:
         offer = self.offer
@@ -159,7 +151,10 @@ class Acceptance:
             responding_ap_title=offer.system_title if aarq.calling_ap_title else None,
         )
         if offer.mechanism >= Mechanism.HIGH:
-            challenge = entropy(offer.challenge_octets)
+            octets = offer.challenge_octets
+            if offer.mechanism == Mechanism.HIGH_ECDSA:
+                octets = max(octets, hls.ECDSA_CHALLENGE_OCTETS)
+            challenge = entropy(octets)
             self._challenges = (aarq.calling_authentication_value or b"", challenge)
             aare.diagnostic = ServiceUserDiagnostic.AUTHENTICATION_REQUIRED
             aare.mechanism = Mechanism(offer.mechanism)
@@ -168,15 +163,17 @@ class Acceptance:
         return aare.to_octets()
 
 
-def presumed(offer: ServerOffer) -> Acceptance:
+def presumed(offer: ServerOffer, entropy: Callable[[int], bytes]) -> Acceptance:
     """The pre-established association that an offer describes."""
     services = offer.services(offer.policy if offer.ciphered else 0)
     negotiated = Negotiated(services, offer.client_max_pdu, offer.max_pdu)
-    channel = new_channel(offer, offer.client_system_title) if offer.ciphered else None
+    channel = new_channel(offer, offer.client_system_title, entropy) if offer.ciphered else None
     return Acceptance(offer, negotiated, offer.client_system_title, channel, offer.policy)
 
 
-def new_channel(offer: ServerOffer, client_system_title: bytes) -> Channel | None:
+def new_channel(
+    offer: ServerOffer, client_system_title: bytes, entropy: Callable[[int], bytes]
+) -> Channel | None:
     """A channel towards the client of an offer, None where it has no keys."""
     if offer.keys is None or offer.lease is None:
         return None
@@ -189,6 +186,10 @@ def new_channel(offer: ServerOffer, client_system_title: bytes) -> Channel | Non
         floor=offer.receive_floor,
         minimum=offer.policy,
         mirror=True,
+        pairs=offer.pairs,
+        entropy=entropy,
+        transaction_floor=offer.transaction_floor,
+        transaction_offset=offer.transaction_offset,
     )
 
 
@@ -205,14 +206,14 @@ def rejection(offer: ServerOffer, rejected: RejectedError) -> bytes:
     ).to_octets()
 
 
-def _channel_for(aarq: Aarq, offer: ServerOffer) -> Channel | None:
+def _channel_for(aarq: Aarq, offer: ServerOffer, entropy: Callable[[int], bytes]) -> Channel | None:
     if not offer.ciphered and offer.mechanism != Mechanism.HIGH_GMAC:
         return None
     if offer.keys is None or offer.lease is None:
         raise SecurityError("no keys are shared with this client", where=_WHERE)
     title = aarq.calling_ap_title or b""
     hls.check_system_titles(offer.system_title, title)
-    return new_channel(offer, title)
+    return new_channel(offer, title, entropy)
 
 
 def _check(aarq: Aarq, offer: ServerOffer) -> None:
@@ -251,7 +252,7 @@ def _objection(aarq: Aarq, offer: ServerOffer) -> SourceDiagnostic | None:
 def _bad_credentials(
     aarq: Aarq, offer: ServerOffer, mechanism: Mechanism
 ) -> SourceDiagnostic | None:
-    title_needed = offer.ciphered or mechanism in {Mechanism.HIGH_GMAC, Mechanism.HIGH_SHA256}
+    title_needed = offer.ciphered or mechanism in _TITLED
     title = aarq.calling_ap_title or b""
     if title_needed and (len(title) != 8 or title == offer.system_title):
         return ServiceUserDiagnostic.CALLING_AP_TITLE_NOT_RECOGNIZED

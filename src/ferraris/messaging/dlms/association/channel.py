@@ -1,42 +1,48 @@
 """Protection of whole APDUs within one association: which ciphered form, whose title, what tag.
 
 Service-specific (glo-, ded-) APDUs and general-glo- and general-ded-ciphering carry the same
-protected content; all are accepted, what is sent is a choice of the sender [facts-g]. Each form has
-one place here: `_cover` makes its octets, `_uncover` takes them apart.
+protected content; general-ciphering and general-signing put envelopes around an APDU. All are
+accepted, what is sent is a choice of the sender [facts-g]. Of the forms without envelopes `cover`
+makes the octets and `uncover` takes them apart.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Callable
 
 from ferraris.core.errors import DecodeError, SecurityError
-from ferraris.messaging.dlms.reading import octet_string
+from ferraris.messaging.dlms.association.covers import FORMS, cover, uncover
+from ferraris.messaging.dlms.general import decode_general_ciphering
 from ferraris.messaging.dlms.security.cipher_keys import CipherKeys
+from ferraris.messaging.dlms.security.control import BOTH, SIGNED
 from ferraris.messaging.dlms.security.counters import CounterLease
+from ferraris.messaging.dlms.security.envelopes import (
+    EnvelopeOpener,
+    EnvelopeSealer,
+    originator_of,
+)
+from ferraris.messaging.dlms.security.forms import (
+    BY_SERVICE,
+    NO_PAIRS,
+    Form,
+    KeyPairs,
+    KeySource,
+    Shape,
+    source_of,
+)
 from ferraris.messaging.dlms.security.protection import Opened, Opener, Sealer
-from ferraris.messaging.dlms.tags import DEDICATED, GLOBAL, ApduTag
+from ferraris.messaging.dlms.tags import ApduTag
 
 __all__ = ["Channel"]
 
 _WHERE = "protection"
 _TITLE_OCTETS = 8
-_GENERAL_GLO = int(ApduTag.GENERAL_GLO_CIPHERING)
-_GENERAL_DED = int(ApduTag.GENERAL_DED_CIPHERING)
 
 
-class _Form(NamedTuple):
-    """How an APDU is ciphered: with which key, under a tag of its own or a general one."""
-
-    dedicated: bool
-    plain: int | None  # tag of the APDU within, None for the general forms
-
-
-_FORMS: dict[int, _Form] = {
-    **{glo: _Form(False, plain) for plain, glo in GLOBAL.items()},
-    **{ded: _Form(True, plain) for plain, ded in DEDICATED.items()},
-    _GENERAL_GLO: _Form(False, None),
-    _GENERAL_DED: _Form(True, None),
-}
+_CIPHERING = int(ApduTag.GENERAL_CIPHERING)
+_SIGNING = int(ApduTag.GENERAL_SIGNING)
+_SHORT_KEY = 16
+_ENVELOPE_OCTETS = 64  # titles, transaction-id, lengths, a wrapped key
 
 
 class _Ring:
@@ -67,13 +73,20 @@ class _Ring:
     def learn_peer(self, title: bytes) -> None:
         self.opener = Opener(self._keys, title, self._floor, minimum=self._minimum)
 
+    def under(self, authentication_key: bytes, minimum: int) -> _Ring:
+        """The same encryption key and counters with another authentication key."""
+        keys = CipherKeys(self._keys.suite, self._keys.encryption_key, authentication_key)
+        sealer = self.sealer
+        return _Ring(keys, sealer.system_title, sealer.lease, self.floor, minimum)
+
 
 class Channel:
     """What one end of a protected association seals and opens.
 
-    `control` holds the protection bits of what is sent (0x10, 0x20, 0x30), the suite comes from
-    the keys; `minimum` those that must be on what is received, by default the same. With `mirror`,
-    as a server, what is sent takes the form of what was received last [facts-g §9].
+    `control` holds what protects what is sent (0x10, 0x20, 0x30, and `SIGNED`), the suite comes
+    from the keys; `minimum` what must be on what is received, by default the same. `shape` tells
+    the form. With `mirror`, as a server, what is sent takes the form of what was received last
+    [facts-g §9]. `pairs` holds the keys of single messages and of signatures.
 
     A dedicated key comes with `dedicate`; it has counters of its own, and the global key goes on
     to protect the opening, the release and the tokens of authentication [facts-g].
@@ -81,14 +94,20 @@ class Channel:
 
     __slots__ = (
         "_dedicated",
-        "_general",
+        "_entropy",
+        "_envelopes",
         "_global",
         "_keys",
         "_minimum",
         "_mirror",
+        "_pairs",
         "_peer",
+        "_sealers",
+        "_transaction_floor",
+        "_transaction_offset",
         "_use_dedicated",
         "control",
+        "shape",
     )
 
     def __init__(
@@ -98,21 +117,31 @@ class Channel:
         lease: CounterLease,
         *,
         control: int,
-        general: bool = False,
+        shape: Shape = BY_SERVICE,
         peer_system_title: bytes = b"",
         floor: int = -1,
         minimum: int | None = None,
         mirror: bool = False,
+        pairs: KeyPairs = NO_PAIRS,
+        entropy: Callable[[int], bytes] | None = None,
+        transaction_floor: int = -1,
+        transaction_offset: int = 0,
     ) -> None:
         self._keys = keys
         self._minimum = control if minimum is None else minimum
         self._global = _Ring(keys, system_title, lease, floor, self._minimum)
         self._dedicated: _Ring | None = None
         self._use_dedicated = False
-        self._general = general
         self._mirror = mirror
+        self._pairs = pairs
+        self._entropy = entropy
+        self._transaction_floor = transaction_floor
+        self._transaction_offset = transaction_offset
+        self._envelopes: EnvelopeOpener | None = None
+        self._sealers: dict[KeySource, EnvelopeSealer] = {}
         self._peer = b""
-        self.control = control & 0x70 | int(keys.suite)
+        self.shape = shape
+        self.control = control & (0x70 | SIGNED) | int(keys.suite)
         if peer_system_title:
             self.learn_peer(peer_system_title)
 
@@ -125,6 +154,40 @@ class Channel:
     def floor(self, counter: int) -> None:
         """Raise the floor to what is known elsewhere, as by another connection of the peer."""
         self._global.raise_floor(counter)
+
+    @property
+    def transaction_floor(self) -> int:
+        """The highest transaction-id accepted in an envelope of the peer, -1 before the first."""
+        envelopes = self._envelopes
+        return self._transaction_floor if envelopes is None else envelopes.transaction_floor
+
+    @transaction_floor.setter
+    def transaction_floor(self, number: int) -> None:
+        """Raise the floor to what is known elsewhere."""
+        if number > self.transaction_floor:
+            self._transaction_floor = number
+            if self._envelopes is not None:
+                self._envelopes.transaction_floor = number
+
+    @property
+    def next_transaction(self) -> int:
+        """Above every transaction-id sent: what a lease that begins anew is offset by."""
+        last = self._global.sealer.lease.last
+        return self._transaction_offset + (0 if last is None else last + 1)
+
+    @property
+    def can_protect(self) -> int:
+        """The bits that an answer can be given."""
+        return BOTH | SIGNED if self._pairs.can_sign else BOTH
+
+    def overhead(self, control: int) -> int:
+        """Octets that envelopes add at most to an APDU with this protection; 0 without one."""
+        ciphers = self.shape.form is Form.ENVELOPE
+        if not control & SIGNED and not ciphers:
+            return 0
+        point = 96 if self._keys.suite.key_octets > _SHORT_KEY else 64
+        own_key = self.shape.source is KeySource.ONE_PASS
+        return _ENVELOPE_OCTETS * 2 + point * (bool(control & SIGNED) + 2 * own_key)
 
     def learn_peer(self, system_title: bytes) -> None:
         """Set the peer's system title; `SecurityError` when it changes within the association."""
@@ -154,49 +217,90 @@ class Channel:
             self._dedicated.learn_peer(self._peer)
         self._use_dedicated = True
 
+    def renew(
+        self,
+        keys: CipherKeys,
+        pairs: KeyPairs | None = None,
+        lease: CounterLease | None = None,
+        *,
+        minimum: int | None = None,
+    ) -> None:
+        """Go on under other keys; a new encryption key comes with a new lease, and a floor of -1.
+
+        Without a lease the encryption key is the one before, whose counters go on. A dedicated key
+        stays, under the authentication key of `keys`. Transaction-ids go on rising in any case.
+        """
+        offset, floor = self.next_transaction, self.transaction_floor
+        self._minimum = self._minimum if minimum is None else minimum
+        ring = self._global
+        if lease is None:
+            lease, received = ring.sealer.lease, ring.floor
+        else:
+            self._transaction_offset, received = offset, -1
+        title = ring.sealer.system_title
+        self._keys, self._pairs, self._transaction_floor = keys, pairs or self._pairs, floor
+        self._global = _Ring(keys, title, lease, received, self._minimum)
+        dedicated = self._dedicated
+        if dedicated is not None:
+            self._dedicated = dedicated.under(keys.authentication_key, self._minimum)
+        self._envelopes = None
+        self._sealers.clear()
+        if self._peer:
+            self._global.learn_peer(self._peer)
+            if self._dedicated is not None:
+                self._dedicated.learn_peer(self._peer)
+
     def protect(
         self, apdu: bytes, control: int | None = None, *, general: bool | None = None
     ) -> bytes:
-        """Protect a service APDU by its glo- or ded- twin, or generally if it has none."""
-        dedicated = self._dedicated if self._use_dedicated else None
-        ring = dedicated or self._global
-        content = ring.sealer.seal(apdu, self.control if control is None else control)
-        general = self._general if general is None else general
-        return _cover(apdu[0], content, ring.sealer.system_title, dedicated is not None, general)
+        """Protect a service APDU as `control` and `shape` say; `general` overrules the form.
+
+        Without a glo- or ded- twin, as a signed APDU has none, the general form takes its place.
+        """
+        control = (self.control if control is None else control) | self._keys.suite
+        form, source, signed_last = self.shape
+        if general is not None:
+            form = Form.GENERAL if general else Form.SERVICE
+        if control & SIGNED:
+            if form is Form.ENVELOPE and not signed_last:
+                return self._sealer(source).seal(apdu, control)
+            if not control & BOTH:
+                return self._sealer(KeySource.IDENTIFIED).seal(apdu, control)
+            if not signed_last:
+                apdu = self._sealer(KeySource.IDENTIFIED).sign(apdu)
+        if form is Form.ENVELOPE:
+            octets = self._sealer(source).seal(apdu, control & ~SIGNED)
+        else:
+            octets = self._ciphered(apdu, control & 0xFF, general=form is Form.GENERAL)
+        if control & SIGNED and signed_last:
+            octets = self._sealer(KeySource.IDENTIFIED).sign(octets)
+        return octets
 
     def protect_initiate(self, initiate: bytes, control: int | None = None) -> bytes:
         """Protect an InitiateRequest or -Response: always by its glo- twin [facts-g §9]."""
-        content = self._global.sealer.seal(initiate, self.control if control is None else control)
-        return _cover(initiate[0], content, b"", dedicated=False, general=False)
+        control = (self.control if control is None else control) & 0x7F | self._keys.suite
+        if not control & BOTH:  # signed services only; this form cannot be
+            control |= BOTH
+        content = self._global.sealer.seal(initiate, control)
+        return cover(initiate[0], content, b"", dedicated=False, general=False)
 
-    def unprotect(self, octets: bytes) -> Opened:
-        """Take the protection off an APDU.
+    def unprotect(self, octets: bytes, *, initiate: bool = False) -> Opened:
+        """Take the protection off an APDU; `initiate` for one whose form cannot be signed.
 
         Raises `SecurityError` for a plain APDU, an unknown or changed system title, an inner APDU
-        of another kind than announced, a dedicated key that was not agreed, and whatever
-        `Opener.open` raises.
+        of another kind than announced, a dedicated key that was not agreed, too little protection,
+        and whatever `Opener.open` and `EnvelopeOpener.open` raise.
         """
-        form, title, content = _uncover(octets)
-        is_new = bool(title) and not self._peer
-        if title:
-            self.learn_peer(title)
-        ring = self._dedicated if form.dedicated else self._global
-        if ring is None:
-            raise SecurityError("no dedicated key was agreed", where=_WHERE)
-        if ring.opener is None:
-            raise SecurityError("the peer's system title is not known", where=_WHERE)
+        is_new = not self._peer
         try:
-            opened = ring.opener.open(content)
+            opened = self._opened(octets)
         except (SecurityError, DecodeError):
             if is_new:  # a title counts as learnt only when its tag has verified
                 self._peer = b""
-                self._global.opener = None
+                self._global.opener = self._envelopes = None
             raise
-        if self._mirror:
-            self._general = form.plain is None
-            self._use_dedicated = form.dedicated
-        if form.plain is not None and opened.plain[:1] != bytes((form.plain,)):
-            raise SecurityError("the protected APDU is not of the kind announced", where=_WHERE)
+        if self._minimum & SIGNED and not opened.control & SIGNED and not initiate:
+            raise SecurityError("the APDU is not signed, as the policy demands", where=_WHERE)
         return opened
 
     def token(self, challenge: bytes) -> bytes:
@@ -209,47 +313,102 @@ class Channel:
             raise SecurityError("the peer's system title is not known", where=_WHERE)
         self._global.opener.check_token(token, challenge, shared=self._mirror)
 
+    def _ciphered(self, apdu: bytes, control: int, *, general: bool) -> bytes:
+        dedicated = self._dedicated if self._use_dedicated else None
+        ring = dedicated or self._global
+        content = ring.sealer.seal(apdu, control)
+        return cover(apdu[0], content, ring.sealer.system_title, dedicated is not None, general)
 
-def _cover(tag: int, content: bytes, title: bytes, dedicated: bool, general: bool) -> bytes:
-    """The octets of a ciphered APDU."""
-    twin = None if general else (DEDICATED if dedicated else GLOBAL).get(tag)
-    if twin is not None:
-        return bytes((twin,)) + octet_string(content)
-    head = bytes((_GENERAL_DED if dedicated else _GENERAL_GLO,))
-    return head + octet_string(title) + octet_string(content)
+    def _opened(self, octets: bytes) -> Opened:
+        tag = octets[0] if octets else 0
+        if tag not in (_SIGNING, _CIPHERING):
+            opened, form = self._deciphered(octets)
+            if form is Form.GENERAL and opened.plain[:1] == bytes((_SIGNING,)):
+                plain, number = self._envelope_opener(opened.plain).verify(opened.plain)
+                self._envelope_opener(opened.plain).accept(number)
+                opened = Opened(plain, opened.control | SIGNED, opened.counter)
+            self._mirrored(Shape(form))
+            return opened
+        envelopes = self._envelope_opener(octets)
+        if tag == _CIPHERING:
+            opened = envelopes.open(octets)
+            source = source_of(decode_general_ciphering(octets).key_info)
+            self._mirrored(Shape(Form.ENVELOPE, source))
+            return opened
+        plain, number = envelopes.verify(octets)
+        opened, shape = self._within(envelopes, plain)
+        envelopes.accept(number)
+        if opened.plain[:1] == bytes((_SIGNING,)):
+            raise SecurityError("the APDU is signed twice", where=_WHERE)
+        self._mirrored(shape)
+        return opened
 
+    def _within(self, envelopes: EnvelopeOpener, octets: bytes) -> tuple[Opened, Shape]:
+        """What is inside a signed envelope: ciphered in any form, or plain."""
+        tag = octets[0] if octets else 0
+        if tag == _CIPHERING:
+            source = source_of(decode_general_ciphering(octets).key_info)
+            (control, counter, plain), _ = envelopes.decipher(octets)
+            shape = Shape(Form.ENVELOPE, source, signed_last=True)
+            return Opened(plain, control | SIGNED, counter), shape
+        if tag in FORMS:
+            opened, form = self._deciphered(octets)
+            shape = Shape(form, signed_last=True)
+            return Opened(opened.plain, opened.control | SIGNED, opened.counter), shape
+        if self._minimum & BOTH:
+            raise SecurityError("the APDU is signed and not ciphered", where=_WHERE)
+        return Opened(octets, SIGNED, -1), self.shape
 
-def _uncover(octets: bytes) -> tuple[_Form, bytes, bytes]:
-    """Form, system title (often empty) and protected content of a ciphered APDU."""
-    tag = octets[0] if octets else 0
-    form = _FORMS.get(tag)
-    if form is None:
-        raise SecurityError(
-            f"an unprotected APDU ({tag:02X}) came in a protected association", where=_WHERE
-        )
-    if form.plain is not None:
-        return form, b"", octets[_content_start(octets, 1) :]
-    start = _content_start(octets, 1, whole=False)
-    title_end = start + octets[1]
-    return form, octets[start:title_end], octets[_content_start(octets, title_end) :]
+    def _deciphered(self, octets: bytes) -> tuple[Opened, Form]:
+        """Of one of the forms without envelopes."""
+        form, title, content = uncover(octets)
+        if title:
+            self.learn_peer(title)
+        ring = self._dedicated if form.dedicated else self._global
+        if ring is None:
+            raise SecurityError("no dedicated key was agreed", where=_WHERE)
+        if ring.opener is None:
+            raise SecurityError("the peer's system title is not known", where=_WHERE)
+        opened = ring.opener.open(content)
+        if self._mirror:
+            self._use_dedicated = form.dedicated
+        if form.plain is not None and opened.plain[:1] != bytes((form.plain,)):
+            raise SecurityError("the protected APDU is not of the kind announced", where=_WHERE)
+        return opened, Form.GENERAL if form.plain is None else Form.SERVICE
 
+    def _mirrored(self, shape: Shape) -> None:
+        if self._mirror:
+            self.shape = shape
 
-def _content_start(octets: bytes, position: int, *, whole: bool = True) -> int:
-    """Step over a length; with `whole` it must announce exactly the octets that are left."""
-    left = len(octets) - position
-    if left < 1:
-        raise DecodeError("no length", where=_WHERE, offset=position, octets=octets[:8])
-    first = octets[position]
-    size = 1
-    length = first
-    if first >= 0x80:
-        size = 1 + (first & 0x7F)
-        length = int.from_bytes(octets[position + 1 : position + size], "big")
-    start = position + size
-    if start > len(octets) or (start + length != len(octets) if whole else first >= 0x80):
-        raise DecodeError(
-            f"length {length} does not fit", where=_WHERE, offset=position, octets=octets[:8]
-        )
-    if not whole and start + length > len(octets):
-        raise DecodeError("the title is cut", where=_WHERE, offset=position, octets=octets[:8])
-    return start
+    def _envelope_opener(self, octets: bytes) -> EnvelopeOpener:
+        if self._envelopes is None:
+            if not self._peer:
+                self.learn_peer(originator_of(octets))
+            opener = self._global.opener
+            assert opener is not None
+            self._envelopes = EnvelopeOpener(
+                self._keys,
+                self._global.sealer.system_title,
+                opener,
+                keyring=self._pairs.keyring(),
+                peer_signing=self._pairs.peer_signing,
+                transaction_floor=self._transaction_floor,
+            )
+        return self._envelopes
+
+    def _sealer(self, source: KeySource) -> EnvelopeSealer:
+        made = self._sealers.get(source)
+        if made is None:
+            if not self._peer:
+                raise SecurityError("an envelope names its recipient, who is unknown", where=_WHERE)
+            own = self._global.sealer
+            made = self._sealers[source] = EnvelopeSealer(
+                self._keys,
+                own.system_title,
+                self._peer,
+                own.lease,
+                make_key=self._pairs.maker(source, self._entropy),
+                signing=self._pairs.signing,
+                transaction_offset=self._transaction_offset,
+            )
+        return made

@@ -26,6 +26,7 @@ from ferraris.messaging.dlms.association.exchanges import (
 from ferraris.messaging.dlms.association.opening import Opening
 from ferraris.messaging.dlms.association.parameters import ClientParameters, Negotiated
 from ferraris.messaging.dlms.association.states import CLIENT, Happening, State, step
+from ferraris.messaging.dlms.errors import ExceptionResponse, UnauthenticatedRefusal
 from ferraris.messaging.dlms.invoke import CALLERS_BITS, INVOKE_ID, service_class
 from ferraris.messaging.dlms.notify import DataNotification, DataNotificationConfirm
 
@@ -74,6 +75,19 @@ class ClientAssociation(Plain[Apdu, Apdu, bytes]):
         """The server's system title, b"" while it is not known."""
         opening = self._opening
         return self.parameters.peer_system_title if opening is None else opening.peer_system_title
+
+    @property
+    def transaction_floor(self) -> int:
+        """The highest transaction-id accepted in an envelope of the server, to be kept as well."""
+        opening = self._opening
+        if opening is None or opening.channel is None:
+            return self.parameters.transaction_floor
+        return opening.channel.transaction_floor
+
+    @property
+    def channel(self) -> Channel | None:
+        """What protects the services of the open association, None where they are plain."""
+        return self._protected
 
     @property
     def receive_floor(self) -> int:
@@ -228,7 +242,8 @@ class ClientAssociation(Plain[Apdu, Apdu, bytes]):
     def _answer(self, octets: bytes) -> None:
         # Only an exception-response may come unprotected into a protected association [facts-g §9].
         channel = self._protected
-        if channel is not None and octets[:1] != _EXCEPTION:
+        proven = channel is None or octets[:1] != _EXCEPTION
+        if channel is not None and proven:
             octets = channel.unprotect(octets).plain
         answer = codec.decode(octets)
         kind = type(answer)
@@ -248,6 +263,8 @@ class ClientAssociation(Plain[Apdu, Apdu, bytes]):
             raise SequenceError(
                 f"{kind.__name__} cannot answer {type(self._pending).__name__}", where=_WHERE
             )
+        if not proven and isinstance(answer, ExceptionResponse):
+            answer = UnauthenticatedRefusal.of(answer)
         self._pending = None
         self._response_deadline = None
         self._up.append(Deliver(answer))

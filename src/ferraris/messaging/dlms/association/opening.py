@@ -7,6 +7,8 @@ they should be.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from ferraris.core.errors import (
     DecodeError,
     IncompatibleError,
@@ -35,6 +37,7 @@ from ferraris.messaging.dlms.association.parameters import (
     ClientParameters,
     Negotiated,
 )
+from ferraris.messaging.dlms.association.proofs import Proofs
 from ferraris.messaging.dlms.conformance import Conformance
 from ferraris.messaging.dlms.enumerations import (
     ActionResult,
@@ -46,11 +49,14 @@ from ferraris.messaging.dlms.errors import ConfirmedServiceError, ExceptionRespo
 from ferraris.messaging.dlms.initiate import DLMS_VERSION, InitiateRequest, InitiateResponse
 from ferraris.messaging.dlms.names import MethodDescriptor
 from ferraris.messaging.dlms.security import hls
+from ferraris.messaging.dlms.security.control import BOTH, SIGNED
 from ferraris.messaging.dlms.security.counters import COUNTER_LIMIT, CounterLease
+from ferraris.messaging.dlms.security.forms import Form
 
 __all__ = ["Opening"]
 
 _WHERE = "association"
+_TITLE_OCTETS = 8
 _REPLY_TO_HLS = MethodDescriptor(15, bytes((0, 0, 40, 0, 0, 255)), 1)  # [bluebook-quoted]
 
 
@@ -69,7 +75,9 @@ class Opening:
         self._challenge = b""  # StoC
         self._dedicated_key: bytes | None = None
         self._proposed = parameters.conformance
-        if parameters.general:  # the general forms are a service of their own [asn1]
+        if (
+            parameters.control & SIGNED or parameters.form.form is not Form.SERVICE
+        ):  # the general forms are a service of their own [asn1]
             self._proposed |= int(Conformance.GENERAL_PROTECTION)
         if parameters.general_blocks:
             self._proposed |= int(Conformance.GENERAL_BLOCK_TRANSFER)
@@ -89,8 +97,8 @@ class Opening:
             parameters.conformance,
             parameters.server_max_pdu,
             parameters.max_pdu,
-            parameters.protected_octets,
-        )
+            self._protected_octets,
+        ).less(self._overhead)
 
     def request(self) -> bytes:
         """The AARQ."""
@@ -128,8 +136,8 @@ class Opening:
             conformance=int(response.negotiated_conformance) & self._proposed,
             max_send=response.server_max_receive_pdu_size,
             max_receive=parameters.max_pdu,
-            protected_octets=parameters.protected_octets,
-        )
+            protected_octets=self._protected_octets,
+        ).less(self._overhead)
         if parameters.mechanism < Mechanism.HIGH:
             self._dedicate()
             return None
@@ -160,19 +168,7 @@ class Opening:
         tag, token = decode_data(answer.data)
         if tag != 9:
             raise DecodeError("the meter's proof is not an octet-string", where=_WHERE)
-        if parameters.mechanism == Mechanism.HIGH_GMAC:
-            assert self.channel is not None
-            self.channel.check_token(token, parameters.challenge)
-        else:
-            hls.check_digest_reply(
-                parameters.mechanism,
-                parameters.secret,
-                token,
-                sent=parameters.challenge,
-                received=self._challenge,
-                own_title=parameters.system_title,
-                peer_title=self.peer_system_title,
-            )
+        self._proofs.check(token, sent=parameters.challenge, received=self._challenge)
 
     def release(self) -> bytes:
         """The RLRQ; protected by the global key where APDUs are ciphered [facts-g]."""
@@ -221,7 +217,7 @@ class Opening:
         if not octets:
             raise DecodeError("the AARE carries no InitiateResponse", where=_WHERE)
         if self.protected is not None:
-            octets = self.protected.unprotect(octets).plain
+            octets = self.protected.unprotect(octets, initiate=True).plain
         response = codec.decode(octets)
         if isinstance(response, ConfirmedServiceError):
             raise RefusedError(
@@ -245,16 +241,28 @@ class Opening:
         parameters = self.parameters
         hls.check_challenges(parameters.challenge, challenge)
         self._challenge = challenge
-        if parameters.mechanism == Mechanism.HIGH_GMAC:
-            assert self.channel is not None
-            return self.channel.token(challenge)
-        return hls.digest_reply(
+        return self._proofs.answer(received=challenge, sent=parameters.challenge)
+
+    @property
+    def _protected_octets(self) -> Callable[[int], int] | None:
+        return None if self._overhead else self.parameters.protected_octets
+
+    @property
+    def _overhead(self) -> int:
+        channel = self.protected
+        return 0 if channel is None else channel.overhead(channel.control)
+
+    @property
+    def _proofs(self) -> Proofs:
+        parameters = self.parameters
+        return Proofs(
             parameters.mechanism,
             parameters.secret,
-            received=challenge,
-            sent=parameters.challenge,
-            own_title=parameters.system_title,
-            peer_title=self.peer_system_title,
+            parameters.system_title,
+            self.peer_system_title,
+            self.channel,
+            parameters.pairs,
+            parameters.own_mechanism,
         )
 
 
@@ -274,6 +282,27 @@ def _check(parameters: ClientParameters) -> None:
     hls_used = parameters.mechanism >= Mechanism.HIGH
     if hls_used and not MIN_CHALLENGE <= len(parameters.challenge) <= MAX_CHALLENGE:
         raise UsageError("the challenge needs 8 to 64 octets", where=_WHERE)
+    if parameters.mechanism == Mechanism.HIGH_ECDSA:
+        if not parameters.pairs.can_sign or len(parameters.system_title) != _TITLE_OCTETS:
+            message = "ECDSA needs a signing key, the meter's certificate and a system title"
+            raise UsageError(message, where=_WHERE)
+        if len(parameters.challenge) < hls.ECDSA_CHALLENGE_OCTETS:
+            raise UsageError("the challenge of ECDSA needs 32 to 64 octets", where=_WHERE)
+    if parameters.mechanism == Mechanism.HIGH and parameters.own_mechanism is None:
+        raise UsageError("mechanism 2 is a manufacturer's own: give what answers", where=_WHERE)
+    _check_forms(parameters)
+
+
+def _check_forms(parameters: ClientParameters) -> None:
+    """Refuse a form that lacks its keys."""
+    if not parameters.ciphered:
+        return
+    if not parameters.control & (BOTH | SIGNED):
+        raise UsageError("a ciphered association protects something", where=_WHERE)
+    if (parameters.control | (parameters.minimum or 0)) & SIGNED and not parameters.pairs.can_sign:
+        raise UsageError("signing needs a signing key and the meter's certificate", where=_WHERE)
+    if parameters.form.form is Form.ENVELOPE:
+        parameters.pairs.maker(parameters.form.source, parameters.entropy)
 
 
 def _context(parameters: ClientParameters) -> ApplicationContext:
@@ -292,9 +321,14 @@ def _channel(parameters: ClientParameters) -> Channel | None:
         parameters.system_title,
         parameters.lease,
         control=parameters.control,
-        general=parameters.general,
+        shape=parameters.form,
         peer_system_title=parameters.peer_system_title,
         floor=parameters.receive_floor,
+        minimum=parameters.minimum,
+        pairs=parameters.pairs,
+        entropy=parameters.entropy,
+        transaction_floor=parameters.transaction_floor,
+        transaction_offset=parameters.transaction_offset,
     )
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ferraris.data.axdr import length_octets
+from ferraris.messaging.dlms.association.proofs import OwnMechanism
 from ferraris.messaging.dlms.conformance import Conformance
 from ferraris.messaging.dlms.security.cipher_keys import CipherKeys
 from ferraris.messaging.dlms.security.control import AUTHENTICATION
 from ferraris.messaging.dlms.security.counters import CounterLease
+from ferraris.messaging.dlms.security.forms import BY_SERVICE, NO_PAIRS, Form, KeyPairs, Shape
 
 __all__ = [
     "FULL_CONFORMANCE",
@@ -44,7 +46,8 @@ class Negotiated:
 
     Attributes:
         conformance: the 24 conformance bits both ends have.
-        max_send: largest APDU the peer takes, in octets, 0 for no limit.
+        max_send: largest APDU the peer takes, in octets, less what envelopes add to it; 0 for no
+            limit.
         max_receive: largest APDU this end takes.
         protected_octets: how long a plain APDU of so many octets is when this end has protected
             it; None when that is not known exactly.
@@ -54,6 +57,12 @@ class Negotiated:
     max_send: int
     max_receive: int
     protected_octets: Callable[[int], int] | None = field(default=None, compare=False, repr=False)
+
+    def less(self, octets: int) -> Negotiated:
+        """The same with so many octets less for what is sent, as envelopes take them."""
+        if not octets or not self.max_send:
+            return self
+        return replace(self, max_send=max(1, self.max_send - octets))
 
     def has(self, service: Conformance) -> bool:
         """Whether `service` was negotiated."""
@@ -70,11 +79,19 @@ class ClientParameters:
     """How a client opens an association.
 
     Attributes:
-        mechanism: last arc of the mechanism name: 0 none, 1 password, 3 to 6 HLS [asn1].
+        mechanism: last arc of the mechanism name: 0 none, 1 password, 2 to 7 HLS [asn1].
         secret: password, or the shared secret of HLS 3, 4 and 6.
         ciphered: use the application context with ciphering.
-        control: security-control bits for what is sent: 0x10, 0x20 or 0x30; 0 without ciphering.
+        control: security-control bits for what is sent: 0x10, 0x20 or 0x30, and `SIGNED`; 0
+            without ciphering.
+        minimum: bits that every answer must carry; None for those of `control`.
         general: protect by general-glo-ciphering instead of service-specific APDUs.
+        shape: any other form; `general` overrules it.
+        pairs: keys for signatures, for agreement and for wrapping; needed with HLS 7.
+        own_mechanism: what answers challenges in HLS 2.
+        entropy: source of fresh keys of messages.
+        transaction_floor: highest transaction-id accepted from this server so far.
+        transaction_offset: what our transaction-ids are above our counters.
         system_title: the client's, 8 octets; needed with ciphering and HLS 5 and 6.
         peer_system_title: the server's when known beforehand; learnt from the AARE otherwise.
         keys: cipher keys; needed with ciphering and HLS 5.
@@ -97,7 +114,14 @@ class ClientParameters:
     secret: bytes = field(default=b"", repr=False)
     ciphered: bool = False
     control: int = 0
+    minimum: int | None = None
     general: bool = False
+    shape: Shape = BY_SERVICE
+    pairs: KeyPairs = NO_PAIRS
+    own_mechanism: OwnMechanism | None = field(default=None, repr=False)
+    entropy: Callable[[int], bytes] | None = field(default=None, repr=False)
+    transaction_floor: int = -1
+    transaction_offset: int = 0
     system_title: bytes = b""
     peer_system_title: bytes = b""
     keys: CipherKeys | None = None
@@ -117,15 +141,21 @@ class ClientParameters:
         """Whether every APDU carries a tag, so that mixed blocks are no answer."""
         return self.ciphered and bool(self.control & AUTHENTICATION)
 
+    @property
+    def form(self) -> Shape:
+        """The form of what is sent."""
+        return self.shape._replace(form=Form.GENERAL) if self.general else self.shape
+
     def protected_octets(self, plain: int) -> int:
         """How long an APDU of `plain` octets is when it leaves [facts-g §9].
 
-        Tag, our system title in the general form, length, security header, content and tag.
+        Tag, our system title in the general form, length, security header, content and tag; not
+        for envelopes and signatures, whose length is not known exactly.
         """
         if not self.ciphered:
             return plain
         content = 5 + plain + (12 if self.control & AUTHENTICATION else 0)
-        title = 1 + len(self.system_title) if self.general else 0
+        title = 1 + len(self.system_title) if self.form.form is Form.GENERAL else 0
         return 1 + title + len(length_octets(content)) + content
 
 
@@ -134,7 +164,8 @@ class ServerOffer:
     """What a server offers to one client address.
 
     Attributes are those of `ClientParameters` seen from the other end; `policy` holds the
-    security-control bits that every request must carry, `challenge_octets` the length of StoC.
+    security-control bits that every request must carry, `answer_policy` those that every answer
+    gets at least, `challenge_octets` the length of StoC.
     For a pre-established association `client_system_title` and `client_max_pdu` say what an AARQ
     would have said; without a title, the first general-glo-ciphered APDU that verifies tells it.
     `general_blocks` offers general block transfer beside `conformance`; on a line that is not
@@ -148,6 +179,11 @@ class ServerOffer:
     secret: bytes = field(default=b"", repr=False)
     ciphered: bool = False
     policy: int = 0
+    answer_policy: int = 0
+    pairs: KeyPairs = NO_PAIRS
+    own_mechanism: OwnMechanism | None = field(default=None, repr=False)
+    transaction_floor: int = -1
+    transaction_offset: int = 0
     system_title: bytes = b""
     keys: CipherKeys | None = None
     lease: CounterLease | None = None

@@ -44,15 +44,18 @@ from ferraris.messaging.dlms.notify import (
     DataNotificationConfirm,
     EventNotification,
 )
-from ferraris.messaging.dlms.security.control import BOTH
-from ferraris.messaging.dlms.security.counters import ReplayError
+from ferraris.messaging.dlms.security.cipher_keys import CipherKeys
+from ferraris.messaging.dlms.security.control import BOTH, SIGNED
+from ferraris.messaging.dlms.security.counters import CounterLease, ReplayError
+from ferraris.messaging.dlms.security.forms import KeyPairs
+from ferraris.messaging.dlms.security.policy import Policy
 
 __all__ = ["Incident", "Indication", "Receipt", "Reply", "ServerAssociation"]
 
 _REPLY_TO_HLS = MethodDescriptor(15, bytes((0, 0, 40, 0, 0, 255)), 1)  # [bluebook-quoted]
 _REQUEST_TAGS = frozenset((0xC0, 0xC1, 0xC3))
 _RECEIPT = 0x10
-_MAY_HOLD_A_RECEIPT = frozenset((_RECEIPT, 0xDB, 0xDC))
+_MAY_HOLD_A_RECEIPT = frozenset((_RECEIPT, 0xDB, 0xDC, 0xDD, 0xDF))
 _REMEMBERED = 8  # protected APDUs whose copies are met with silence
 
 
@@ -116,7 +119,7 @@ class ServerAssociation:
         self._opening: tuple[bytes, bytes] | None = None  # the last AARQ and its AARE
         self._push_channel: Channel | None = None
         if offer.pre_established and (offer.keys is not None or not offer.ciphered):
-            self._accepted = presumed(offer)
+            self._accepted = presumed(offer, entropy)
             self.state = step(SERVER, self.state, Happening.PRESUMED)
 
     @property
@@ -146,6 +149,42 @@ class ServerAssociation:
             self._accepted.channel.floor = counter
         if self._push_channel is not None:
             self._push_channel.floor = counter
+
+    @property
+    def transaction_floor(self) -> int:
+        """The highest transaction-id accepted in an envelope of this client."""
+        floors = [self.offer.transaction_floor]
+        if self._accepted is not None and self._accepted.channel is not None:
+            floors.append(self._accepted.channel.transaction_floor)
+        return max(floors)
+
+    @transaction_floor.setter
+    def transaction_floor(self, number: int) -> None:
+        self.offer.transaction_floor = max(number, self.offer.transaction_floor)
+        if self._accepted is not None and self._accepted.channel is not None:
+            self._accepted.channel.transaction_floor = number
+
+    def renew(
+        self, keys: CipherKeys, pairs: KeyPairs, policy: Policy, lease: CounterLease | None
+    ) -> None:
+        """Other keys or another policy than those of the offer, from the next APDU on.
+
+        A new encryption key comes with a new lease, and its floor is -1 again.
+        """
+        offer, accepted = self.offer, self._accepted
+        channel = self._push_channel if accepted is None else accepted.channel
+        offer.transaction_floor, floor = self.transaction_floor, self.receive_floor
+        if lease is not None:
+            if channel is not None:
+                offer.transaction_offset = channel.next_transaction
+            offer.lease, floor = lease, -1
+        offer.receive_floor = floor
+        offer.keys, offer.pairs = keys, pairs
+        offer.policy, offer.answer_policy = policy
+        if accepted is not None and accepted.channel is not None:
+            accepted.channel.renew(keys, pairs, lease, minimum=policy.request)
+        self._push_channel = None
+        self._opening = None
 
     @property
     def is_sending_blocks(self) -> bool:
@@ -186,10 +225,10 @@ class ServerAssociation:
         assert accepted is not None
         if self._silent:
             return None
-        self._demanded = demanded
-        plain = self._blocks.respond(
-            response, accepted.negotiated, protected=accepted.channel is not None
-        )
+        channel = accepted.channel
+        self._demanded = 0 if channel is None else demanded & channel.can_protect
+        protected = accepted.channel is not None
+        plain = self._blocks.respond(response, self._governing(accepted), protected=protected)
         return self._protect(plain)
 
     def notification(
@@ -212,7 +251,7 @@ class ServerAssociation:
             return plain
         channel = self._channel_to_push()
         suite = channel.control & 0x0F
-        return channel.protect(plain, control & 0x70 | suite, general=general)
+        return channel.protect(plain, control & (0x70 | SIGNED) | suite, general=general)
 
     def disconnected(self) -> None:
         """The lower layer is gone, and the association with it."""
@@ -250,11 +289,14 @@ class ServerAssociation:
         request = codec.decode(plain, strict=True)
         protected = accepted.channel is not None
         self._silent = is_unconfirmed(request)
-        outcome = self._blocks.take(request, accepted.negotiated, protected=protected)
+        self._demanded = 0
+        outcome = self._blocks.take(request, self._governing(accepted), protected=protected)
         if isinstance(outcome, bytes):
             return Reply(None if self._silent else self._protect(outcome))
-        self._demanded = 0
-        return Indication(outcome, accepted.control & BOTH, BOTH if protected else 0)
+        if accepted.channel is None:
+            return Indication(outcome, 0)
+        can_protect = accepted.channel.can_protect
+        return Indication(outcome, accepted.control & (BOTH | SIGNED), can_protect)
 
     def _uncover(self, octets: bytes) -> bytes:
         accepted = self._accepted
@@ -262,9 +304,19 @@ class ServerAssociation:
         if accepted.channel is None:
             return octets
         opened = accepted.channel.unprotect(octets)
-        accepted.control = opened.control
+        control = opened.control | self.offer.answer_policy
+        if control & SIGNED & ~accepted.channel.can_protect:
+            raise SecurityError("no answer can be signed", where="association")
+        accepted.control = control
         self._heard.append(octets)
         return opened.plain
+
+    def _governing(self, accepted: Acceptance) -> Negotiated:
+        """What governs the next answer: envelopes leave it less room."""
+        channel = accepted.channel
+        if channel is None:
+            return accepted.negotiated
+        return accepted.negotiated.less(channel.overhead(accepted.control | self._demanded))
 
     def _protect(self, plain: bytes) -> bytes:
         accepted = self._accepted
@@ -342,7 +394,7 @@ class ServerAssociation:
             # One that claims to be protected and is not is not heard. A bare one is: clients in
             # the field send it, and who can forge it can cut the line as well [asn1].
             try:
-                opened = accepted.channel.unprotect(request.user_information)
+                opened = accepted.channel.unprotect(request.user_information, initiate=True)
             except (SecurityError, DecodeError):
                 return Reply(None, Incident.DECIPHERING_FAILED)
             if self.offer.ciphered:
@@ -357,7 +409,8 @@ class ServerAssociation:
         if self._accepted is not None and self._accepted.channel is not None:
             return self._accepted.channel
         if self._push_channel is None:
-            self._push_channel = new_channel(self.offer, self.offer.client_system_title)
+            title = self.offer.client_system_title
+            self._push_channel = new_channel(self.offer, title, self._entropy)
         if self._push_channel is None:
             raise SecurityError("no keys are shared with this client", where="association")
         return self._push_channel

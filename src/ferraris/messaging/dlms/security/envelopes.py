@@ -25,7 +25,7 @@ from ferraris.messaging.dlms.security.message_keys import Keyring, MakeKey
 from ferraris.messaging.dlms.security.protection import Opened, Opener, Sealer
 from ferraris.messaging.dlms.tags import ApduTag
 
-__all__ = ["EnvelopeOpener", "EnvelopeSealer"]
+__all__ = ["EnvelopeOpener", "EnvelopeSealer", "originator_of"]
 
 _SIGNING, _CIPHERING = int(ApduTag.GENERAL_SIGNING), int(ApduTag.GENERAL_CIPHERING)
 _TRANSACTION_OCTETS = 8
@@ -37,7 +37,8 @@ class EnvelopeSealer:
 
     `keys` are the global ones; `lease` gives their counters. `make_key` gives messages keys of
     their own, without it the global key is named. `signing` is needed to sign. The broadcast key is
-    shared by many meters, hence it has a lease of its own.
+    shared by many meters, hence it has a lease of its own. `transaction_offset` is added to
+    counters that began anew with a new key, since transaction-ids go on rising.
     """
 
     def __init__(
@@ -50,9 +51,11 @@ class EnvelopeSealer:
         make_key: MakeKey | None = None,
         signing: SigningKey | None = None,
         broadcast_lease: CounterLease | None = None,
+        transaction_offset: int = 0,
     ) -> None:
         self._keys = keys
         self._lease = lease
+        self._offset = transaction_offset
         self._broadcast_lease = broadcast_lease
         self._make_key = make_key
         self._signing = signing
@@ -66,22 +69,32 @@ class EnvelopeSealer:
         `date_time` is empty or twelve octets. Raises `UsageError` for no protection at all or a
         signature without a key, `SecurityError` when the lease is spent.
         """
-        lease = self._broadcast_lease if control & KEY_SET else self._lease
-        if lease is None or (control & KEY_SET and self._make_key is not None):
-            raise UsageError("the key-set bit needs the broadcast key and its own counter lease")
-        counter = lease.take()
-        transaction = counter.to_bytes(_TRANSACTION_OCTETS, "big")
-        if control & SIGNED:
-            plain = self._signed(plain, transaction, date_time)
-        elif not control & BOTH:
+        if not control & (BOTH | SIGNED):
             raise UsageError("an envelope signs, ciphers or both")
+        counter = self._lease_of(control).take()
+        if control & SIGNED:
+            plain = self._signed(plain, counter, date_time)
         if control & BOTH:
             plain = self._ciphered(plain, control & 0xFF, counter, date_time)
         return plain
 
-    def _signed(self, plain: bytes, transaction: bytes, date_time: bytes) -> bytes:
+    def sign(self, octets: bytes) -> bytes:
+        """Anything, protected already or not, in a signed envelope."""
+        return self._signed(octets, self._lease.take(), b"")
+
+    def _lease_of(self, control: int) -> CounterLease:
+        lease = self._broadcast_lease if control & KEY_SET else self._lease
+        if lease is None or (control & KEY_SET and self._make_key is not None):
+            raise UsageError("the key-set bit needs the broadcast key and its own counter lease")
+        return lease
+
+    def _transaction(self, counter: int) -> bytes:
+        return (self._offset + counter).to_bytes(_TRANSACTION_OCTETS, "big")
+
+    def _signed(self, plain: bytes, counter: int, date_time: bytes) -> bytes:
         if self._signing is None:
             raise UsageError("signing needs a private key for signatures")
+        transaction = self._transaction(counter)
         message = GeneralSigning(
             transaction, self.system_title, self.recipient_title, date_time, b"", plain, b""
         )
@@ -90,7 +103,7 @@ class EnvelopeSealer:
 
     def _ciphered(self, plain: bytes, control: int, counter: int, date_time: bytes) -> bytes:
         keys = self._keys
-        transaction = counter.to_bytes(_TRANSACTION_OCTETS, "big")
+        transaction = self._transaction(counter)
         message = GeneralCiphering(
             transaction, self.system_title, self.recipient_title, date_time, b"", None, b""
         )
@@ -144,23 +157,47 @@ class EnvelopeOpener:
         `ReplayError`, and `SecurityError` for another originator or recipient, a signature or tag
         that does not verify, an unknown key, or too little protection.
         """
-        control, counter, accepted = 0, -1, -1
+        control, counter, within = 0, -1, None
         if octets[:1] == bytes((_CIPHERING,)):
-            message = decode_general_ciphering(octets)
-            self._check_titles(message)
-            opened = self._deciphered(message)
-            control, counter, octets = opened.control, opened.counter, opened.plain
-            accepted = self.transaction_floor
+            opened, within = self.decipher(octets)
+            control, counter, octets = opened
         if octets[:1] == bytes((_SIGNING,)):
-            signed = decode_general_signing(octets)
-            self._check_titles(signed)
-            octets = self._verified(signed, accepted)
+            octets, number = self.verify(octets)
+            if number != within:
+                self.accept(number)
             control |= SIGNED
         if not control or self._opener.minimum & ~control:
             raise SecurityError("less protection than the policy asks for", where="protection")
         return Opened(octets, control, counter)
 
-    def _deciphered(self, message: GeneralCiphering) -> Opened:
+    def verify(self, octets: bytes) -> tuple[bytes, int]:
+        """The content of a signed envelope, and its transaction-id, which `accept` has to judge."""
+        message = decode_general_signing(octets)
+        self._check_titles(message)
+        if not self._peer_signing:
+            raise SecurityError("no certificate of the peer for signatures", where="protection")
+        verify(self._peer_signing, message.signature, message.signed_octets)
+        return message.content, _number(message.transaction_id)
+
+    def accept(self, transaction: int) -> None:
+        """Raise the floor of transaction-ids; `SecurityError` for one that was used before."""
+        if transaction <= self.transaction_floor:
+            message = f"transaction {transaction} is not above the last accepted one"
+            raise SecurityError(message, where="protection")
+        self.transaction_floor = transaction
+
+    def decipher(self, octets: bytes) -> tuple[tuple[int, int, bytes], int]:
+        """Take a ciphered envelope off: control octet, counter and content; its transaction-id.
+
+        Transaction-id and counter are accepted, once the tag verified.
+        """
+        message = decode_general_ciphering(octets)
+        self._check_titles(message)
+        number = _number(message.transaction_id)
+        opened = self._deciphered(message, number)
+        return (opened.control, opened.counter, opened.plain), number
+
+    def _deciphered(self, message: GeneralCiphering, number: int) -> Opened:
         opener = self._opener
         message.originator_system_title = message.originator_system_title or opener.system_title
         header = message.header
@@ -168,14 +205,15 @@ class EnvelopeOpener:
         if info is None or isinstance(info, IdentifiedKey):
             self._check_named_key(info, message.content)
             opened = opener.open(message.content, header)
-            self._accept_transaction(message.transaction_id, strict=False)
+            if opened.authenticated:  # a forger could shut out the peer with one high value
+                self.transaction_floor = max(self.transaction_floor, number)
             return opened
         key = self._keyring.find(self._keys.suite, message, self.system_title)
         once = Opener(self._keys.dedicated(key), opener.system_title, minimum=opener.minimum)
         opened = once.open(message.content, header)
         if not opened.authenticated:
             raise SecurityError("a key of its own needs a tag to prove it", where="protection")
-        self._accept_transaction(message.transaction_id)
+        self.accept(number)
         return opened
 
     @staticmethod
@@ -187,14 +225,6 @@ class EnvelopeOpener:
         if info is not None and (info.key_id == _BROADCAST) != broadcast:
             raise SecurityError("the key named is not that of the key-set bit", where="protection")
 
-    def _verified(self, message: GeneralSigning, accepted: int) -> bytes:
-        if not self._peer_signing:
-            raise SecurityError("no certificate of the peer for signatures", where="protection")
-        verify(self._peer_signing, message.signature, message.signed_octets)
-        if accepted < 0 or _number(message.transaction_id) != accepted:
-            self._accept_transaction(message.transaction_id)
-        return message.content
-
     def _check_titles(self, message: GeneralCiphering | GeneralSigning) -> None:
         originator, recipient = message.originator_system_title, message.recipient_system_title
         if originator and originator != self._opener.system_title:
@@ -202,14 +232,12 @@ class EnvelopeOpener:
         if recipient and recipient != self.system_title:
             raise SecurityError("an envelope for another recipient", where="protection")
 
-    def _accept_transaction(self, transaction_id: bytes, *, strict: bool = True) -> None:
-        """Raise the floor; without `strict` the counter under a lasting key guards already."""
-        number = _number(transaction_id)
-        if number > self.transaction_floor:
-            self.transaction_floor = number
-        elif strict:
-            message = f"transaction {number} is not above the last accepted one"
-            raise SecurityError(message, where="protection")
+
+def originator_of(octets: bytes) -> bytes:
+    """The system title of whoever claims to have made an envelope."""
+    if octets[:1] == bytes((_CIPHERING,)):
+        return decode_general_ciphering(octets).originator_system_title
+    return decode_general_signing(octets).originator_system_title
 
 
 def _number(transaction_id: bytes) -> int:

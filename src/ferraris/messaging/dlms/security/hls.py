@@ -2,29 +2,35 @@
 
 In the four passes of high level security both sides send a challenge and answer the other's:
 client f(StoC), then server f(CtoS). Mechanisms 3, 4 and 6 digest a shared secret, mechanism 5 is a
-GMAC under the keys of the association [facts-g]. Checks raise `SecurityError` and answer nothing.
+GMAC under the keys of the association, mechanism 7 a signature [facts-g]. Checks raise
+`SecurityError` and answer nothing.
 """
 
 from __future__ import annotations
 
 from ferraris.core.errors import SecurityError, UsageError
 from ferraris.crypto.compare import require_equal
+from ferraris.crypto.curves import SigningKey, verify
 from ferraris.crypto.digests import md5, sha1, sha256
 from ferraris.messaging.dlms.security.cipher_keys import check_system_title
 from ferraris.messaging.dlms.security.protection import Opener, Sealer
 
 __all__ = [
     "CHALLENGE_OCTETS",
+    "ECDSA_CHALLENGE_OCTETS",
+    "HLS_ECDSA",
     "HLS_GMAC",
     "HLS_MD5",
     "HLS_SHA1",
     "HLS_SHA256",
     "check_challenges",
     "check_digest_reply",
+    "check_ecdsa_reply",
     "check_gmac_token",
     "check_password",
     "check_system_titles",
     "digest_reply",
+    "ecdsa_reply",
     "gmac_token",
 ]
 
@@ -35,6 +41,9 @@ HLS_MD5 = 3
 HLS_SHA1 = 4
 HLS_GMAC = 5
 HLS_SHA256 = 6
+HLS_ECDSA = 7
+ECDSA_CHALLENGE_OCTETS = 32
+"""Least length of the challenges we send in mechanism 7; 8 and more are accepted."""
 
 _WHERE = "authentication"
 _FAILED = "the peer failed to authenticate itself: wrong secret, or another mechanism"
@@ -115,6 +124,32 @@ def check_digest_reply(
         peer_title=own_title,
     )
     require_equal(expected, reply, _FAILED, where=_WHERE)
+
+
+def ecdsa_reply(
+    signing: SigningKey, *, received: bytes, sent: bytes, own_title: bytes, peer_title: bytes
+) -> bytes:
+    """Mechanism 7: our signature, r and s, that answers the challenge `received`."""
+    titles = check_system_title(own_title) + check_system_title(peer_title)
+    return signing.sign(titles + received + sent)
+
+
+def check_ecdsa_reply(
+    peer_public: bytes,
+    reply: bytes,
+    *,
+    sent: bytes,
+    received: bytes,
+    own_title: bytes,
+    peer_title: bytes,
+) -> None:
+    """Mechanism 7: raise `SecurityError` unless the peer signed the answer to `sent`."""
+    titles = check_system_title(peer_title) + check_system_title(own_title)
+    try:
+        verify(peer_public, reply, titles + sent + received)
+    except SecurityError:
+        message = "the peer failed to authenticate itself: other certificate, title or challenge"
+        raise SecurityError(message, where=_WHERE) from None
 
 
 def gmac_token(sealer: Sealer, challenge: bytes) -> bytes:
