@@ -28,6 +28,14 @@ from ferraris.messaging.dlms.general import (
 )
 from ferraris.messaging.dlms.notify import DataNotification
 from ferraris.messaging.dlms.security import CipherKeys, Opener
+from ferraris.messaging.dlms.translation import (
+    from_tree,
+    read_json,
+    read_xml,
+    to_tree,
+    write_json,
+    write_xml,
+)
 from ferraris.transport import wrapper
 from ferraris.transport.hdlc.deframer import Deframer
 from ferraris.transport.hdlc.frame import Frame, parse
@@ -154,9 +162,12 @@ def opened(octets: bytes, keys: dict[str, str]) -> bytes:
 
 
 def accounted_for(octets: bytes) -> None:
-    """Explaining and encoding give back every octet."""
+    """Explaining, encoding and translating give back every octet."""
     assert b"".join(line.octets for line in explain(octets)) == octets
     assert encode(decode(octets)) == octets
+    tree = to_tree(octets)
+    assert from_tree(read_xml(write_xml(tree).encode())) == octets
+    assert from_tree(read_json(write_json(tree).encode())) == octets
 
 
 # -- what the corpora expect ------------------------------------------------------------------

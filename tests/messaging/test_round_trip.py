@@ -8,6 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ferraris.data.axdr import encode as encode_data
+from ferraris.data.kinds import RANGES, BitString, CompactArray, NotANumber
 from ferraris.messaging.dlms import (
     access,
     acse,
@@ -38,19 +39,55 @@ from ferraris.messaging.dlms.enumerations import (
 )
 from ferraris.messaging.dlms.names import AttributeDescriptor, MethodDescriptor, Selection
 from ferraris.messaging.dlms.tags import DEDICATED, GLOBAL
+from ferraris.messaging.dlms.translation import (
+    from_tree,
+    read_json,
+    read_xml,
+    to_tree,
+    write_json,
+    write_xml,
+)
 
 u8, u16, u32 = (st.integers(0, (1 << bits) - 1) for bits in (8, 16, 32))
 octets = st.binary(max_size=200)
 title = st.binary(min_size=8, max_size=8)
 optional = st.none() | octets
-values = st.recursive(
-    st.one_of(
-        st.just((0, None)),
-        st.tuples(st.just(17), u8),
-        st.tuples(st.just(6), u32),
-        st.tuples(st.just(9), st.binary(max_size=140)),
-        st.tuples(st.just(22), u8),
+texts = st.text(st.characters(max_codepoint=255), max_size=20)
+bits = st.integers(0, 40).flatmap(
+    lambda count: st.builds(
+        BitString, st.just(count), st.binary(min_size=(count + 7) // 8, max_size=(count + 7) // 8)
+    )
+)
+descriptions = st.recursive(
+    st.sampled_from(
+        [(tag, None) for tag in (*RANGES, 0, 3, 4, 9, 10, 12, 23, 24, 25, 26, 27, 255)]
     ),
+    lambda inner: st.one_of(
+        st.tuples(st.just(1), st.tuples(u16, inner)),
+        st.tuples(st.just(2), st.lists(inner, max_size=3).map(tuple)),
+    ),
+    max_leaves=4,
+)
+simple_values = st.one_of(
+    st.sampled_from([(0, None), (255, None), (3, True), (3, False), (3, 77)]),
+    *(st.tuples(st.just(tag), st.integers(*limits)) for tag, limits in RANGES.items()),
+    st.tuples(st.just(4), bits),
+    st.tuples(st.just(9), st.binary(max_size=140)),
+    st.tuples(st.just(10), texts),
+    st.tuples(st.just(12), st.text(max_size=20)),
+    st.tuples(
+        st.just(12), st.binary(max_size=9).map(lambda raw: raw.decode(errors="surrogateescape"))
+    ),
+    st.tuples(st.just(19), st.builds(CompactArray, descriptions, octets)),
+    st.tuples(st.just(23), st.floats(width=32)),
+    st.tuples(st.just(24), st.floats()),
+    st.tuples(st.just(24), st.just(NotANumber(bytes.fromhex("fff0000000000001")))),
+    st.tuples(st.just(25), st.binary(min_size=12, max_size=12)),
+    st.tuples(st.just(26), st.binary(min_size=5, max_size=5)),
+    st.tuples(st.just(27), st.binary(min_size=4, max_size=4)),
+)
+values = st.recursive(
+    simple_values,
     lambda inner: st.tuples(st.sampled_from((1, 2)), st.lists(inner, max_size=4)),
     max_leaves=6,
 )
@@ -273,3 +310,20 @@ def test_every_apdu_survives_the_wire(apdu: Any) -> None:
     assert again == apdu
     assert type(again) is type(apdu)
     assert encode(again) == encoded
+
+
+@settings(
+    max_examples=300,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+@given(APDUS)
+def test_every_apdu_survives_documents(apdu: Any) -> None:
+    encoded = encode(apdu)
+    tree = to_tree(encoded)
+    assert len(tree.children) == 1
+    assert from_tree(tree) == encoded
+    assert from_tree(read_xml(write_xml(tree).encode())) == encoded
+    assert from_tree(read_json(write_json(tree).encode())) == encoded

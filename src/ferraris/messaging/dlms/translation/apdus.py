@@ -85,9 +85,9 @@ def from_tree(root: Node, *, seals: Seals | None = None) -> bytes:
 def _kept(kept: Node, element: Node, way: Way) -> bytes:
     """Octets as they came, when they still say what the element beside them says."""
     octets = octets_of(kept)
-    written = _taken(element, way)
+    value = _value(element, way)
     try:
-        same = apdu.decode(octets) == apdu.decode(written)
+        same = apdu.decode(octets) == value
     except DecodeError:
         same = False
     if not same:
@@ -124,12 +124,6 @@ def _shown(value: Any, way: Way) -> Node:
 def _taken(node: Node, way: Way) -> bytes:
     """The octets of an APDU's element."""
     value = _value(node, way)
-    content = getattr(value, "content", None)
-    if isinstance(content, Opened):
-        if way.seals is None:
-            message = "octets expected: to protect the plain APDU, keys and a counter are needed"
-            raise unfit(node, message)
-        value.content = way.seals(value, content)
     octets = apdu.encode(value)
     try:
         again = apdu.decode(octets)
@@ -141,9 +135,21 @@ def _taken(node: Node, way: Way) -> bytes:
 
 
 def _value(node: Node, way: Way) -> Any:
+    """The APDU that an element says; what is open in it is protected."""
+    value = _fields(node, way)
+    content = getattr(value, "content", None)
+    if isinstance(content, Opened):
+        if way.seals is None:
+            message = "octets expected: to protect the plain APDU, keys and a counter are needed"
+            raise unfit(node, message)
+        value.content = way.seals(value, content)
+    return value
+
+
+def _fields(node: Node, way: Way) -> Any:
     tag = _CIPHERED_TAGS.get(node.name)
     if tag is not None:
-        return ServiceCiphered(tag, PROTECTED.take(node, way))  # type: ignore[arg-type] # sealed next
+        return ServiceCiphered(tag, PROTECTED.take(node, way))  # type: ignore[arg-type] # `_value` seals it
     choices = _BY_ELEMENT.get(node.name)
     if choices is None:
         raise unfit(node, "the name of an APDU expected, for example get-request or aarq")
