@@ -23,8 +23,12 @@ from ferraris.client.listening import Listening
 from ferraris.data import axdr
 from ferraris.data.kinds import double_long_unsigned, octet_string, structure
 from ferraris.data.obis import Obis
+from ferraris.line.url import parse_url
 from ferraris.messaging.dlms.apdu import decode
 from ferraris.messaging.dlms.notify import DataNotification, DataNotificationConfirm
+from ferraris.meter.fleet import Fleet
+from ferraris.meter.pushing import Pusher
+from ferraris.meter.templates import template
 from ferraris.transport import wrapper
 from ferraris.transport.hdlc.frame import Frame
 
@@ -331,6 +335,29 @@ def test_pushes_through_tls(tmp_path: Path):
             assert push.peer.startswith("tls://127.0.0.1:")
             writer.close()
             await reader.read()
+
+    run(scenario)
+
+
+def test_a_simulated_meter_pushes_through_tls(tmp_path: Path):
+    cert, key = certificate(tmp_path)
+    stranger = tmp_path / "stranger"
+    stranger.mkdir()
+    other, _ = certificate(stranger)
+
+    async def scenario() -> None:
+        for scheme in ("tls", "tls+hdlc"):
+            url = f"{scheme}://127.0.0.1:0?cert={cert}&key={key}"
+            async with ferraris.listen(url) as listening:
+                whereto = f"{scheme}://127.0.0.1:{listening.port}?ca="
+                fleet = Fleet(template("residential"), 1)
+                meter = Pusher(fleet, parse_url(f"{whereto}{cert}"), ciphered=False)
+                await meter.push(0)
+                assert len((await listening.next()).readings) == 8
+                meter.close()
+                trusting = Pusher(fleet, parse_url(f"{whereto}{other}"), ciphered=False)
+                with pytest.raises(ferraris.SecurityError):
+                    await trusting.push(0)
 
     run(scenario)
 

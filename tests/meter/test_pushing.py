@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 from collections.abc import Awaitable, Callable
 from decimal import Decimal
 
@@ -10,19 +11,25 @@ import pytest
 
 import ferraris
 from ferraris.client.listening import Listening
+from ferraris.data import axdr
+from ferraris.data.kinds import Data, array, enum, octet_string, structure, unsigned
 from ferraris.data.obis import Obis
 from ferraris.line.url import parse_url
 from ferraris.messaging.dlms.names import AttributeDescriptor
 from ferraris.messaging.dlms.notify import EventNotification
+from ferraris.messaging.dlms.security.counters import CounterLease
+from ferraris.meter.behaviour.push_setup import course_of
+from ferraris.meter.behaviour.push_states import PushState
 from ferraris.meter.fleet import Fleet
 from ferraris.meter.pushing import SCHEMES, Pusher
+from ferraris.meter.simulated import SimulatedMeter
 from ferraris.meter.templates import template
 from ferraris.server.device import RequestContext
 from ferraris.server.pushing import data_notification, push_object_list
 
 NOON = 1_795_003_200.0
 PATIENCE_S = 20.0
-SETUP = bytes(Obis.parse("0-0:25.9.0*255"))
+SETUP, PROFILE, ALARM = (bytes(Obis.parse(f"0-{each}:25.9.0*255")) for each in (0, 1, 4))
 ENERGY = Obis.parse("1-0:1.8.0*255")
 VOLTAGE = Obis.parse("1-0:32.7.0*255")
 
@@ -54,7 +61,7 @@ def pusher(fleet: Fleet, listening: Listening, **changes: object) -> Pusher:
     return Pusher(fleet, endpoint, utc=lambda: NOON, **changes)  # type: ignore[arg-type] # by name
 
 
-@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize("scheme", [each for each in SCHEMES if not each.startswith("tls")])
 @pytest.mark.parametrize("ciphered", [True, False])
 def test_a_listener_reads_what_meters_push(fleet: Fleet, scheme: str, ciphered: bool):
     keys = keys_of(fleet) if ciphered else None
@@ -131,6 +138,92 @@ def test_confirmed_pushes_hear_their_confirmation(fleet: Fleet):
             sending.close()
 
     run(scenario)
+
+
+@pytest.mark.parametrize("scheme", ["tcp", "udp"])
+def test_a_profile_is_pushed_until_it_is_confirmed(fleet: Fleet, scheme: str):
+    meter = fleet[1]
+    keys = keys_of(fleet)
+    title = meter.system_title
+    keys[title] = dataclasses.replace(keys[title], lease=CounterLease(1, 9))
+
+    async def scenario() -> None:
+        async with ferraris.listen(f"{scheme}://127.0.0.1:0", keys) as listening:
+            sending = pusher(fleet, listening, every_s=None)
+            task = asyncio.create_task(sending.run())
+            await asyncio.sleep(0)
+            act(meter, PROFILE)
+            push = await listening.next()
+            assert (push.system_title, len(push.data[1][2][1])) == (title, 96)
+            while not sending.confirmed_by:
+                await asyncio.sleep(0)
+            assert sending.confirmed_by == {1: 1}
+            course = course_of(meter, sending.plan.setup(PROFILE))
+            assert (course.state, course.confirmed_at) == (PushState.IDLE, NOON)
+            task.cancel()
+
+    run(scenario)
+
+
+def test_set_up_objects_say_whereto_and_how(fleet: Fleet):
+    """One destination is deaf, and each of the others has its own."""
+
+    async def scenario() -> None:
+        async with (
+            ferraris.listen("udp://127.0.0.1:0", keys_of(fleet)) as datagrams,
+            ferraris.listen("tcp+hdlc://127.0.0.1:0") as frames,
+        ):
+            failures: list[ferraris.Error] = []
+            sending = Pusher(fleet, every_s=None, utc=lambda: NOON, on_failure=failures.append)
+            task = asyncio.create_task(sending.run())
+            await asyncio.sleep(0)
+            destinations = {
+                0: (0, b"127.0.0.1:1"),
+                1: (1, f"127.0.0.1:{datagrams.port}".encode()),
+                2: (5, f"127.0.0.1:{frames.port}".encode()),
+            }
+            for index, (service, text) in destinations.items():
+                said = structure(enum(service), octet_string(text), enum(0))
+                write(fleet[index], ALARM, 3, said)
+                write(fleet[index], ALARM, 6, unsigned(0))
+            write(fleet[2], ALARM, 10, array())
+            for meter in fleet:
+                meter.incident("forged", 1, NOON)  # type: ignore[arg-type] # any is one
+            assert (await datagrams.next()).system_title == fleet[1].system_title
+            assert not (await frames.next()).protection.encrypted
+            while not failures:
+                await asyncio.sleep(0)
+            assert "no way to" in str(failures[0])
+            for service, text in ((2, b"ftp"), (0, b"")):
+                write(fleet[0], ALARM, 3, structure(enum(service), octet_string(text), enum(0)))
+                act(fleet[0], ALARM)
+                seen = len(failures)
+                while len(failures) == seen:
+                    await asyncio.sleep(0)
+                assert "destination" in str(failures[-1])
+            task.cancel()
+
+    run(scenario)
+
+
+def test_the_period_becomes_the_schedule(fleet: Fleet):
+    endpoint = parse_url("udp://127.0.0.1:4", schemes=SCHEMES)
+    sending = Pusher(fleet, endpoint, every_s=15, utc=lambda: NOON)
+    schedule = fleet[0].objects[22, bytes(Obis.parse("0-0:15.0.4*255"))]
+    times = axdr.decode(fleet[0].get(schedule, 4, None, RequestContext(1, now=NOON)))[1]
+    assert [each[1][0][1][:3].hex() for each in times] == ["ffff00", "ffff0f", "ffff1e", "ffff2d"]
+    assert sending.plan.deadline == NOON + 15
+    destination = fleet[0].get(fleet[0].objects[40, SETUP], 3, None, RequestContext(1, now=NOON))
+    assert axdr.decode(destination)[1][1][1] == b"127.0.0.1:4"
+
+
+def act(meter: SimulatedMeter, name: bytes) -> None:
+    meter.act(meter.objects[40, name], 1, None, RequestContext(1, now=NOON))
+
+
+def write(meter: SimulatedMeter, name: bytes, attribute: int, data: Data) -> None:
+    context = RequestContext(1, now=NOON)
+    meter.set(meter.objects[40, name], attribute, axdr.encode(data), None, context)
 
 
 def test_what_cannot_be_pushed_is_said(fleet: Fleet):

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import typer
 
-from ferraris.core.errors import LineError
+from ferraris.core.errors import Error
 from ferraris.line.url import parse_url
 from ferraris.meter.calling import call_in
 from ferraris.meter.fleet import Fleet, KeysLine
@@ -65,7 +65,7 @@ async def serve(
 def _pusher(fleet: Fleet, pushing: Pushing) -> Pusher:
     failing = False
 
-    def tell(error: LineError) -> None:
+    def tell(error: Error) -> None:
         nonlocal failing
         if not failing:  # once, or a neighbourhood without a listener fills the screen
             typer.echo(f"ferraris: {error}", err=True)

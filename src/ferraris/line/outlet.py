@@ -8,9 +8,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+import ssl
 from collections.abc import Callable
 
 from ferraris.core.errors import LineError
+from ferraris.line.tls import client_context, explain
 from ferraris.line.url import Endpoint
 
 __all__ = ["Outlet"]
@@ -36,7 +38,10 @@ class Outlet:
         self._reading: asyncio.Task[None] | None = None
 
     async def send(self, octets: bytes) -> None:
-        """Send one datagram, or octets of the stream; `LineError` when nobody takes them."""
+        """Send one datagram, or octets of the stream; `LineError` when nobody takes them.
+
+        Over TLS `SecurityError` when one side does not trust the other.
+        """
         try:
             async with asyncio.timeout(self._timeout_s):
                 if self.endpoint.line == "udp":
@@ -46,6 +51,9 @@ class Outlet:
         except TimeoutError:
             self.close()
             raise LineError(f"{self.endpoint} took nothing for {self._timeout_s:g} s") from None
+        except ssl.SSLError as cause:
+            self.close()
+            raise explain(self.endpoint, cause) from None
         except OSError as cause:
             self.close()
             reason = cause.strerror or str(cause)
@@ -89,7 +97,8 @@ class Outlet:
     async def _send_stream(self, octets: bytes) -> None:
         if self._writer is None or self._writer.is_closing():
             place = (self.endpoint.host, self.endpoint.port)
-            reader, self._writer = await asyncio.open_connection(*place)
+            context = client_context(self.endpoint) if self.endpoint.line == "tls" else None
+            reader, self._writer = await asyncio.open_connection(*place, ssl=context)
             self._reading = asyncio.create_task(self._read(reader, self._writer))
         self._writer.write(octets)
         await self._writer.drain()

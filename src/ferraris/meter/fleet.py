@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from base64 import b32encode
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from hashlib import blake2b
 from typing import NotRequired, TypedDict
@@ -15,6 +15,7 @@ from ferraris.messaging.dlms.security.cipher_keys import CipherKeys
 from ferraris.messaging.dlms.security.forms import KeyPairs
 from ferraris.meter.simulated import SimulatedMeter
 from ferraris.meter.template import Template
+from ferraris.server.device import ObjectKey
 
 __all__ = ["Fleet", "KeysLine"]
 
@@ -75,6 +76,10 @@ class Fleet:
         self._identity = blake2b(b"%d" % seed, digest_size=32, person=b"fleet").digest()
         self._secret = blake2b(secret or self._identity, digest_size=32, person=b"keys").digest()
         self._meters: dict[int, SimulatedMeter] = {}
+        self.configured: dict[tuple[ObjectKey, int], bytes] = {}
+        """Attributes that were set in all meters alike before anybody wrote to one of them."""
+        self.happened: Callable[[SimulatedMeter, ObjectKey, float], None] = _nobody_asks
+        """Hears of a meter whose push or schedule has changed at a UTC second."""
         # Deriving keys and setting up their cipher costs as much as an exchange.
         self.cipher_keys = lru_cache(maxsize=2048)(self._cipher_keys)
         self.pairs = lru_cache(maxsize=2048)(self._pairs)
@@ -104,6 +109,10 @@ class Fleet:
             return None
         index = listener * _ADDRESSES + place
         return self[index] if index < self._count else None
+
+    def listener(self, index: int) -> int:
+        """The number of the listener that carries a meter."""
+        return index // _ADDRESSES
 
     def server_sap(self, index: int) -> int:
         """Address of a meter: 1 for the first, then 16 and up without the all-stations address."""
@@ -179,6 +188,10 @@ class Fleet:
     def password(self, index: int) -> bytes:
         """Sixteen letters and digits."""
         return b32encode(_derive(self._secret, index, b"password", 10))[:_PASSWORD_CHARACTERS]
+
+
+def _nobody_asks(meter: SimulatedMeter, key: ObjectKey, now: float) -> None:
+    """What happens in a fleet that nobody lets push."""
 
 
 def _derive(secret: bytes, index: int, purpose: bytes, octets: int) -> bytes:

@@ -1,4 +1,4 @@
-"""Meters of a fleet that push: each sends its list to one place, spread over the period."""
+"""Meters of a fleet that push: what their set-up objects say is sent, over real lines."""
 
 from __future__ import annotations
 
@@ -7,18 +7,24 @@ import contextlib
 import time
 from collections import Counter
 from collections.abc import Callable
-from functools import partial
 
-from ferraris.core.errors import DecodeError, LineError, UsageError
-from ferraris.data.axdr import decode
+from ferraris.core.errors import Error, UsageError
+from ferraris.data import axdr
+from ferraris.data.kinds import enum, long_unsigned, octet_string, structure
 from ferraris.data.obis import Obis
 from ferraris.line.outlet import Outlet
 from ferraris.line.url import Endpoint
 from ferraris.messaging.dlms.names import AttributeDescriptor
-from ferraris.messaging.dlms.security.control import BOTH
+from ferraris.messaging.dlms.security.control import BOTH, SIGNED
 from ferraris.messaging.dlms.security.protection import Sealer
-from ferraris.messaging.dlms.tags import ApduTag
+from ferraris.meter.behaviour.push_course import PushCourse
+from ferraris.meter.behaviour.push_setup import PushList, PushSettings, protection_parameters
+from ferraris.meter.behaviour.push_states import PushState
+from ferraris.meter.behaviour.scripts import Schedule, execution_times
 from ferraris.meter.fleet import Fleet
+from ferraris.meter.push_plan import PushPlan
+from ferraris.meter.push_receipts import Receipts
+from ferraris.meter.push_routes import SCHEMES, Routes
 from ferraris.meter.simulated import SimulatedMeter
 from ferraris.server import pushing
 from ferraris.server.device import RequestContext
@@ -30,86 +36,95 @@ from ferraris.transport.hdlc.unconfirmed import unconfirmed_frames
 
 __all__ = ["SCHEMES", "Pusher", "packed"]
 
-SCHEMES = ("udp", "tcp", "udp+hdlc", "tcp+hdlc")
-"""Lines that a meter can push on."""
-
 _SETUP = bytes(Obis.parse("0-0:25.9.0*255"))
-_CLOCK = (8, bytes(Obis.parse("0-0:1.0.0*255")), 2)
+_SCHEDULE = (Schedule.declares.class_id, bytes(Obis.parse("0-0:15.0.4*255")))
 _CLIENT = 1
 _HDLC_CLIENT_LENGTH = 1
-_CONFIRMATION = bytes((ApduTag.DATA_NOTIFICATION_CONFIRM,))
-_GENERAL_GLO = bytes((ApduTag.GENERAL_GLO_CIPHERING,))
 
 
 class Pusher:
-    """Pushes of all meters of `fleet`, every `every_s` seconds each, until cancelled.
+    """Pushes of all meters of `fleet`, until cancelled: by schedule, event and client.
+
+    Each meter goes its own way, at most `most_at_once` at a time for one destination: a listener
+    that takes nothing keeps nobody else waiting.
 
     Arguments:
-        endpoint: who listens; each meter has a stream of its own, datagrams share a socket.
-        ciphered: authenticated and encrypted in general-glo-ciphering, else plain.
-        confirmed: ask for confirmations.
-        on_failure: hears when nobody takes a push; the next period tries again.
+        endpoint: becomes the destination in all set-up objects; each meter has a stream of its
+            own, datagrams share sockets. Without it the objects say whereto.
+        every_s: becomes the schedule of the periodic push where it can be said in wildcards, with
+            a random delay so that the meters spread; else it is a plain period beside it.
+        ciphered: authenticated and encrypted in general-glo-ciphering, else plain, until a client
+            writes other protection parameters.
+        confirmed: ask for confirmations of what `push` sends.
+        on_failure: hears when a push could not be sent; its set-up object says what follows.
     """
 
     def __init__(
         self,
         fleet: Fleet,
-        endpoint: Endpoint,
+        endpoint: Endpoint | None = None,
         *,
-        every_s: float = 15.0,
+        every_s: float | None = 15.0,
         ciphered: bool = True,
         confirmed: bool = False,
         utc: Callable[[], float] = time.time,
-        on_failure: Callable[[LineError], None] | None = None,
+        on_failure: Callable[[Error], None] | None = None,
+        most_at_once: int = 64,
     ) -> None:
-        if endpoint.scheme not in SCHEMES:
-            known = ", ".join(f"{scheme}://" for scheme in SCHEMES)
-            raise UsageError(f"meters push to {known}, not {endpoint.scheme}://", where="push")
-        if not every_s > 0:
+        if every_s is not None and not every_s > 0:
             raise UsageError("pushes are some seconds apart", where="push")
         self._fleet = fleet
+        self._routes = Routes(endpoint)
         self._endpoint = endpoint
-        self._every_s = every_s
         self._ciphered = ciphered
         self._confirmed = confirmed
         self._utc = utc
         self._on_failure = on_failure
+        self._most_at_once = most_at_once
         self.confirmed_by: Counter[int] = Counter()
-        """Confirmations heard so far, by place in the fleet (0 for datagrams)."""
-        self._sealers: dict[int, Sealer] = {}
-        self._outlets: dict[int, Outlet] = {}
+        """Confirmations heard so far, by place in the fleet."""
+        self._receipts = Receipts(fleet, self._confirm)
+        self._sealers: dict[int, tuple[bytes, Sealer]] = {}  # and the key it seals with
+        self._outlets: dict[tuple[str, str, int, int], Outlet] = {}
+        self._room: dict[tuple[str, str, int], asyncio.Semaphore] = {}
+        self._changed = asyncio.Event()
         self._invoke_id = 0
+        self._plain_period_s = self._configured(every_s)
+        self.plan = PushPlan(fleet, utc())
+        self.plan.on_change = self._changed.set
 
     async def run(self) -> None:
         """Push until cancelled."""
-        loop = asyncio.get_running_loop()
-        begin = loop.time()
         try:
-            while True:
-                for index in range(len(self._fleet)):
-                    due = begin + index * self._every_s / len(self._fleet)
-                    await asyncio.sleep(max(0.0, due - loop.time()))
-                    await self._try(index)
-                begin = max(begin + self._every_s, loop.time())
-                await asyncio.sleep(max(0.0, begin - loop.time()))
+            async with asyncio.TaskGroup() as group:
+                if self._plain_period_s is not None:
+                    group.create_task(self._invoke_every(self._plain_period_s))
+                while True:
+                    self._changed.clear()
+                    for course in self.plan.wake(self._utc()):
+                        group.create_task(self._deliver(course))
+                    deadline = self.plan.deadline
+                    wait_s = None if deadline is None else max(0.0, deadline - self._utc())
+                    with contextlib.suppress(TimeoutError):
+                        async with asyncio.timeout(wait_s):
+                            await self._changed.wait()
         finally:
             self.close()
 
     async def push(self, index: int) -> None:
-        """One push of one meter, now; `LineError` when nobody takes it."""
+        """One push of one meter, now and once; `LineError` when nobody takes it."""
         meter = self._fleet[index]
-        await self._send(index, self.protected(meter, self.notification(meter)))
+        await self._send(meter, self._own(), self.protected(meter, self.notification(meter)))
 
     async def push_event(self, index: int, attribute: AttributeDescriptor) -> None:
         """One event-notification of one meter, now."""
         meter = self._fleet[index]
         context = self._context()
-        stamp = self._stamp(meter, context)
-        event = pushing.event_notification(meter, attribute, context, time=stamp)
-        await self._send(index, self.protected(meter, event))
+        event = pushing.event_notification(meter, attribute, context, time=self._stamp(meter))
+        await self._send(meter, self._own(), self.protected(meter, event))
 
     def notification(self, meter: SimulatedMeter) -> bytes:
-        """The data-notification of a meter's push set-up, plain."""
+        """The data-notification of a meter's periodic push set-up, plain."""
         context = self._context()
         objects = pushing.push_object_list(meter, _SETUP, context)
         self._invoke_id += 1
@@ -119,19 +134,27 @@ class Pusher:
             context,
             invoke_id=self._invoke_id,
             confirmed=self._confirmed,
-            date_time=self._stamp(meter, context),
+            date_time=self._stamp(meter),
         )
 
-    def protected(self, meter: SimulatedMeter, plain: bytes) -> bytes:
-        """A notification as it leaves the meter; each takes a fresh invocation counter."""
-        if not self._ciphered:
+    def protected(self, meter: SimulatedMeter, plain: bytes, control: int | None = None) -> bytes:
+        """A notification as it leaves the meter; each takes a fresh invocation counter.
+
+        `control` holds bits of the security control, 0 for none, None for what the fleet uses.
+        """
+        if control is None:
+            control = BOTH if self._ciphered else 0
+        if not control:
             return plain
-        sealer = self._sealers.get(meter.index)
-        if sealer is None or not sealer.lease.left:
+        if control & SIGNED:
+            raise UsageError("this meter has no key for signatures", where="push")
+        keys = meter.keys
+        used, sealer = self._sealers.get(meter.index, (b"", None))
+        if sealer is None or not sealer.lease.left or used != keys.encryption_key:
             lease = meter.counter_lease(_CLIENT)
-            sealer = Sealer(meter.keys, meter.system_title, lease)
-            self._sealers[meter.index] = sealer
-        return pushing.protected(plain, sealer, BOTH)
+            sealer = Sealer(keys, meter.system_title, lease)
+            self._sealers[meter.index] = (keys.encryption_key, sealer)
+        return pushing.protected(plain, sealer, control | keys.suite)
 
     def close(self) -> None:
         """Hang up everywhere."""
@@ -139,40 +162,100 @@ class Pusher:
             outlet.close()
         self._outlets.clear()
 
-    async def _try(self, index: int) -> None:
+    # -- what set-up objects say ------------------------------------------------------------
+
+    def _configured(self, every_s: float | None) -> float | None:
+        """Write endpoint, protection and period to the objects; the period that they cannot say."""
+        configured = self._fleet.configured
+        behaviours = self._fleet.template.behaviours
+        for setup in (each for each in behaviours.values() if isinstance(each, PushList)):
+            if self._endpoint is not None:
+                service, destination = self._routes.own
+                said = structure(enum(service), octet_string(destination), enum(0))
+                configured[setup.key, 3] = axdr.encode(said)
+            if 10 in setup.fixed and not self._ciphered:
+                configured[setup.key, 10] = axdr.encode(protection_parameters(0))
+        times = execution_times(int(every_s)) if every_s and every_s == int(every_s) else None
+        if times is None or _SCHEDULE not in behaviours:
+            return every_s
+        configured[_SCHEDULE, 4] = axdr.encode(times)
+        spread_s = min(int(every_s or 1) - 1, 0xFFFF)
+        setup_key = (PushList.declares.class_id, _SETUP)
+        configured[setup_key, 5] = axdr.encode(long_unsigned(spread_s))
+        return None
+
+    async def _invoke_every(self, every_s: float) -> None:
+        """The periodic push of each meter in turn, spread over a period."""
+        loop = asyncio.get_running_loop()
+        setup = self.plan.setup(_SETUP)
+        begin = loop.time()
+        while True:
+            for index, meter in enumerate(self._fleet):
+                due = begin + index * every_s / len(self._fleet)
+                await asyncio.sleep(max(0.0, due - loop.time()))
+                setup.act(meter, 1, None, int(self._utc()))
+            begin = max(begin + every_s, loop.time())
+            await asyncio.sleep(max(0.0, begin - loop.time()))
+
+    # -- one push ---------------------------------------------------------------------------
+
+    async def _deliver(self, course: PushCourse) -> None:
+        meter, name = course.meter, course.setup.logical_name
         try:
-            await self.push(index)
-        except LineError as error:
+            settings = course.settings(self._utc())
+            endpoint = self._routes.find(meter, Obis(name), settings)
+            room = self._room.setdefault(_key(endpoint), asyncio.Semaphore(self._most_at_once))
+            async with room:
+                if course.state is PushState.SENDING:
+                    await self._try(course, endpoint, settings)
+        except Error as error:
+            course.tries += not course.tries  # it was tried, though no octet left
+            course.failed(self._utc())
             if self._on_failure is not None:
                 self._on_failure(error)
+        self.plan.settle(course)
+        self._changed.set()
 
-    async def _send(self, index: int, apdu: bytes) -> None:
-        datagrams = self._endpoint.line == "udp"
-        place = 0 if datagrams else index
-        outlet = self._outlets.get(place)
+    async def _try(self, course: PushCourse, endpoint: Endpoint, settings: PushSettings) -> None:
+        meter = course.meter
+        plain = course.notification(self._utc())
+        apdu = self.protected(meter, plain, settings.protection)
+        await self._send(meter, endpoint, apdu, settings.client_sap)
+        course.taken(self._utc())
+
+    async def _send(
+        self, meter: SimulatedMeter, endpoint: Endpoint, apdu: bytes, client_sap: int = _CLIENT
+    ) -> None:
+        datagrams = endpoint.line == "udp"
+        place = self._fleet.listener(meter.index) if datagrams else meter.index
+        key = (*_key(endpoint), place)
+        outlet = self._outlets.get(key)
         if outlet is None:
-            heard = partial(self._heard, place)
-            outlet = self._outlets[place] = Outlet(self._endpoint, on_octets=heard)
-        units = packed(self._endpoint.scheme, self._fleet.server_sap(index), _CLIENT, apdu)
+            heard = self._receipts.reader(datagrams, place)
+            outlet = self._outlets[key] = Outlet(endpoint, on_octets=heard)
+        units = packed(endpoint.scheme, meter.server_sap, client_sap, apdu)
         for unit in units if datagrams else (b"".join(units),):
             await outlet.send(unit)
 
-    def _heard(self, place: int, octets: bytes) -> None:
-        """Count what comes back; confirmations are small and come in one piece."""
-        with contextlib.suppress(DecodeError):
-            apdu = wrapper.unpack(octets)[2]
-            if apdu[:1] == _CONFIRMATION or apdu[:1] == _GENERAL_GLO:
-                self.confirmed_by[place] += 1
+    def _confirm(self, meter: SimulatedMeter, invoke_id: int) -> None:
+        self.confirmed_by[meter.index] += 1
+        self.plan.confirmed(meter, invoke_id, self._utc())
+
+    def _own(self) -> Endpoint:
+        if self._endpoint is None:
+            raise UsageError("nobody said whereto", where="push")
+        return self._endpoint
 
     def _context(self) -> RequestContext:
         return RequestContext(_CLIENT, now=self._utc())
 
-    def _stamp(self, meter: SimulatedMeter, context: RequestContext) -> bytes:
+    def _stamp(self, meter: SimulatedMeter) -> bytes:
         """The meter's own clock."""
-        class_id, name, index = _CLOCK
-        stamp = decode(meter.get(meter.objects[class_id, name], index, None, context))[1]
-        assert isinstance(stamp, bytes)
-        return stamp
+        return meter.zone.stamp(meter.local(int(self._utc())))
+
+
+def _key(endpoint: Endpoint) -> tuple[str, str, int]:
+    return endpoint.scheme, endpoint.host, endpoint.port
 
 
 def packed(scheme: str, server_sap: int, client_sap: int, apdu: bytes) -> list[bytes]:

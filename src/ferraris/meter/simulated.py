@@ -11,6 +11,7 @@ from ferraris.messaging.dlms.security.cipher_keys import CipherKeys
 from ferraris.messaging.dlms.security.counters import COUNTER_LIMIT, CounterLease
 from ferraris.messaging.dlms.security.forms import KeyPairs
 from ferraris.meter import supply
+from ferraris.meter.behaviour.alarms import FRAUD_ALARM, raise_alarm
 from ferraris.meter.codes import FAILED_LOGINS, FRAUD_LOG
 from ferraris.meter.consumption import Household
 from ferraris.meter.patterns import QUARTER
@@ -192,8 +193,9 @@ class SimulatedMeter:
         return behaviour.act(self, method, data, int(context.now))
 
     def incident(self, incident: Incident, client_sap: int, now: float) -> None:
-        """A failed authentication or a forged or replayed APDU goes to the fraud log."""
+        """A failed authentication or a forged or replayed APDU: an event, and an alarm."""
         self.note(FRAUD_LOG, FAILED_LOGINS, int(now))
+        raise_alarm(self, FRAUD_ALARM, int(now))
 
     # What behaviours ask for.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from ferraris.crypto.curves import PrivateKey
 from ferraris.messaging.dlms.security.cipher_keys import CipherKeys
@@ -12,6 +12,9 @@ from ferraris.messaging.dlms.security.policy import Policy
 from ferraris.meter.patterns import FIRST_DAY
 from ferraris.meter.zone import DAY
 from ferraris.server.device import ObjectKey
+
+if TYPE_CHECKING:
+    from ferraris.meter.behaviour.push_course import PushCourse
 
 __all__ = [
     "COMMISSIONED",
@@ -92,6 +95,7 @@ class State:
     written: dict[tuple[ObjectKey, int], bytes] | None = None
     since: dict[ObjectKey, int] | None = None
     security: SecurityState | None = None
+    courses: dict[ObjectKey, PushCourse] | None = None
 
     def secure(self) -> SecurityState:
         """What was changed about the protection; made at the first change."""

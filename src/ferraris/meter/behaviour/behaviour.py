@@ -56,7 +56,7 @@ class Behaviour:
             data = written.get((self.key, attribute))
             if data is not None:
                 return data
-        data = self.fixed.get(attribute)
+        data = meter.fleet.configured.get((self.key, attribute)) or self.fixed.get(attribute)
         return self.value(meter, attribute, now) if data is None else data
 
     def value(self, meter: SimulatedMeter, attribute: int, now: int) -> bytes:

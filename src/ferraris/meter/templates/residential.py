@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from ferraris.data.kinds import octet_string
+from ferraris.data.kinds import integer, null_data, octet_string
 from ferraris.data.obis import Obis
 from ferraris.messaging.dlms.conformance import Conformance
+from ferraris.meter.behaviour.alarms import ALARM_SCRIPT
 from ferraris.meter.behaviour.capture import Daily, Monthly
 from ferraris.meter.behaviour.clock import Clock
 from ferraris.meter.behaviour.disconnector import Disconnector
@@ -27,8 +28,9 @@ from ferraris.meter.behaviour.identity import (
 )
 from ferraris.meter.behaviour.periodic import BillingProfile, LoadProfile
 from ferraris.meter.behaviour.profile import Column
-from ferraris.meter.behaviour.push_setup import PushList
+from ferraris.meter.behaviour.push_setup import PushList, PushListV1, PushListV2, Sent
 from ferraris.meter.behaviour.registers import Demand, Energy, Instantaneous, MaximumDemand
+from ferraris.meter.behaviour.scripts import Schedule, Scripts
 from ferraris.meter.codes import CONTROL_LOG, FRAUD_LOG, STANDARD_LOG
 from ferraris.meter.consumption import Consumption
 from ferraris.meter.patterns import (
@@ -41,6 +43,8 @@ from ferraris.meter.tariff import Tariff
 from ferraris.meter.template import Placed, Template, rights_of
 from ferraris.meter.zone import Zone
 from ferraris.model.access_control import AssociationLnV1, SapAssignment
+from ferraris.model.push import RepetitionDelay
+from ferraris.model.time_control import Script, ScriptAction, ServiceId
 from ferraris.server.device import AssociationSettings
 
 __all__ = ["MANAGEMENT", "OPERATOR", "PUBLIC", "READING", "residential"]
@@ -73,6 +77,22 @@ _PUSHED = (
     ),
 )
 """What the meter sends by itself: each register with its scaler and unit."""
+
+_PUSHED_PROFILE = (
+    Sent(1, "0-0:42.0.0*255", 2),
+    Sent(
+        7,
+        "1-0:99.1.0*255",
+        2,
+        restriction=(1, null_data(), null_data()),
+        columns=((8, "0-0:1.0.0*255", 2), (3, "1-0:1.8.0*255", 2), (3, "1-0:2.8.0*255", 2)),
+    ),
+)
+"""Rows of the load profile since the last push, until somebody confirms them."""
+
+_PUSHED_ALARM = ((1, "0-0:42.0.0*255", 2), (8, "0-0:1.0.0*255", 2), (1, "0-0:97.98.20*255", 2))
+_PUSHES = {1: "0-0:25.9.0*255", 2: "0-1:25.9.0*255", ALARM_SCRIPT: "0-4:25.9.0*255"}
+"""Set-up objects by the number of the script that pushes them."""
 
 _PUBLIC_SERVICES = (
     Conformance.GET
@@ -154,9 +174,31 @@ def _identity() -> Iterator[Placed]:
     yield Placed(DeviceNumber("0-0:96.1.0*255"), _ALL)
     yield Placed(DeviceNumber("0-0:96.1.1*255", "E"), _KNOWN)
     yield Placed(FixedData("1-0:0.2.0*255", octet_string(_FIRMWARE)), _ALL)
-    yield Placed(PushList("0-0:25.9.0*255", _PUSHED), _KNOWN)
+    yield from _pushes()
     for display in ("0-0:96.13.0*255", "0-0:96.13.1*255"):
         yield Placed(ConsumerMessage(display), _KNOWN, {2: _KNOWN})
+
+
+def _pushes() -> Iterator[Placed]:
+    again = RepetitionDelay(60, 200, 900)
+    periodic, profile, alarm = _PUSHES.values()
+    for setup in (
+        PushList(periodic, _PUSHED),
+        PushListV2(profile, _PUSHED_PROFILE, retries=3, repetition=again, confirms=True),
+        PushListV1(alarm, _PUSHED_ALARM, retries=3, repetition=again),
+    ):
+        writes = dict.fromkeys((i for i in setup.fixed if i != 2), _MANAGEMENT)
+        methods = dict.fromkeys(setup.declares.methods, _MANAGEMENT)
+        yield Placed(setup, _KNOWN, writes, methods)
+    execute = ServiceId.EXECUTE
+    scripts = [
+        Script(number, [ScriptAction(execute, 40, Obis.parse(name), 1, integer(0))])
+        for number, name in _PUSHES.items()
+    ]
+    yield Placed(Scripts("0-0:10.0.108*255", scripts), _KNOWN, methods={1: _MANAGEMENT})
+    for channel, selector in ((0, 1), (1, 2)):
+        schedule = Schedule(f"0-{channel}:15.0.4*255", "0-0:10.0.108*255", selector)
+        yield Placed(schedule, _KNOWN, {4: _MANAGEMENT})
 
 
 def _control(consumption: Consumption) -> Iterator[Placed]:
