@@ -9,6 +9,7 @@ from random import Random
 import pytest
 
 from ferraris.client.connecting import associate
+from ferraris.client.meter import Meter
 from ferraris.client.security import NoSecurity, Password, Security
 from ferraris.core.errors import Error, UsageError
 from ferraris.core.stack import over
@@ -252,3 +253,69 @@ def test_two_masters_disturb_each_other_and_are_never_deceived(seed: int) -> Non
     assert second.result() == [building.names[0]] * 3
     assert building.medium.collisions > 0
     assert all(str(error) for error in errors)
+
+
+# -- several clients of one meter ----------------------------------------------------------------
+
+GET_NAME = bytes.fromhex("c001c1000100002a0000ff0200")
+
+
+class Desk:
+    """A client at the bus that keeps its association open while others speak."""
+
+    def __init__(self, building: Building, name: str, security: Security) -> None:
+        self.association = ClientAssociation(security.parameters(building.random.randbytes))
+        link = building.profile.client_stack(security.client, 1, physical=17)
+        self.driver = building.medium.driver(name, over(self.association, link))
+
+    async def open(self) -> Meter:
+        return await associate(self.driver, self.association)
+
+
+async def name_of(meter: Meter) -> str:
+    value = (await meter.read("0-0:42.0.0")).value
+    assert isinstance(value, bytes)
+    return value.decode()
+
+
+def test_clients_take_turns_each_on_a_link_of_its_own() -> None:
+    building = Building(Bus(960.0, latency_s=0.002))
+    password = Password(building.fleet.line(0, "")["password"].encode())
+
+    async def session() -> None:
+        public = await Desk(building, "public", NoSecurity()).open()
+        reader = await Desk(building, "reader", password).open()  # its SNRM ends nobody's link
+        for _ in range(10):  # more than the numbers of a link
+            assert await name_of(public) == building.names[0]
+            assert (await reader.read("1-0:1.8.0")).value is not None
+        await reader.close()  # nor does its DISC
+        assert await name_of(public) == building.names[0]
+        await public.close()
+
+    building.time.complete(session())
+    assert building.medium.collisions == 0
+    assert building.time.now < 30, "nothing was said twice"
+
+
+@pytest.mark.parametrize("disconnect_first", [False, True])
+def test_snrm_and_disc_end_the_associations_of_their_link_alone(disconnect_first: bool) -> None:
+    building = Building(Bus(960.0))
+    password = Password(building.fleet.line(0, "")["password"].encode())
+
+    async def session() -> None:
+        public = await Desk(building, "public", NoSecurity()).open()
+        reader = await Desk(building, "reader", password).open()
+        assert await name_of(public) == building.names[0]
+        for again in range(2):
+            link = building.profile.client_stack(16, 1, physical=17)
+            bare = building.medium.driver(f"bare {again}", link)
+            await bare.open()  # SNRM of client 16: a new link, and no association on it
+            answer = await bare.exchange(GET_NAME)
+            assert answer[:1] != b"\xc4", "answered without an association"
+            assert (await reader.read("1-0:1.8.0")).value is not None
+            if disconnect_first:
+                await bare.close()
+            building.medium.detach(f"bare {again}")
+        await reader.close()
+
+    building.time.complete(session())

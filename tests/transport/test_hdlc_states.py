@@ -154,7 +154,8 @@ def test_secondary(state: State, happening: Happening) -> None:
     layer = server_in(state)
     SERVER_HAPPENINGS[happening](layer)
     expected = SECONDARY[state].get(happening, state)
-    assert layer._state is expected
+    link = layer.link(LINK)
+    assert (State.NDM if link is None else link.state) is expected
     while layer.transmit(0.0) is not None:
         events(layer)
     if happening in {Happening.DISCONNECT, Happening.LOST}:

@@ -15,7 +15,7 @@ from ferraris.core.errors import (
     SequenceError,
     UsageError,
 )
-from ferraris.core.layer import Closed, Deliver, Failed, Opened, Progress, To
+from ferraris.core.layer import Closed, Deliver, Ended, Failed, Opened, Progress, To
 from ferraris.core.stack import over
 from ferraris.transport.addresses import ALL_STATIONS, Addresses
 from ferraris.transport.hdlc.deframer import Deframer
@@ -355,7 +355,9 @@ def test_secondary_negotiates() -> None:
     (frame,) = sent(layer)
     assert frame.control == 0x73
     assert Parameters.from_octets(frame.information) == Parameters(62, 500, 1, 7)
-    assert layer.agreed == Parameters(62, 500, 1, 7)
+    link = layer.link(LINK)
+    assert link is not None
+    assert link.agreed == Parameters(62, 500, 1, 7)
 
 
 def test_secondary_without_a_link() -> None:
@@ -400,17 +402,114 @@ def test_a_repeated_snrm_is_answered_again_a_later_one_starts_anew() -> None:
     assert [what for what in events(layer) if type(what) is Deliver] == [Deliver(To(LINK, b"ask"))]
 
 
-def test_another_client_takes_the_link_over() -> None:
-    layer = secondary()
-    layer.receive(Frame(SERVER, b"\x03", 0x93).to_octets(), 0.0)
-    assert events(layer) == [Closed()]
-    (frame,) = sent(layer)
-    assert frame == Frame(b"\x03", SERVER, 0x73)
+OTHER = b"\x05"  # client 2
+OTHER_LINK = Addresses(2, 1)
+
+
+def to_server_of(client: bytes, layer: Any, control: int, information: bytes = b"") -> None:
+    layer.receive(Frame(SERVER, client, control, information).to_octets(), 0.0)
+
+
+def two_links(**options: Any) -> Secondary:
+    layer = secondary(**options)
+    to_server_of(OTHER, layer, 0x93)
+    assert sent(layer) == [Frame(OTHER, SERVER, 0x73)]
     assert events(layer) == [Opened()]
-    layer.receive(Frame(SERVER, b"\x03", 0x10, COMMAND + b"ask").to_octets(), 0.0)
-    assert Deliver(To(Addresses(1, 1), b"ask")) in events(layer)
-    layer.send(To(LINK, b"old"), 0.0)
-    assert type(events(layer)[0].error) is SequenceError
+    return layer
+
+
+def test_each_client_has_its_own_link_and_numbers() -> None:
+    layer = two_links()
+    for number in range(3):
+        to_server(layer, 0x10 | number << 5 | number << 1, COMMAND + b"first")
+        assert Deliver(To(LINK, b"first")) in events(layer)
+        layer.send(To(LINK, b"yes"), 0.0)
+        (frame,) = sent(layer)
+        assert (frame.destination, frame.control) == (CLIENT, 0x10 | number + 1 << 5 | number << 1)
+    to_server_of(OTHER, layer, 0x10, COMMAND + b"second")
+    assert Deliver(To(OTHER_LINK, b"second")) in events(layer)
+    layer.send(To(OTHER_LINK, b"no"), 0.0)
+    assert sent(layer) == [Frame(OTHER, SERVER, 0x30, RESPONSE + b"no")]
+
+
+def test_an_answer_waits_for_the_poll_of_its_own_client() -> None:
+    layer = two_links()
+    layer.send(To(LINK, b"late"), 0.0)
+    to_server_of(OTHER, layer, 0x11)
+    layer.wake(0.2)
+    assert sent(layer, 0.2) == [Frame(OTHER, SERVER, 0x11)]
+    to_server(layer, 0x11, now=0.3)
+    assert sent(layer, 0.3) == [Frame(CLIENT, SERVER, 0x10, RESPONSE + b"late")]
+
+
+def test_the_end_of_one_link_among_others() -> None:
+    layer = two_links()
+    to_server(layer, 0x93)  # nothing numbered came: a repetition, not a restart
+    assert controls(layer) == [0x73]
+    assert events(layer) == []
+    to_server(layer, 0x11)
+    layer.wake(0.2)
+    assert controls(layer, 0.2) == [0x11]
+    to_server(layer, 0x93)
+    assert events(layer) == [Ended(LINK)]
+    assert controls(layer) == [0x73]
+    assert events(layer) == [Opened()]
+    to_server(layer, 0x53)
+    assert controls(layer) == [0x73]
+    assert events(layer) == [Ended(LINK)]
+    to_server(layer, 0x11)
+    assert controls(layer) == [0x1F], "no link any more"
+    to_server_of(OTHER, layer, 0x53)
+    assert controls(layer) == [0x73]
+    assert events(layer) == [Closed()], "the last one"
+
+
+def test_each_link_has_its_own_clock() -> None:
+    layer = two_links(inactivity_timeout_s=30.0)
+    to_server(layer, 0x01, now=20.0)
+    layer.wake(30.0)
+    (ended,) = events(layer)
+    assert ended.address == OTHER_LINK
+    assert type(ended.error) is LineError
+    assert layer.deadline == 50.0
+    layer.wake(50.0)
+    (closed,) = events(layer)
+    assert type(closed) is Closed
+
+
+def test_a_client_that_rejects_nobody_else() -> None:
+    layer = two_links()
+    to_server(layer, 0xBF)
+    assert controls(layer) == [0x97]
+    events(layer)
+    to_server_of(OTHER, layer, 0x10, COMMAND + b"ask")
+    assert Deliver(To(OTHER_LINK, b"ask")) in events(layer)
+
+
+def test_links_are_bounded_and_so_is_what_waits_for_a_client() -> None:
+    layer = two_links(most_links=2)
+    to_server_of(b"\x07", layer, 0x93)
+    assert controls(layer) == [0x1F]
+    (failed,) = events(layer)
+    assert "2 links are open" in str(failed.error)
+    to_server(layer, 0x53)
+    assert controls(layer) == [0x73]
+    to_server_of(b"\x07", layer, 0x93)
+    assert controls(layer) == [0x73]
+    events(layer)
+    for _ in range(20):
+        layer.send(To(OTHER_LINK, bytes(100)), 0.0)
+    assert "fetches no answers" in str(events(layer)[-1].error)
+    assert layer.room, "for the other client"
+
+
+def test_a_client_that_comes_back_by_a_longer_address_has_one_link() -> None:
+    layer = secondary()
+    layer.receive(Frame(b"\x02\x23", CLIENT, 0x93).to_octets(), 0.0)
+    assert events(layer) == [Closed()]
+    assert controls(layer) == [0x73]
+    to_server(layer, 0x11)
+    assert controls(layer) == [0x1F], "the link by the short address is over"
 
 
 def test_a_stack_above_hears_of_a_restart_in_order() -> None:

@@ -15,6 +15,7 @@ from ferraris.core.errors import Error
 __all__ = [
     "Closed",
     "Deliver",
+    "Ended",
     "Event",
     "Failed",
     "Layer",
@@ -64,6 +65,14 @@ class Closed:
     error: Error | None = None
 
 
+@dataclass(slots=True)
+class Ended:
+    """One of several links that a layer carries is over, that to `address`; the layer lives."""
+
+    address: object
+    error: Error | None = None
+
+
 @dataclass(slots=True, frozen=True)
 class LineSettings:
     """New settings of the line, in the order of the octets around them."""
@@ -82,7 +91,7 @@ class To(Generic[Address, Unit]):
     confirmed: bool = True
 
 
-Notice = Opened | Progress | Failed | Closed
+Notice = Opened | Progress | Failed | Ended | Closed
 Event = Deliver[Unit] | Notice
 
 

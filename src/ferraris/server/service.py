@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from typing import Never
+from typing import Never, cast
 
 from ferraris.core.errors import Error, SequenceError
-from ferraris.core.layer import Closed, Failed, Layer, Notice, To
+from ferraris.core.layer import Closed, Ended, Failed, Layer, Notice, To
 from ferraris.core.stack import Plain, over
 from ferraris.messaging.dlms.association.parameters import ServerOffer
 from ferraris.messaging.dlms.association.server import (
@@ -163,6 +163,13 @@ class Service(Plain[Never, None, To[Addresses, bytes]]):
         return None
 
     def notice(self, what: Notice, now: float) -> None:
+        if type(what) is Ended:
+            address = cast("Addresses", what.address)
+            found = self._associations.pop(address, None)
+            if found is not None:
+                found[1].disconnected()
+            self._transfers.end(address)
+            return
         if type(what) is Closed:
             self._transfers.clear()
             for _, association in self._associations.values():

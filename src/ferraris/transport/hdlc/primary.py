@@ -22,11 +22,12 @@ from ferraris.transport.hdlc.address import (
     pack_address,
 )
 from ferraris.transport.hdlc.frame import POLL_FINAL, Frame, Kind, receive_number
+from ferraris.transport.hdlc.numbers import NUMBERED, Numbers
 from ferraris.transport.hdlc.parameters import DEFAULT, Parameters
 from ferraris.transport.hdlc.reject import words_of_rejection
 from ferraris.transport.hdlc.sequence import LLC_COMMAND, LLC_RESPONSE
 from ferraris.transport.hdlc.states import PRIMARY, Happening, State, step
-from ferraris.transport.hdlc.station import NUMBERED, Station
+from ferraris.transport.hdlc.station import Station
 from ferraris.transport.hdlc.unconfirmed import unconfirmed_frames
 from ferraris.transport.hdlc.waiting import Wait
 
@@ -40,7 +41,7 @@ _SILENT = (
 )
 
 
-class Primary(Station[bytes, bytes]):
+class Primary(Station[bytes, bytes], Numbers):
     """A client's link to one logical device: plain APDUs above, octets of the line below.
 
     `physical` and `address_length` (1, 2, 4) form the server's address. `parameters` are proposed
@@ -244,7 +245,8 @@ class Primary(Station[bytes, bytes]):
         if poll:
             self._asked_to_confirm = segment is not None
             self._step(Happening.POLL)
-        return self._numbered(self._server, self._client, segment, poll)
+        frame = self._numbered(self._server, self._client, segment, poll, self.holding)
+        return self._leaving(frame)
 
     def _poll_is_due(self, now: float, expecting: bool) -> bool:
         going_on = self._receiver.partial
@@ -290,7 +292,7 @@ class Primary(Station[bytes, bytes]):
                 self._ask = True
                 self._turn_is_back(in_vain=True)
             return
-        acknowledged, fresh = self._take_numbers(frame, kind)
+        acknowledged, fresh = self._take_numbers(frame, kind, self.holding)
         if fresh:
             self._deliver(lambda: self._receiver.add(frame.information, frame.segmented), bytes)
         if acknowledged or fresh:
@@ -365,6 +367,7 @@ class Primary(Station[bytes, bytes]):
     def _begin(self, agreed: Parameters) -> None:
         """As new: nothing sent, nothing received, no clock."""
         self._renew(agreed)
+        self._unconfirmed.reset()
         self._wait = Wait(self.response_timeout_s, self.octet_s, agreed)
         self._down.clear()
         self._command = None

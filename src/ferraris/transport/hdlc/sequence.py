@@ -53,6 +53,11 @@ class Transmitter:
         return self._backlog < self._size * self._window
 
     @property
+    def waiting(self) -> int:
+        """Units of which something has yet to leave."""
+        return len(self._waiting)
+
+    @property
     def ready(self) -> bool:
         """Would `take` give a segment now?"""
         return self._next < len(self._unacknowledged) or (

@@ -1,4 +1,4 @@
-"""What both ends of a link share: frames out of octets, numbers, flow control, delivery.
+"""What both ends of a line share: frames out of octets, flow control, delivery.
 
 Octets become frames here, without echoes of our own and whatever is damaged. A station whose layer
 above has no room says so by RNR and takes no information until that layer has room again: what
@@ -15,23 +15,10 @@ from ferraris.core.layer import Deliver, Failed, Notice
 from ferraris.core.stack import Plain
 from ferraris.transport.hdlc.deframer import Deframer
 from ferraris.transport.hdlc.echo import Echo
-from ferraris.transport.hdlc.frame import (
-    Frame,
-    Kind,
-    information_control,
-    parse,
-    receive_number,
-    send_number,
-    supervisory_control,
-)
-from ferraris.transport.hdlc.parameters import DEFAULT, Parameters
-from ferraris.transport.hdlc.sequence import Receiver, Segment, Transmitter
+from ferraris.transport.hdlc.frame import Frame, Kind, parse
 from ferraris.transport.hdlc.unconfirmed import Unconfirmed
 
-__all__ = ["NUMBERED", "Station"]
-
-NUMBERED = frozenset({Kind.I, Kind.RR, Kind.RNR, Kind.REJ})
-"""Kinds of frame that carry N(R)."""
+__all__ = ["Station"]
 
 _CROWD = 16  # units that nobody has fetched: more than any window brings
 
@@ -40,18 +27,11 @@ Out = TypeVar("Out")
 
 
 class Station(Plain[In, Out, bytes]):
-    """One end of a link; `Primary` and `Secondary` add whose turn it is.
+    """One end of a line; `Primary` and `Secondary` add whose turn it is.
 
     `sends` and `hears` are the LLC headers of the two directions, `own_kinds` the frames that only
     this end sends. `limit` bounds an APDU, in octets.
     """
-
-    agreed: Parameters
-    """What holds for the link, once it is open."""
-
-    _transmitter: Transmitter
-    _receiver: Receiver
-    _peer_busy: bool
 
     def __init__(
         self,
@@ -71,7 +51,6 @@ class Station(Plain[In, Out, bytes]):
         self._unconfirmed = Unconfirmed(hears, limit)
         self._held = False
         self._undelivered = 0
-        self._renew(DEFAULT)
 
     # -- flow control -------------------------------------------------------------------------
 
@@ -112,33 +91,7 @@ class Station(Plain[In, Out, bytes]):
         """One sound frame that is not our own."""
         raise NotImplementedError
 
-    def _take_numbers(self, frame: Frame, kind: Kind) -> tuple[bool, bool]:
-        """Use N(R) and N(S): did it acknowledge something, and is its information next in line?"""
-        acknowledged = self._transmitter.acknowledge(receive_number(frame.control)) > 0
-        if kind is Kind.I:
-            if frame.poll_final:
-                self._peer_busy = False
-            fresh = not self.holding and self._receiver.accept(send_number(frame.control))
-            return acknowledged, fresh
-        self._peer_busy = kind is Kind.RNR
-        if kind is Kind.REJ:
-            self._transmitter.go_back()
-        return acknowledged, False
-
     # -- to below -----------------------------------------------------------------------------
-
-    def _numbered(
-        self, destination: bytes, source: bytes, segment: Segment | None, last: bool
-    ) -> bytes:
-        """A frame of our turn, with information or without; `last`: the turn goes over."""
-        expected = self._receiver.expected
-        if segment is None:
-            kind = Kind.RNR if self.holding else Kind.RR
-            frame = Frame(destination, source, supervisory_control(kind, expected, last))
-        else:
-            control = information_control(segment.number, expected, last)
-            frame = Frame(destination, source, control, segment.information, segment.more)
-        return self._leaving(frame)
 
     def _leaving(self, frame: Frame) -> bytes:
         octets = frame.to_octets()
@@ -170,13 +123,3 @@ class Station(Plain[In, Out, bytes]):
     def _complain(self, text: str) -> None:
         """Something is out of order; the link lives."""
         self._up.append(Failed(SequenceError(text, where="hdlc")))
-
-    # -- beginning ----------------------------------------------------------------------------
-
-    def _renew(self, agreed: Parameters) -> None:
-        """As new: nothing sent, nothing received."""
-        self.agreed = agreed
-        self._transmitter = Transmitter(self._sends, agreed.max_transmit, agreed.window_transmit)
-        self._receiver = Receiver(self._hears, self._limit)
-        self._unconfirmed.reset()
-        self._peer_busy = False
