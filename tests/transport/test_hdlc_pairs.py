@@ -177,3 +177,18 @@ def test_an_end_at_every_moment(kind: str) -> None:
         idle = name == "server" and not client  # nothing was asked for any more
         assert len(client) == 1 or (idle and len(delivered(wire)) == 1), f"moment {moment}"
         assert all(not end.expects and end.deadline is None for end in wire.ends.values())
+
+
+@pytest.mark.parametrize("window", [1, 7])
+@pytest.mark.parametrize("share", [0.1, 1.0])
+def test_frames_that_come_twice_do_not_multiply(window: int, share: float) -> None:
+    parameters = Parameters(128, 128, window, window)
+    for seed in range(SEEDS):
+        wire = line(Physics(duplication=share), seed, parameters=parameters, size=60, max_tries=3)
+        asked = requests(seed, 30, 50)
+        wire.to_send.extend(asked)
+        wire.run(until=600)
+        assert not wire.failures(), f"seed {seed}"
+        assert len(delivered(wire)) == 30
+        # Of two equal polls each has an answer, and no answer a poll.
+        assert wire.units <= 31 * (1 + 2), f"seed {seed}"

@@ -21,7 +21,7 @@ from ferraris.transport.hdlc.address import (
     is_all_stations,
     pack_address,
 )
-from ferraris.transport.hdlc.frame import POLL_FINAL, Frame, Kind, receive_number
+from ferraris.transport.hdlc.frame import POLL_FINAL, Frame, Kind, receive_number, send_number
 from ferraris.transport.hdlc.numbers import NUMBERED, Numbers
 from ferraris.transport.hdlc.parameters import DEFAULT, Parameters
 from ferraris.transport.hdlc.reject import words_of_rejection
@@ -174,6 +174,9 @@ class Primary(Station[bytes, bytes], Numbers):
         super().wake(now)
         if self._wait.until is None or now < self._wait.until:
             return  # a poll that is due is made by the pull that follows
+        if self._wait.doubtful:  # no better answer came
+            self._turn_is_back(in_vain=True)
+            return
         self._wait.end()
         self._tries += 1
         if self._tries >= self.max_tries:
@@ -298,25 +301,43 @@ class Primary(Station[bytes, bytes], Numbers):
         if acknowledged or fresh:
             self._up.append(Progress())
             self._tries = 0
-        if self._state is not State.NRM_POLLED or self._is_late(kind, acknowledged, fresh):
+        if self._state is not State.NRM_POLLED or self._is_late(frame, kind, acknowledged, fresh):
             return
+        if self._may_be_late(frame, kind, acknowledged):
+            self._wait.shorten(now + self.poll_interval_s)
+            return
+        if acknowledged:
+            self._asked_to_confirm = False  # the rest of this turn need not
         if frame.poll_final:
             in_vain = self._transmitter.unacknowledged and not self._peer_busy
             self._turn_is_back(in_vain=in_vain)
         else:
             self._wait.go_on(now)
 
-    def _is_late(self, kind: Kind, acknowledged: bool, fresh: bool) -> bool:
+    def _is_late(self, frame: Frame, kind: Kind, acknowledged: bool, fresh: bool) -> bool:
         """Does this answer an earlier poll? Then the answer to the last one is still to come.
 
-        With windows of one frame every poll acknowledges what we have, and whoever hears a poll
-        with information acknowledges that, unless busy.
+        Every poll acknowledges what we have, so that its answer does not begin before. With windows
+        of one frame, whoever hears a poll with information acknowledges that, unless busy.
         """
-        if kind is Kind.I and not fresh and not self.holding and self.agreed.window_receive == 1:
-            return True
+        if kind is Kind.I and not fresh:
+            if self._receiver.was_last(send_number(frame.control)):
+                return True
+            if not self.holding and self.agreed.window_receive == 1:
+                return True
         if kind is Kind.RNR or self.agreed.window_transmit > 1:
             return False
         return self._asked_to_confirm and not acknowledged
+
+    def _may_be_late(self, frame: Frame, kind: Kind, acknowledged: bool) -> bool:
+        """Does this acknowledge nothing of a window that was to be confirmed?
+
+        Either the first segment was lost, or this is the answer to an earlier poll, come twice or
+        late. To take the second for the first would repeat a window for every such answer, and
+        each repetition brings another answer: so the right one gets time to come.
+        """
+        in_vain = self._asked_to_confirm and not acknowledged
+        return frame.poll_final and in_vain and kind is not Kind.RNR
 
     def _turn_is_back(self, *, in_vain: bool) -> None:
         self._tries = self._tries + 1 if in_vain else 0

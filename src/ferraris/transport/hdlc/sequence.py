@@ -182,6 +182,10 @@ class Receiver(Reassembly):
         self.expected = 0
         """V(R), the number of the next segment: what N(R) says."""
 
+    def was_last(self, number: int) -> bool:
+        """Was this the last segment that was accepted?"""
+        return number == (self.expected - 1) % _MODULUS
+
     def accept(self, number: int) -> bool:
         """Count a segment that is next in line; False for one that is repeated or too early."""
         if number != self.expected:

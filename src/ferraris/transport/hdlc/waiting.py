@@ -11,18 +11,21 @@ __all__ = ["Wait"]
 class Wait:
     """The response time-out of one link, for answers as large as `agreed`; seconds."""
 
-    __slots__ = ("_heard", "_most", "_patience_s", "until")
+    __slots__ = ("_heard", "_most", "_patience_s", "doubtful", "until")
 
     def __init__(self, response_timeout_s: float, octet_s: float, agreed: Parameters) -> None:
         self._patience_s = response_timeout_s + frame_time_s(octet_s, agreed.max_receive)
         self._most = agreed.window_receive * (agreed.max_receive + FRAME_OVERHEAD)
         self._heard = 0
+        self.doubtful = False
+        """Did something come that is perhaps no answer?"""
         self.until: float | None = None
         """When the wait is over; None while nobody waits."""
 
     def begin(self, now: float) -> None:
         """A poll has left."""
         self._heard = 0
+        self.doubtful = False
         self.until = now + self._patience_s
 
     def go_on(self, now: float) -> None:
@@ -37,6 +40,12 @@ class Wait:
             return False
         self.until = now + self._patience_s
         return True
+
+    def shorten(self, until: float) -> None:
+        """Something came that is perhaps no answer: wait no longer than this for a better one."""
+        if self.until is not None:
+            self.doubtful = True
+            self.until = min(self.until, until)
 
     def end(self) -> None:
         """The answer is there, or is given up."""
