@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ferraris.cli.captured import captured
 from ferraris.cli.telegram import read
 from ferraris.client.pushed import pushed_values
 from ferraris.core.errors import DecodeError
 from ferraris.core.pcapng import LINK_RAW_IP, interface_block, packet_block, section_block
+from ferraris.crypto.authority import Authority
+from ferraris.crypto.certificates import Certificate, Usage
+from ferraris.crypto.curves import Curve, PrivateKey
+from ferraris.crypto.requests import CertificateRequest
+from ferraris.crypto.revocation import RevocationList
 from ferraris.data import axdr, compact
 from ferraris.data.kinds import CompactArray
 from ferraris.line.packets import ACK, Place, tcp_packet
@@ -45,6 +51,18 @@ _DATA = tuple(
         ),
     )
 )
+
+
+_KEY = PrivateKey(Curve.P256, 0xFE44A415)
+_TITLE = bytes.fromhex("4D4D4D0000BC614E")
+_BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
+_VALIDITY: Any = {"not_before": _BEGIN, "not_after": _BEGIN + timedelta(days=9)}
+_AUTHORITY = Authority.root(_KEY, "Root", **_VALIDITY, entropy=bytes)
+_CERTIFICATE = _AUTHORITY.issue(_KEY.public_key, _TITLE, Usage.TLS, **_VALIDITY, entropy=bytes).der
+_REQUEST = CertificateRequest.make(_KEY, _TITLE, Usage.SIGNING).der
+_REVOKED = _AUTHORITY.revocation_list(
+    [(b"\x05", _BEGIN)], number=1, this_update=_BEGIN, next_update=_BEGIN + timedelta(days=9)
+).der
 
 
 class Target(NamedTuple):
@@ -150,5 +168,8 @@ TARGETS = {
     "result code": Target(parse_result, (b"CONNECT 9600", b"NO CARRIER", b"12")),
     "framed": Target(_framed, (_FRAME, _FRAME + _FRAME[1:], wrapper.pack(1, 16, _APDUS[0]))),
     "capture": Target(_capture, (_CAPTURE,)),
+    "certificate": Target(Certificate.read, (_CERTIFICATE,)),
+    "certificate request": Target(CertificateRequest.read, (_REQUEST,)),
+    "revocation list": Target(RevocationList.read, (_REVOKED,)),
     "telegram": Target(_telegram, (*_APDUS, *_DATA, _FRAME)),
 }

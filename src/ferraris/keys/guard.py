@@ -17,6 +17,7 @@ from ferraris.core.errors import UsageError
 __all__ = ["Mark", "mark_place", "read_mark", "write_mark"]
 
 _FORM = re.compile(rb"([0-9a-f]{32}) ([0-9]{20}) ([0-9]{20})\n")
+_AS_IT_IS = getattr(os, "O_BINARY", 0)  # Windows would write line breaks of its own
 _TRIES = 100  # a reader may see half of what a writer writes: both numbers are then not the same
 
 
@@ -50,7 +51,7 @@ def write_mark(place: Path, mark: Mark) -> None:
     number = f"{mark.generation:020d}"
     octets = f"{mark.store} {number} {number}\n".encode()
     try:
-        file = os.open(place, os.O_WRONLY | os.O_CREAT, 0o600)
+        file = os.open(place, os.O_WRONLY | os.O_CREAT | _AS_IT_IS, 0o600)
         try:
             os.write(file, octets)
             os.ftruncate(file, len(octets))

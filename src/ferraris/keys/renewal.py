@@ -18,6 +18,7 @@ from ferraris.data.readings import Operation, Outcome
 from ferraris.keys.keys import RENEWED, check_name
 from ferraris.keys.states import TRIED, Happening, Stage, State, step
 from ferraris.keys.store import KeyStore
+from ferraris.keys.tables import delete_secret
 
 __all__ = ["KEY_IDS", "KeyTransfer", "Renewal", "Renewals"]
 
@@ -114,7 +115,7 @@ class Renewals:
         with self._store._writing() as db:
             for kind in kinds:
                 self._step(db, key_id, kind, Happening.DISCARD)
-                _delete(db, key_id, Stage.NEXT.value + kind)
+                delete_secret(db, key_id, Stage.NEXT.value + kind)
 
     def send(self, key_id: str, kinds: Iterable[str]) -> list[KeyTransfer]:
         """The next keys wrapped for `key_transfer`; from here on the outcome is unknown.
@@ -185,13 +186,13 @@ class Renewals:
                 _move_floors(db, key_id, kind, Stage.NEXT.value + kind)
                 self._write(db, key_id, Stage.CURRENT, kind, previous)
                 _move_floors(db, key_id, Stage.PREVIOUS.value + kind, kind)
-                _delete(db, key_id, Stage.PREVIOUS.value + kind)
+                delete_secret(db, key_id, Stage.PREVIOUS.value + kind)
 
     def forget_previous(self, key_id: str, kinds: Iterable[str]) -> None:
         """Delete the previous values; the meter has used the new ones for long enough."""
         with self._store._writing() as db:
             for kind in kinds:
-                _delete(db, check_name(key_id), Stage.PREVIOUS.value + _renewed(kind))
+                delete_secret(db, check_name(key_id), Stage.PREVIOUS.value + _renewed(kind))
 
     def _steps(self, key_id: str, kinds: Iterable[str], happening: Happening) -> None:
         with self._store._writing() as db:
@@ -223,7 +224,7 @@ class Renewals:
             _move_floors(db, key_id, kind, Stage.PREVIOUS.value + kind)
         self._write(db, key_id, Stage.CURRENT, kind, following)
         _move_floors(db, key_id, Stage.NEXT.value + kind, kind)
-        _delete(db, key_id, Stage.NEXT.value + kind)
+        delete_secret(db, key_id, Stage.NEXT.value + kind)
 
     def _wrapping_stage(self, db: sqlite3.Connection, key_id: str, kinds: list[str]) -> Stage:
         state = _state(db, check_name(key_id), _MASTER)
@@ -260,10 +261,6 @@ def _wrapped_under(db: sqlite3.Connection, key_id: str, kind: str) -> Stage:
 def _is_kept(db: sqlite3.Connection, key_id: str, kind: str) -> bool:
     query = "SELECT 1 FROM secret WHERE id = ? AND kind = ?"
     return db.execute(query, (key_id, kind)).fetchone() is not None
-
-
-def _delete(db: sqlite3.Connection, key_id: str, kind: str) -> None:
-    db.execute("DELETE FROM secret WHERE id = ? AND kind = ?", (key_id, kind))
 
 
 def _move_floors(db: sqlite3.Connection, key_id: str, old: str, new: str) -> None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from hashlib import blake2b
 from pathlib import Path
@@ -32,7 +32,6 @@ from ferraris.keys.file import (
 )
 from ferraris.keys.guard import Mark, mark_place, read_mark, write_mark
 from ferraris.keys.keys import Entry, check_kind, check_name
-from ferraris.keys.ledger import Ledger, nameless_mark
 from ferraris.keys.sealing import (
     DEFAULT_COST,
     HEADER_NAMES,
@@ -41,14 +40,14 @@ from ferraris.keys.sealing import (
     new_sealing,
     unsealed,
 )
-from ferraris.keys.tenants import Tenants, secret_context
-from ferraris.keys.wallet import Document, Wallet
+from ferraris.keys.tables import Tables, delete_secret
+from ferraris.keys.tenants import Tenants
 from ferraris.messaging.dlms.security.counters import COUNTER_LIMIT
 
 __all__ = ["FORMAT_VERSION", "KeyStore"]
 
 
-class KeyStore(Ledger, Wallet):
+class KeyStore(Tables):
     """`Keys` in an SQLite file of mode 0600; make one with `create`, later with `open`.
 
     Threads and processes may share the file. Every method raises `UsageError` when the file cannot
@@ -166,7 +165,7 @@ class KeyStore(Ledger, Wallet):
     def delete(self, key_id: str, kind: str) -> None:
         """Forget a secret; its counters stay. Unknown ones are ignored."""
         with self._writing() as db:
-            _delete_secret(db, check_name(key_id), check_kind(kind))
+            delete_secret(db, check_name(key_id), check_kind(kind))
 
     def entries(self) -> list[Entry]:
         """What is kept, in order, without the secrets."""
@@ -299,32 +298,6 @@ class KeyStore(Ledger, Wallet):
         with self._lock, plain_errors(self._path):
             self._db().execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
-    def _read_secret(self, db: sqlite3.Connection, key_id: str, kind: str) -> bytes:
-        query = "SELECT sealed FROM secret WHERE id = ? AND kind = ?"
-        row = db.execute(query, (key_id, kind)).fetchone()
-        if row is None:
-            self._tenants.box(db, key_id)  # says when the tenant was destroyed
-            raise UsageError(f"no {kind} is kept for {key_id!r}")
-        try:
-            return self._tenants.box(db, key_id).open(row[0], secret_context(key_id, kind))
-        except (SecurityError, TypeError):
-            message = f"key store {self._path}: the {kind} of {key_id!r} was altered"
-            raise SecurityError(message) from None
-
-    def _write_secret(self, db: sqlite3.Connection, key_id: str, kind: str, secret: bytes) -> None:
-        mark = self._mark(secret)
-        box = self._tenants.box(db, key_id)
-        sealed = box.seal(token_bytes(12), secret, secret_context(key_id, kind))
-        known = "SELECT 1 FROM secret WHERE id = ? AND kind = ?"
-        if db.execute(known, (key_id, kind)).fetchone() is None:
-            _adopt(db, key_id, kind, mark)
-        row = (key_id, kind, mark, sealed)
-        db.execute("INSERT OR REPLACE INTO secret VALUES(?, ?, ?, ?)", row)
-
-    def _mark(self, secret: bytes) -> str:
-        # Keyed, so that the file does not confirm a guess at a weak secret.
-        return blake2b(secret, key=self._mark_key, digest_size=16).hexdigest()
-
     def _db(self) -> sqlite3.Connection:
         if self._process != os.getpid():
             # SQLite forbids a connection to cross a fork; it is kept, never used or closed here.
@@ -386,82 +359,6 @@ class KeyStore(Ledger, Wallet):
         if epoch != self._epoch:
             raise UsageError(f"key store {self._path}: its keys were rotated: open it again")
 
-    def _first(self) -> int:
-        (first,) = self._connection.execute("SELECT first FROM guard").fetchone()
-        return int(first)
-
-    def _marks(self, key_ids: list[str], kind: str) -> dict[str, str]:
-        query = (
-            "SELECT id, mark FROM secret WHERE kind = ? AND id IN (SELECT value FROM json_each(?))"
-        )
-        known = dict(self._connection.execute(query, (kind, json.dumps(key_ids))))
-        return {key_id: known.get(key_id) or nameless_mark(key_id, kind) for key_id in key_ids}
-
-    def _following(self, marks: Iterable[str], direction: str) -> dict[str, int]:
-        query = (
-            "SELECT mark, following FROM counter "
-            "WHERE direction = ? AND mark IN (SELECT value FROM json_each(?))"
-        )
-        return dict(self._connection.execute(query, (direction, json.dumps(list(marks)))))
-
-    def _set_following(self, following: Mapping[str, int], direction: str) -> None:
-        rows = [(mark, direction, value) for mark, value in following.items()]
-        self._connection.executemany("INSERT OR REPLACE INTO counter VALUES(?, ?, ?)", rows)
-
-    def _floors(self, marks: Mapping[str, str], direction: str, kind: str) -> dict[str, int]:
-        query = (
-            "SELECT id, mark, height FROM floor "
-            "WHERE kind = ? AND direction = ? AND id IN (SELECT value FROM json_each(?))"
-        )
-        rows = self._connection.execute(query, (kind, direction, json.dumps(list(marks))))
-        return {key_id: height for key_id, mark, height in rows if marks[key_id] == mark}
-
-    def _set_floors(self, floors: Mapping[tuple[str, str], int], direction: str, kind: str) -> None:
-        rows = [(key_id, kind, mark, direction, value) for (key_id, mark), value in floors.items()]
-        self._connection.executemany("INSERT OR REPLACE INTO floor VALUES(?, ?, ?, ?, ?)", rows)
-
-    def _keep_document(self, kind: str, owner: str, name: str, octets: bytes) -> None:
-        with self._writing() as db:
-            db.execute(
-                "DELETE FROM document WHERE kind = ? AND owner = ? AND name = ?",
-                (kind, owner, name),
-            )
-            (number,) = db.execute("SELECT coalesce(max(number), 0) + 1 FROM document").fetchone()
-            document = Document(number, kind, owner, name)
-            sealed = self._box.seal(token_bytes(12), octets, document.context)
-            db.execute("INSERT INTO document VALUES(?, ?, ?, ?, ?)", (*document, sealed))
-
-    def _documents(self, kind: str, owner: str | None = None) -> list[tuple[Document, bytes]]:
-        with self._reading() as db:
-            rows = db.execute(
-                "SELECT number, kind, owner, name, sealed FROM document "
-                "WHERE kind = ? AND owner = coalesce(?, owner) ORDER BY number",
-                (kind, owner),
-            ).fetchall()
-        return [self._opened_document(row) for row in rows]
-
-    def _drop_document(self, kind: str, owner: str, name: str) -> None:
-        with self._writing() as db:
-            db.execute(
-                "DELETE FROM document WHERE kind = ? AND owner = ? AND name = ?",
-                (kind, owner, name),
-            )
-
-    def _opened_document(self, row: tuple[int, str, str, str, bytes]) -> tuple[Document, bytes]:
-        document = Document(*row[:4])
-        try:
-            return document, self._box.open(row[4], document.context)
-        except (SecurityError, TypeError):
-            message = f"key store {self._path}: a {document.kind} of {document.owner} was altered"
-            raise SecurityError(message) from None
-
-    def _reseal_documents(self, db: sqlite3.Connection, box: Box) -> None:
-        rows = db.execute("SELECT number, kind, owner, name, sealed FROM document").fetchall()
-        for row in rows:
-            document, octets = self._opened_document(row)
-            sealed = box.seal(token_bytes(12), octets, document.context)
-            db.execute("UPDATE document SET sealed = ? WHERE number = ?", (sealed, document.number))
-
 
 def _write_header(connection: sqlite3.Connection, sealing: Sealing, data_key: bytes) -> None:
     connection.executemany("INSERT INTO header VALUES(?, ?)", sealing.seal(data_key).items())
@@ -492,23 +389,3 @@ def _update(connection: sqlite3.Connection, data_key: bytes, mark: Path) -> None
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         raise
-
-
-def _delete_secret(db: sqlite3.Connection, key_id: str, kind: str) -> None:
-    db.execute("DELETE FROM secret WHERE id = ? AND kind = ?", (key_id, kind))
-
-
-def _adopt(db: sqlite3.Connection, key_id: str, kind: str, mark: str) -> None:
-    """Pass counters and floors that the id had without a secret to its first one."""
-    nameless = nameless_mark(key_id, kind)
-    db.execute(
-        "INSERT INTO counter SELECT ?, direction, following FROM counter WHERE mark = ? "
-        "ON CONFLICT DO UPDATE SET following = max(following, excluded.following)",
-        (mark, nameless),
-    )
-    db.execute(
-        "INSERT INTO floor SELECT id, kind, ?, direction, height FROM floor "
-        "WHERE id = ? AND kind = ? AND mark = ? "
-        "ON CONFLICT DO UPDATE SET height = max(height, excluded.height)",
-        (mark, key_id, kind, nameless),
-    )

@@ -28,7 +28,8 @@ PRIVATE_KINDS = {
 """Kind of secret that holds the private key for each usage; the last one is an authority's."""
 
 _REFERENCE = b"token:"
-_CERTIFICATE, _TRUSTED, _REVOKED_LIST = "certificate", "trusted", "revocation_list"
+_CERTIFICATE, _REVOKED_LIST = "certificate", "revocation_list"
+_TRUSTED, _AUTHORITY = "trusted", "authority"  # apart, so that trust does not read every meter's
 
 
 class TokenKeys(Protocol):
@@ -100,7 +101,8 @@ class Wallet(ABC):
         """
         if trusted and not certificate.is_authority:
             raise UsageError(f"{certificate.subject_text} is no authority, so it is no root")
-        kind = _TRUSTED if trusted else _CERTIFICATE
+        kind = _AUTHORITY if certificate.is_authority else _CERTIFICATE
+        kind = _TRUSTED if trusted else kind
         self._keep_document(kind, _owner(certificate), _name(certificate), certificate.der)
 
     def certificate(self, title: bytes, usage: Usage, *, at: datetime | None = None) -> Certificate:
@@ -119,15 +121,17 @@ class Wallet(ABC):
 
     def certificates(self) -> list[Kept]:
         """All certificates, in the order in which they were put in; roots first."""
-        return [
-            Kept(Certificate.from_der(octets), kind == _TRUSTED)
-            for kind in (_TRUSTED, _CERTIFICATE)
-            for _, octets in self._documents(kind)
-        ]
+        found = [self._certificates(kind) for kind in (_TRUSTED, _AUTHORITY, _CERTIFICATE)]
+        return [Kept(each, number == 0) for number, some in enumerate(found) for each in some]
+
+    def authorities(self) -> list[Kept]:
+        """Those of authorities, roots first."""
+        roots = [Kept(each, True) for each in self._certificates(_TRUSTED)]
+        return roots + [Kept(each, False) for each in self._certificates(_AUTHORITY)]
 
     def remove_certificate(self, certificate: Certificate) -> None:
         """Forget a certificate; an older one for the same title and usage is in use again."""
-        for kind in (_TRUSTED, _CERTIFICATE):
+        for kind in (_TRUSTED, _AUTHORITY, _CERTIFICATE):
             self._drop_document(kind, _owner(certificate), _name(certificate))
 
     def put_revocation_list(self, revoked: RevocationList) -> None:
@@ -145,10 +149,9 @@ class Wallet(ABC):
 
     def trust(self, *, require_revocation_lists: bool = False) -> Trust:
         """What is trusted: the roots, the authorities below, and the revocation lists."""
-        kept = self.certificates()
         return Trust(
-            (each.certificate for each in kept if each.trusted),
-            (each.certificate for each in kept if each.certificate.is_authority),
+            self._certificates(_TRUSTED),
+            self._certificates(_AUTHORITY),
             self.revocation_lists(),
             require_revocation_lists=require_revocation_lists,
         )
@@ -179,6 +182,9 @@ class Wallet(ABC):
     @abstractmethod
     def _drop_document(self, kind: str, owner: str, name: str) -> None:
         """Forget a document."""
+
+    def _certificates(self, kind: str) -> list[Certificate]:
+        return [Certificate.from_der(octets) for _, octets in self._documents(kind)]
 
     def _in_token(self, key_id: str) -> TokenKeys:
         if self._token is None:
