@@ -22,6 +22,7 @@ from ferraris.crypto.requests import CertificateRequest
 from ferraris.crypto.wrap import unwrap, wrap
 from ferraris.keys import KeyStore
 from ferraris.keys.pkcs11 import Token
+from ferraris.keys.renewal import Renewals
 
 pytestmark = pytest.mark.services
 SOURCES = str(Path(__file__).parents[2] / "src")
@@ -95,6 +96,19 @@ def test_wrapping_is_that_of_the_standard(token: Token) -> None:
     for wrong in (wrapped[:-1] + b"\x00", bytes(24), b"", bytes(5)):
         with pytest.raises(SecurityError, match="does not unwrap"):
             token.unwrap(wrong, under="m1")
+
+
+def test_a_master_key_in_the_token_wraps_new_keys(token: Token, tmp_path: Path) -> None:
+    master = bytes(range(32, 48))
+    token.import_wrapping_key("master of m7", master)
+    kinds = ["encryption_key"]
+    with KeyStore.create(tmp_path / "keys.db", token=token) as store:
+        store.put("m7", "encryption_key", b"e" * 16)
+        store.put_master_key("m7", "master of m7")
+        renewals = Renewals(store)
+        renewals.prepare("m7", kinds)
+        (sent,) = renewals.send("m7", kinds)
+        assert unwrap(master, sent.wrapped) == store.get("m7", "next_encryption_key")
 
 
 def test_a_store_sealed_by_the_token(token: Token, tmp_path: Path) -> None:
@@ -182,6 +196,7 @@ FORKING = """
 import os, sys
 from ferraris.core.errors import UsageError
 from ferraris.keys.pkcs11 import Token
+from ferraris.keys.renewal import Renewals
 token = Token.open(sys.argv[1], label="ferraris", pin=sys.argv[2])
 child = os.fork()
 if child == 0:

@@ -414,6 +414,15 @@ def test_a_mark_of_another_store_or_none_is_no_mark(path: Path, tmp_path: Path) 
     assert not mark_place(path).exists()
 
 
+def test_a_lost_store_is_not_begun_anew(path: Path) -> None:
+    path.unlink()
+    with pytest.raises(UsageError, match="was lost"):
+        KeyStore.create(path, PHRASE, cost=2)
+    assert not path.exists()
+    mark_place(path).unlink()
+    KeyStore.create(path, PHRASE, cost=2).close()
+
+
 def test_tenants_have_keys_of_their_own(path: Path) -> None:
     with KeyStore.open(path, PHRASE) as store:
         store.put("north/m1", "encryption_key", SECRET)

@@ -13,7 +13,9 @@ from tests.crypto.pki import NOW, T0, T1, T9, TITLE, Tree
 from ferraris.core.errors import SecurityError, UsageError
 from ferraris.crypto.certificates import CertificateError, Reason, Usage
 from ferraris.crypto.curves import verify
+from ferraris.crypto.wrap import wrap
 from ferraris.keys import KeyStore, MemoryKeys
+from ferraris.keys.wallet import token_label
 
 
 @pytest.fixture(params=["memory", "file"])
@@ -45,6 +47,15 @@ def test_private_keys_by_usage(keys: Any, tree: Tree) -> None:
     keys.put_private_key("m2", Usage.SIGNING, "label in the token")
     with pytest.raises(UsageError, match="lies in a token"):
         keys.signing_key("m2")
+
+
+def test_a_reference_to_a_token_is_never_taken_for_a_key(keys: Any) -> None:
+    for label in ("ten octets", "nine octs", "m1"):
+        keys.put_master_key("m1", label)
+        reference = keys.get("m1", "master_key")
+        assert token_label(reference) == label
+        with pytest.raises(UsageError, match="octets"):
+            wrap(reference, bytes(16))
 
 
 def test_the_last_certificate_is_in_use(keys: Any, tree: Tree) -> None:

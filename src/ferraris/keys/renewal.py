@@ -19,6 +19,7 @@ from ferraris.keys.keys import RENEWED, check_name
 from ferraris.keys.states import TRIED, Happening, Stage, State, step
 from ferraris.keys.store import KeyStore
 from ferraris.keys.tables import delete_secret
+from ferraris.keys.wallet import token_label
 
 __all__ = ["KEY_IDS", "KeyTransfer", "Renewal", "Renewals"]
 
@@ -132,7 +133,7 @@ class Renewals:
             for kind in chosen:
                 key = self._store._read_secret(db, key_id, Stage.NEXT.value + kind)
                 self._step(db, key_id, kind, Happening.SEND, under)
-                sent.append(KeyTransfer(KEY_IDS[kind], wrap(master, key)))
+                sent.append(KeyTransfer(KEY_IDS[kind], self._wrapped(master, key)))
             return sent
 
     def ask(self, key_id: str, kind: str) -> None:
@@ -225,6 +226,10 @@ class Renewals:
         self._write(db, key_id, Stage.CURRENT, kind, following)
         _move_floors(db, key_id, Stage.NEXT.value + kind, kind)
         delete_secret(db, key_id, Stage.NEXT.value + kind)
+
+    def _wrapped(self, master: bytes, key: bytes) -> bytes:
+        label = token_label(master)
+        return wrap(master, key) if label is None else self._store.token_keys().wrap(key, label)
 
     def _wrapping_stage(self, db: sqlite3.Connection, key_id: str, kinds: list[str]) -> Stage:
         state = _state(db, check_name(key_id), _MASTER)

@@ -82,20 +82,25 @@ class KeyStore(Tables):
         mark: str | os.PathLike[str] | None = None,
         cost: int = DEFAULT_COST,
     ) -> KeyStore:
-        """Make a new store; `UsageError` when the file exists or the passphrase is empty.
+        """Make a new store; `UsageError` when the file exists, was lost, or no passphrase is given.
 
         The data key is sealed by the passphrase or by the token. `cost` is scrypt's n, a power of
         two; the default takes about 0.1 s and 32 MiB. `mark` is the file that tells older copies,
         otherwise the path with `.mark` behind it.
         """
         place = Path(path)
+        beside = mark_place(place) if mark is None else Path(mark)
+        if beside.exists() and not place.exists():
+            raise UsageError(
+                f"key store {place} was lost, its mark {beside} is here: restore a copy, or delete "
+                "the mark when no key of it is used again"
+            )
         sealing = new_sealing(passphrase, token, cost)
         try:
             os.close(os.open(place, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
         except OSError as error:
             raise UsageError(f"key store {place}: {error.strerror}") from None
         data_key = token_bytes(32)
-        beside = mark_place(place) if mark is None else Path(mark)
         try:
             with plain_errors(place):
                 connection = connected(place)

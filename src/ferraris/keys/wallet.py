@@ -17,7 +17,7 @@ from ferraris.crypto.chains import Trust
 from ferraris.crypto.curves import AgreementKey, Curve, PrivateKey, SigningKey
 from ferraris.crypto.revocation import RevocationList
 
-__all__ = ["PRIVATE_KINDS", "Document", "Kept", "TokenKeys", "Wallet"]
+__all__ = ["PRIVATE_KINDS", "Document", "Kept", "TokenKeys", "Wallet", "token_label"]
 
 PRIVATE_KINDS = {
     Usage.SIGNING: "signing_key",
@@ -43,6 +43,9 @@ class TokenKeys(Protocol):
 
     def generate(self, label: str, curve: Curve) -> SigningKey:
         """Make a key in the token."""
+
+    def wrap(self, key: bytes, under: str | None = None) -> bytes:
+        """`key` wrapped under a key of the token [rfc3394]."""
 
 
 class Document(NamedTuple):
@@ -73,8 +76,12 @@ class Wallet(ABC):
 
     def put_private_key(self, key_id: str, usage: Usage, key: PrivateKey | str) -> None:
         """Keep a private key, sealed; or the label of one that lies in the token."""
-        octets = _REFERENCE + key.encode() if isinstance(key, str) else key.to_der()
+        octets = _reference(key) if isinstance(key, str) else key.to_der()
         self.put(key_id, PRIVATE_KINDS[usage], octets)
+
+    def put_master_key(self, key_id: str, label: str) -> None:
+        """The meter's master key lies in the token under that label, which wraps by it."""
+        self.put(key_id, "master_key", _reference(label))
 
     def signing_key(self, key_id: str, usage: Usage = Usage.SIGNING) -> SigningKey:
         """The private key that signs for this id; of an authority with `Usage.OTHER`.
@@ -83,15 +90,17 @@ class Wallet(ABC):
         without it.
         """
         octets = self.get(key_id, PRIVATE_KINDS[usage])
-        if octets.startswith(_REFERENCE):
-            return self._in_token(key_id).signing_key(octets.removeprefix(_REFERENCE).decode())
+        label = token_label(octets)
+        if label is not None:
+            return self._in_token(key_id).signing_key(label)
         return PrivateKey.from_der(octets)
 
     def agreement_key(self, key_id: str) -> AgreementKey:
         """The private key that agrees on keys for this id; raises like `signing_key`."""
         octets = self.get(key_id, PRIVATE_KINDS[Usage.KEY_AGREEMENT])
-        if octets.startswith(_REFERENCE):
-            return self._in_token(key_id).agreement_key(octets.removeprefix(_REFERENCE).decode())
+        label = token_label(octets)
+        if label is not None:
+            return self._in_token(key_id).agreement_key(label)
         return PrivateKey.from_der(octets)
 
     def put_certificate(self, certificate: Certificate, *, trusted: bool = False) -> None:
@@ -191,6 +200,19 @@ class Wallet(ABC):
             message = f"the private key of {key_id!r} lies in a token: open the store with it"
             raise UsageError(message)
         return self.token_keys()
+
+
+def token_label(secret: bytes) -> str | None:
+    """The label in a token that a secret stands for, None when it is the secret itself."""
+    if not secret.startswith(_REFERENCE):
+        return None
+    return secret.removeprefix(_REFERENCE).rstrip(b"\x00").decode("utf-8", "replace")
+
+
+def _reference(label: str) -> bytes:
+    """What is kept in place of a key in the token: of odd length, so nobody takes it for a key."""
+    octets = _REFERENCE + label.encode()
+    return octets if len(octets) % 2 else octets + b"\x00"
 
 
 def _owner(certificate: Certificate) -> str:
