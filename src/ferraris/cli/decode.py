@@ -5,23 +5,23 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ferraris.cli.failures import BAD_INPUT, DONE, exit_code, failure, one_line
+from ferraris.cli.sources import content_of, hex_octets, octets_of
 from ferraris.core.errors import DecodeError, Error, UsageError
 
 if TYPE_CHECKING:
     from ferraris.cli.captured import Captured
     from ferraris.cli.protected import Secrets
+    from ferraris.cli.session import Session
     from ferraris.cli.telegram import Telegram
     from ferraris.core.explain import Line
+    from ferraris.messaging.dlms.translation import Node
 
 __all__ = ["register", "secrets_of"]
-
-_MOST_OCTETS = 64 << 20
 
 
 def register(app: typer.Typer) -> None:
@@ -60,17 +60,27 @@ def decode(
         typer.Option(metavar="PORT", help="Of a capture, only what goes to or from this port."),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a telegram.")] = False,
+    xml: Annotated[
+        bool, typer.Option("--xml", help="The APDU as XML, which encode takes back.")
+    ] = False,
+    tree: Annotated[
+        bool, typer.Option("--tree", help="The APDU as JSON, which encode takes back.")
+    ] = False,
+    with_secrets: Annotated[
+        bool, typer.Option("--with-secrets", help="With --xml and --tree: hide nothing.")
+    ] = False,
 ) -> int:
     """Explain a telegram: HDLC frames, wrapper units, APDUs, COSEM data; or a capture of many.
 
     Without --as, whatever fits first is taken: framing proven by its checksum, the wrapper, an
     APDU, plain data. With --lines, and for pcapng and pcap files, the exit code is 2 when anything
-    in them was bad.
+    in them was bad. With --json, --tree adds the list `tree` to the object.
     """
     from ferraris.cli import telegram
     from ferraris.cli.explained import explained
     from ferraris.cli.session import Session
 
+    _check_forms(xml=xml, tree=tree, as_json=as_json, explain=explain, with_secrets=with_secrets)
     session = Session()
     secrets = secrets_of(key, auth_key, system_title, decrypted)
     if family is not None and family not in telegram.FAMILIES:
@@ -84,7 +94,12 @@ def decode(
             found = telegram.read(item.octets, family, secrets, around)
             if explain:
                 found.lines = explained(item.octets, found, secrets, around)
-        _show(found, item.captured, as_json=as_json)
+        if xml or tree:
+            found.trees = _trees(item.octets, found, secrets, around, with_secrets=with_secrets)
+        if xml or (tree and not as_json):
+            _show_documents(found, as_xml=xml)
+        else:
+            _show(found, item.captured, as_json=as_json)
         if found.error is not None:
             outcome = BAD_INPUT if item.many else exit_code(found.error, from_peer=False)
     return outcome
@@ -103,10 +118,44 @@ def secrets_of(
     def given(text: str | None) -> bytes | None:
         return None if text is None else secret(text, warn=_warn)
 
-    title = None if system_title is None else _hex(system_title)
+    title = None if system_title is None else hex_octets(system_title)
     if title is not None and len(title) != 8:
         raise UsageError(f"a system title has 8 octets, not {len(title)}")
     return Secrets(given(key), given(auth_key), title, decrypted)
+
+
+def _check_forms(
+    *, xml: bool, tree: bool, as_json: bool, explain: bool, with_secrets: bool
+) -> None:
+    if xml and (tree or as_json or explain):
+        raise UsageError("--xml goes without --tree, --json and --explain")
+    if tree and explain and not as_json:
+        raise UsageError("--tree goes with --explain in --json only")
+    if with_secrets and not (xml or tree):
+        raise UsageError("--with-secrets goes with --xml or --tree")
+
+
+def _trees(
+    octets: bytes, found: Telegram, secrets: Secrets, session: Session, *, with_secrets: bool
+) -> list[Node]:
+    from ferraris.cli.translated import Trees
+
+    trees = Trees(secrets, session, with_secrets=with_secrets)
+    made = list(trees.of(octets, found))
+    if trees.hidden:
+        _warn("secrets are asterisks, so encode gives other octets; --with-secrets shows them")
+    return made
+
+
+def _show_documents(found: Telegram, *, as_xml: bool) -> None:
+    from ferraris.messaging.dlms.translation import write_json, write_xml
+
+    for tree in found.trees:
+        typer.echo(write_xml(tree) if as_xml else write_json(tree), nl=False)
+    if not found.trees and found.error is None:
+        _warn("there is no APDU in it")
+    if found.error is not None:
+        typer.echo(f"ferraris: {one_line(found.error)}", err=True)
 
 
 def _warn(message: str) -> None:
@@ -127,20 +176,20 @@ def _items(source: str, lines: bool, ports: Sequence[int]) -> Iterator[_Item]:
     """The telegrams of the input; a line that is no hex is an error in its place."""
     from ferraris.core.pcapng import is_capture
 
-    content = _content(source)
+    content = content_of(source)
     if is_capture(content):
         yield from _of_capture(content, ports)
         return
     if ports:
         raise UsageError("--port goes with a pcapng or pcap file")
     if not lines:
-        yield _Item(_octets(content))
+        yield _Item(octets_of(content))
         return
     for number, line in enumerate(content.splitlines(), 1):
         text = line.split(b"#", 1)[0].strip()
         if text:
             try:
-                yield _Item(_hex(text.decode("latin-1")), many=True)
+                yield _Item(hex_octets(text.decode("latin-1")), many=True)
             except UsageError as error:
                 yield _Item(error=UsageError(error.message, where=f"line {number}"), many=True)
 
@@ -154,44 +203,6 @@ def _of_capture(content: bytes, ports: Sequence[int]) -> Iterator[_Item]:
     except DecodeError as error:
         error.excerpt = ""
         yield _Item(error=error, many=True)
-
-
-def _content(source: str) -> bytes:
-    if source == "-":
-        content = sys.stdin.buffer.read(_MOST_OCTETS + 1)
-    elif _is_file(source):
-        with Path(source).open("rb") as file:
-            content = file.read(_MOST_OCTETS + 1)
-    else:
-        return source.encode("utf-8", "surrogateescape")
-    if len(content) > _MOST_OCTETS:
-        raise UsageError(f"more than {_MOST_OCTETS >> 20} MiB of input")
-    return content
-
-
-def _is_file(source: str) -> bool:
-    try:
-        return Path(source).is_file()
-    except (OSError, ValueError):  # too long for a name, or no name at all
-        return False
-
-
-def _octets(content: bytes) -> bytes:
-    """Hex in text, else the octets themselves, as they stand in a capture."""
-    try:
-        text = content.decode("ascii")
-    except UnicodeDecodeError:
-        return content
-    return _hex(text)
-
-
-def _hex(text: str) -> bytes:
-    digits = "".join(text.split()).replace(":", "").replace("-", "").removeprefix("0x")
-    try:
-        return bytes.fromhex(digits)
-    except ValueError:
-        shown = text if len(text) <= 40 else text[:40] + "…"
-        raise UsageError(f"neither hexadecimal nor a file: {shown!r}") from None
 
 
 def _show(found: Telegram, captured: Captured | None, *, as_json: bool) -> None:
@@ -248,6 +259,10 @@ def _show_json(found: Telegram, captured: Captured | None) -> None:
     if captured is not None:
         ends = {"source": captured.source, "destination": captured.destination}
         shape["captured"] = {"time": captured.time, **ends}
+    if found.trees:
+        from ferraris.messaging.dlms.translation import shape as tree_shape
+
+        shape["tree"] = [tree_shape(tree) for tree in found.trees]
     if found.lines:
         shape["explain"] = [_line_shape(line) for line in found.lines]
     typer.echo(json_text(shape))

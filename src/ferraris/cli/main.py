@@ -19,6 +19,7 @@ from ferraris.cli import (
     benchmarks,
     capture,
     decode,
+    encode,
     keys,
     listen,
     look_up,
@@ -57,7 +58,7 @@ def _options(
     """Options that go before a command."""
 
 
-for _room in (simulated, meters, listen, capture, decode, look_up, keys, pki, benchmarks):
+for _room in (simulated, meters, listen, capture, decode, encode, look_up, keys, pki, benchmarks):
     _room.register(app)
 
 

@@ -37,6 +37,7 @@ from ferraris.messaging.dlms.general import GeneralBlockTransfer, GeneralSigning
 from ferraris.messaging.dlms.get import GetResponseWithBlock
 from ferraris.messaging.dlms.notify import DataNotification
 from ferraris.messaging.dlms.tags import ApduTag
+from ferraris.messaging.dlms.translation.node import Node
 from ferraris.transport.explain import Explanation, explain_wrapper
 from ferraris.transport.explain_hdlc import explain_hdlc
 from ferraris.transport.hdlc import address as hdlc_address
@@ -67,6 +68,7 @@ class Telegram:
     error: Error | None = None
     lines: list[Line] = field(default_factory=list)
     framing: Explanation | None = None
+    trees: list[Node] = field(default_factory=list)
 
 
 @dataclass(slots=True, frozen=True)
