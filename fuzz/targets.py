@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from ferraris.cli.captured import captured
 from ferraris.cli.telegram import read
 from ferraris.client.pushed import pushed_values
-from ferraris.core.errors import DecodeError
+from ferraris.core.errors import DecodeError, UsageError
 from ferraris.core.pcapng import LINK_RAW_IP, interface_block, packet_block, section_block
 from ferraris.crypto.authority import Authority
 from ferraris.crypto.certificates import Certificate, Usage
@@ -24,6 +24,15 @@ from ferraris.line.packets import ACK, Place, tcp_packet
 from ferraris.line.recording import without_secrets
 from ferraris.messaging.dlms import apdu
 from ferraris.messaging.dlms.explain import explain
+from ferraris.messaging.dlms.translation import (
+    Node,
+    from_tree,
+    read_json,
+    read_xml,
+    to_tree,
+    write_json,
+    write_xml,
+)
 from ferraris.transport import wrapper
 from ferraris.transport.explain import explain_wrapper
 from ferraris.transport.explain_hdlc import explain_hdlc
@@ -126,6 +135,25 @@ def _explain(octets: bytes) -> None:
     assert b"".join(line.octets for line in explain(octets)) == octets
 
 
+def _translated(octets: bytes) -> None:
+    """Whatever is an APDU comes back from XML and JSON to the last octet."""
+    tree = to_tree(octets)
+    assert from_tree(read_xml(write_xml(tree).encode())) == octets
+    assert from_tree(read_json(write_json(tree).encode())) == octets
+
+
+def _document(read_document: Callable[[bytes], Node]) -> Callable[[bytes], object]:
+    """A reader of documents; what it refuses is the caller's fault, and no APDU either."""
+
+    def decode(document: bytes) -> object:
+        try:
+            return from_tree(read_document(document))
+        except UsageError as error:
+            raise DecodeError(error.message) from None
+
+    return decode
+
+
 def _framed(octets: bytes) -> None:
     for framing in (explain_hdlc(octets), explain_wrapper(octets)):
         assert b"".join(line.octets for line in framing.lines) == octets
@@ -156,6 +184,11 @@ _CAPTURE = section_block("fuzz") + interface_block(LINK_RAW_IP, "ip") + packet_b
 TARGETS = {
     "data": Target(_data, _DATA),
     "apdu": Target(lambda octets: apdu.decode(octets, strict=True), _APDUS),
+    "translation": Target(_translated, _APDUS),
+    "xml": Target(_document(read_xml), tuple(write_xml(to_tree(each)).encode() for each in _APDUS)),
+    "json": Target(
+        _document(read_json), tuple(write_json(to_tree(each)).encode() for each in _APDUS)
+    ),
     "explain": Target(_explain, _APDUS),
     "frame": Target(frame.parse, (_FRAME[1:-1],)),
     "deframer": Target(_deframe, (_FRAME, _FRAME + _FRAME[1:])),
