@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from pairing import Pair
+from pairing import Pair, fleet_with
 
 from ferraris.client import services
 from ferraris.client.meter import Meter
-from ferraris.core.errors import LineError, UsageError
+from ferraris.core.errors import LineError, RefusedError, UsageError
 from ferraris.data import axdr
 from ferraris.data.kinds import octet_string
 from ferraris.data.obis import Obis
@@ -221,3 +221,71 @@ def test_class_and_priority_are_the_callers() -> None:
     numbers = [octet & 0x0F for octet in requests]
     assert len(set(numbers[:5])) == 5
     assert set(numbers[4:]) == {numbers[4]}  # blocks of one write have one number
+
+
+@pytest.mark.parametrize("lists", [True, False])
+@pytest.mark.parametrize("what", ["write", "act"])
+def test_a_later_part_that_fails_leaves_the_results_of_those_before(what: str, lists: bool) -> None:
+    """Three requests: one answered, one not, one not sent."""
+    pair = Pair()
+    blocks = Conformance.BLOCK_TRANSFER_WITH_SET_OR_WRITE | Conformance.BLOCK_TRANSFER_WITH_ACTION
+    without = FULL_CONFORMANCE & ~int(blocks)
+    if not lists:
+        without &= ~int(Conformance.MULTIPLE_REFERENCES)
+
+    async def procedure(meter: Meter) -> list[object]:
+        line = pair.line
+        assert line is not None
+        driver, negotiated = meter._driver, meter.negotiated
+        arrive, heard = line.station.arrive, 0
+
+        def deaf_after_one(octets: bytes) -> None:
+            nonlocal heard
+            heard += 1
+            if heard != 2:
+                arrive(octets)
+
+        line.station.arrive = deaf_after_one  # type: ignore[method-assign]
+        if what == "write":
+            items = [(FIRST, None, text(1500, each)) for each in range(3)]
+            return list(await services.set_list(driver, negotiated, items, protected=True))
+        acts = [(SWITCH, text(1500)) for _ in range(3)]
+        return list(await services.act_list(driver, negotiated, acts, protected=True))
+
+    first, second, third = pair.run(pair.security("gmac"), procedure, conformance=without)
+    refused = ActionOutcome(ActionResult.TYPE_UNMATCHED)
+    assert first == (DataAccessResult.SUCCESS if what == "write" else refused)
+    assert isinstance(second, LineError)
+    assert second.outcome_unknown
+    assert isinstance(third, LineError)
+    assert not third.outcome_unknown
+    assert "not sent" in str(third)
+
+
+def test_a_first_part_that_fails_is_an_error() -> None:
+    pair = Pair()
+
+    async def procedure(meter: Meter) -> None:
+        assert pair.line is not None
+        pair.line.station.arrive = lambda octets: None  # type: ignore[method-assign]
+        items = [(FIRST, None, text(9))] * 40
+        with pytest.raises(LineError) as caught:
+            await services.set_list(meter._driver, meter.negotiated, items, protected=True)
+        assert caught.value.outcome_unknown
+
+    pair.run(pair.security("gmac"), procedure)
+
+
+def test_a_part_that_is_refused_does_not_stop_those_behind_it() -> None:
+    pair = Pair(fleet=fleet_with(c1={"max_list": 8}))
+    long, short = (FIRST, None, text(1500)), (FIRST, None, text(1))
+    items = [long, long, *[short] * 9, long]
+    without = FULL_CONFORMANCE & ~int(Conformance.BLOCK_TRANSFER_WITH_SET_OR_WRITE)
+
+    async def procedure(meter: Meter) -> list[object]:
+        negotiated = meter.negotiated
+        return list(await services.set_list(meter._driver, negotiated, items, protected=True))
+
+    results = pair.run(pair.security("gmac"), procedure, conformance=without)
+    assert results[0] == results[-1] == DataAccessResult.SUCCESS
+    assert all(isinstance(each, RefusedError) for each in results[1:-1])

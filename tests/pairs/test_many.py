@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from pairing import NOON, Pair
 
+from ferraris.client.by_lists import LONGEST_LIST
 from ferraris.client.kind import Kind
-from ferraris.client.many import LONGEST_LIST
 from ferraris.client.meter import Meter
 from ferraris.client.wishes import Act, ActData, Read, ReadData, Wish, Write, WriteData
 from ferraris.core.errors import DecodeError, LineError, RefusedError, UsageError

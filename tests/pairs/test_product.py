@@ -18,6 +18,7 @@ import os
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from random import Random
+from typing import Any
 
 import pytest
 from pairing import NOON, Mailbox, Pair, fleet_with
@@ -25,14 +26,17 @@ from pairing import NOON, Mailbox, Pair, fleet_with
 from ferraris.client import services
 from ferraris.client.meter import Meter
 from ferraris.client.security import HighGMAC, Security
+from ferraris.client.wishes import ActData, ReadData, WriteData
 from ferraris.core.errors import Error
 from ferraris.data import axdr
 from ferraris.data.kinds import octet_string
 from ferraris.data.obis import Obis
 from ferraris.line.virtual import Physics
-from ferraris.messaging.dlms.enumerations import DataAccessResult
+from ferraris.messaging.dlms.conformance import Conformance
+from ferraris.messaging.dlms.enumerations import ActionResult, DataAccessResult
 from ferraris.messaging.dlms.names import AttributeDescriptor, MethodDescriptor, Selection
 from ferraris.messaging.dlms.notify import LONG_CONFIRMED, DataNotification, EventNotification
+from ferraris.meter.templates import template
 from ferraris.server.notifying import Delivery
 from ferraris.transport.hdlc.parameters import Parameters
 from ferraris.transport.profiles import HDLC, TCP, UDP, HdlcProfile
@@ -64,7 +68,7 @@ TROUBLES: dict[str, dict[str, float]] = {
     "cut": {},
 }
 BLOCKS = ("specific", "general")
-GENERAL = {"general_blocks": True, "block_window": 4}
+ACCESS = int(Conformance.ACCESS | Conformance.GENERAL_PROTECTION)
 BOX = AttributeDescriptor(*Mailbox.KEY, 2)
 MESSAGE = AttributeDescriptor(1, Obis.parse("0-0:96.13.0*255"), 2)
 NOBODY = AttributeDescriptor(1, Obis.parse("0-0:96.13.9*255"), 2)
@@ -81,6 +85,12 @@ def text(octets: bytes) -> bytes:
 
 SHORT = bytes(range(1, 40))
 LONG = bytes(each * 7 % 251 for each in range(1, 2600))
+
+
+def offer(client: int) -> dict[str, Any]:
+    """The residential meter, with ACCESS and general blocks."""
+    conformance = template("residential").associations[client].conformance | ACCESS
+    return {"general_blocks": True, "block_window": 4, "conformance": conformance}
 
 
 @dataclass(frozen=True)
@@ -122,7 +132,7 @@ class Scene:
         self.pair = Pair(
             physics=physics,
             seed=sum(map(ord, str(case))),
-            fleet=fleet_with(c1={"policy": 0, **GENERAL}, c2=GENERAL, c16=GENERAL),
+            fleet=fleet_with(c1={"policy": 0, **offer(1)}, c2=offer(2), c16=offer(16)),
             profile=profile,
         )
         self.case = case
@@ -225,6 +235,37 @@ def act_list(octets: bytes) -> Service:
     return run
 
 
+def access(octets: bytes) -> Service:
+    async def run(scene: Scene, meter: Meter, protected: bool) -> bool:
+        outcomes = await meter.access(
+            [
+                WriteData(*Mailbox.KEY, 2, octet_string(octets)),
+                ReadData(1, "0-0:96.13.9", 2),
+                ActData(*Mailbox.KEY, 1, octet_string(octets)),
+                ReadData(*Mailbox.KEY, 2),
+            ]
+        )
+        failures = [
+            each.error
+            for each in outcomes
+            if each.error is not None
+            and not isinstance(
+                getattr(each.error, "reason", None), (DataAccessResult, ActionResult)
+            )
+        ]
+        if failures:
+            raise next((error for error in failures if error.outcome_unknown), failures[0])
+        written, nobody, acted, read = outcomes
+        return (
+            written.done
+            and not nobody.done
+            and acted.value == octet_string(octets[::-1])
+            and read.value == octet_string(octets)
+        )
+
+    return run
+
+
 async def pushes(scene: Scene, meter: Meter, protected: bool) -> bool:
     pair, client = scene.pair, scene.client
     await get(scene, meter, protected)
@@ -252,9 +293,12 @@ SERVICES: dict[str, Service] = {
     "act unconfirmed": act(SHORT, confirmed=False),
     "act list": act_list(SHORT),
     "act list in blocks": act_list(LONG),
+    "access": access(SHORT),
+    "access in blocks": access(LONG),
     "pushes": pushes,
 }
-SEVERAL = frozenset(("set", "set in blocks", "set unconfirmed"))  # they read back as well
+# They read back as well, or take several exchanges.
+SEVERAL = frozenset(("set", "set in blocks", "set unconfirmed", "access in blocks"))
 FOR_ALL = frozenset(("get", "get in blocks", "get list", "pushes"))
 
 

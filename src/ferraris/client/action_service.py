@@ -8,7 +8,7 @@ from ferraris.client.blocks import (
     BLOCK_HEAD_OCTETS,
     HEAD_OCTETS,
     Exchange,
-    as_many,
+    by_parts,
     check_acknowledged,
     check_sizes,
     need_blocks,
@@ -106,17 +106,22 @@ async def act_list(
     *,
     protected: bool = False,
     high_priority: bool = True,
-) -> list[ActionOutcome]:
+) -> list[ActionOutcome | Error]:
     """Invoke several methods; the outcome of each, in order.
 
     In as few requests as the meter takes, in blocks where they do not fit; one request each where
-    lists were not negotiated. When an error ends it on the way, what was done before stays done,
-    and what was under way is unknown.
+    lists were not negotiated. When one of several requests fails on the way, its error stands in
+    the place of its outcomes, with `outcome_unknown` when it was not answered, and what was not
+    sent any more says so. Raises the error when nothing was answered at all.
     """
     sizes = [len(data or b"") + 10 for _, data in items]
     check_sizes(negotiated, _ACTION_BLOCKS, sizes, protected)
     if not negotiated.has(Conformance.MULTIPLE_REFERENCES):
-        return [await _acted(driver, negotiated, item, protected) for item in items]
+
+        async def single(part: Sequence[_Item]) -> list[ActionOutcome]:
+            return [await _acted(driver, negotiated, part[0], protected)]
+
+        return await by_parts([[item] for item in items], single)
     how = service_class(high_priority=high_priority)
 
     def may_go(part: Sequence[_Item]) -> bool:
@@ -125,10 +130,9 @@ async def act_list(
         in_blocks = fits(negotiated, BLOCK_HEAD_OCTETS + names, protected)
         return (in_blocks and negotiated.has(_ACTION_BLOCKS)) or fits(negotiated, whole, protected)
 
-    outcomes: list[ActionOutcome] = []
-    for part in parts(items, may_go):
-        outcomes += as_many(await _act_part(driver, negotiated, part, protected, how), part)
-    return outcomes
+    return await by_parts(
+        parts(items, may_go), lambda part: _act_part(driver, negotiated, part, protected, how)
+    )
 
 
 async def _act_part(

@@ -15,6 +15,7 @@ from ferraris.client.meter import Meter
 from ferraris.client.profile import ProfileLayout
 from ferraris.client.security import Security
 from ferraris.client.wishes import Act, Name, Outcome, Read, Wish
+from ferraris.data.date_time import DateTime
 from ferraris.data.kinds import Data
 from ferraris.data.readings import Reading, Series
 from ferraris.line.blocking import run
@@ -176,6 +177,24 @@ class BlockingMeter:
     def do(self, wishes: Sequence[Wish]) -> list[Outcome[Any]]:
         """See `Meter.do`."""
         return run(self._meter.do(wishes))
+
+    def access(
+        self,
+        wishes: Sequence[Wish],
+        *,
+        break_on_error: bool = False,
+        self_descriptive: bool = False,
+        date_time: DateTime | None = None,
+    ) -> list[Outcome[Any]]:
+        """See `Meter.access`."""
+        return run(
+            self._meter.access(
+                wishes,
+                break_on_error=break_on_error,
+                self_descriptive=self_descriptive,
+                date_time=date_time,
+            )
+        )
 
     def profile(
         self,

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol, TypeVar
 
 from ferraris.client.refusals import UnprovenRefusalError
-from ferraris.core.errors import Error, RefusedError, SequenceError, UsageError
+from ferraris.core.errors import Error, LineError, RefusedError, SequenceError, UsageError
 from ferraris.messaging.dlms.apdu import Apdu
 from ferraris.messaging.dlms.association.blocks import fits
 from ferraris.messaging.dlms.association.parameters import Negotiated
@@ -17,6 +17,7 @@ __all__ = [
     "HEAD_OCTETS",
     "Exchange",
     "as_many",
+    "by_parts",
     "check_acknowledged",
     "check_sizes",
     "need_blocks",
@@ -25,6 +26,7 @@ __all__ = [
 ]
 
 Item = TypeVar("Item")
+Part = TypeVar("Part")
 
 HEAD_OCTETS = 3
 """Tag, choice and invoke id of every request."""
@@ -57,6 +59,36 @@ def parts(items: Sequence[Item], may_go: Callable[[Sequence[Item]], bool]) -> li
 def as_many(results: list[Item], part: Sequence[object]) -> list[Item]:
     if len(results) != len(part):
         raise SequenceError(f"{len(results)} results for {len(part)} names", where="client")
+    return results
+
+
+async def by_parts(
+    cut: Sequence[Sequence[Part]],
+    send: Callable[[Sequence[Part]], Awaitable[list[Item]]],
+) -> list[Item | Error]:
+    """The results of all parts, sent one after another.
+
+    Once something was answered, errors are values: that of a part stands for each of its items. A
+    part that was refused does not stop those behind it; silence does, and they are not sent. Raises
+    the error of the first part, when nothing was answered at all.
+    """
+    results: list[Item | Error] = []
+    stopped: Error | None = None
+    for part in cut:
+        if stopped is not None:
+            text = f"not sent, since one before it failed: {stopped}"
+            results += [LineError(text, where="client")] * len(part)
+            continue
+        try:
+            answered: list[Item] = as_many(await send(part), part)
+            results += answered
+        except Error as error:
+            failure = error.with_unknown_outcome() if isinstance(error, SequenceError) else error
+            if not results:
+                raise failure from error
+            results += [failure] * len(part)
+            if failure.outcome_unknown or isinstance(failure, LineError):
+                stopped = failure
     return results
 
 

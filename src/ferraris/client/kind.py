@@ -29,6 +29,7 @@ class Kind:
         objects: the object list with its rights; None until somebody asked for it.
         lists: whether requests with lists are worth trying; False once one failed where single
             requests were served.
+        access: whether ACCESS is worth trying where it was negotiated.
     """
 
     classes: dict[Obis, int] = field(default_factory=dict)
@@ -36,3 +37,4 @@ class Kind:
     layouts: dict[Obis, ProfileLayout] = field(default_factory=dict)
     objects: dict[Obis, ObjectListElement] | None = None
     lists: bool = True
+    access: bool = True

@@ -15,6 +15,7 @@ from ferraris.client.profile import ProfileLayout, read_layout, read_rows
 from ferraris.client.wishes import Act, Name, Outcome, Read, Wish
 from ferraris.core.errors import DecodeError, UsageError
 from ferraris.data import axdr
+from ferraris.data.date_time import DateTime
 from ferraris.data.kinds import Data
 from ferraris.data.obis import Obis
 from ferraris.data.readings import Reading, Series
@@ -203,6 +204,33 @@ class Meter:
             wishes,
             self.kind,
             high_priority=self._high_priority,
+        )
+
+    async def access(
+        self,
+        wishes: Sequence[Wish],
+        *,
+        break_on_error: bool = False,
+        self_descriptive: bool = False,
+        date_time: DateTime | None = None,
+    ) -> list[Outcome[Any]]:
+        """Read, write and act in one exchange by ACCESS, in order; one outcome for each wish.
+
+        More than the meter takes at once goes in several exchanges. With `break_on_error` nothing
+        behind the first failure is carried out; with `self_descriptive` the meter repeats what was
+        asked; `date_time` is sent along. `do` uses ACCESS by itself where it saves exchanges.
+        Raises `UsageError` where it was not negotiated.
+        """
+        return await many.access(
+            self._driver,
+            self.negotiated,
+            self._association.parameters.ciphered,
+            wishes,
+            self.kind,
+            high_priority=self._high_priority,
+            break_on_error=break_on_error,
+            self_descriptive=self_descriptive,
+            date_time=b"" if date_time is None else date_time.octets,
         )
 
     # -- profiles, object lists -----------------------------------------------------------

@@ -10,9 +10,10 @@ all, so its outcome is unknown from the start.
 
 from __future__ import annotations
 
+from ferraris.client.access import access
 from ferraris.client.action_service import act, act_list
 from ferraris.client.blocks import Exchange
 from ferraris.client.get_service import get, get_list
 from ferraris.client.set_service import set_, set_list
 
-__all__ = ["Exchange", "act", "act_list", "get", "get_list", "set_", "set_list"]
+__all__ = ["Exchange", "access", "act", "act_list", "get", "get_list", "set_", "set_list"]

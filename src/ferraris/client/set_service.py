@@ -8,7 +8,7 @@ from ferraris.client.blocks import (
     BLOCK_HEAD_OCTETS,
     HEAD_OCTETS,
     Exchange,
-    as_many,
+    by_parts,
     check_acknowledged,
     check_sizes,
     need_blocks,
@@ -16,7 +16,7 @@ from ferraris.client.blocks import (
     unknown,
 )
 from ferraris.client.refusals import refused, strange
-from ferraris.core.errors import RefusedError
+from ferraris.core.errors import Error, RefusedError
 from ferraris.messaging.dlms.apdu import Apdu
 from ferraris.messaging.dlms.association.blocks import Outgoing, block_octets, fits, fits_whole
 from ferraris.messaging.dlms.association.parameters import Negotiated
@@ -95,17 +95,22 @@ async def set_list(
     *,
     protected: bool = False,
     high_priority: bool = True,
-) -> list[DataAccessResult]:
+) -> list[DataAccessResult | Error]:
     """Write encoded data to several attributes; one result for each, in order.
 
     In as few requests as the meter takes, in blocks where they do not fit; one request each where
-    lists were not negotiated. When an error ends it on the way, what was written before it stays
-    written, and what was under way is unknown.
+    lists were not negotiated. When one of several requests fails on the way, its error stands in
+    the place of its results, with `outcome_unknown` when it was not answered, and what was not sent
+    any more says so. Raises the error when nothing was answered at all.
     """
     check_sizes(negotiated, _SET_BLOCKS, [len(data) + 10 for _, _, data in items], protected)
     how = service_class(high_priority=high_priority)
     if not negotiated.has(Conformance.MULTIPLE_REFERENCES):
-        return [await _written(driver, negotiated, item, protected) for item in items]
+
+        async def single(part: Sequence[_Item]) -> list[DataAccessResult]:
+            return [await _written(driver, negotiated, part[0], protected)]
+
+        return await by_parts([[item] for item in items], single)
 
     def may_go(part: Sequence[_Item]) -> bool:
         names = len(attribute_list(item[:2] for item in part))
@@ -115,10 +120,9 @@ async def set_list(
         )
         return in_blocks or fits(negotiated, whole, protected)
 
-    results: list[DataAccessResult] = []
-    for part in parts(items, may_go):
-        results += as_many(await _set_part(driver, negotiated, part, protected, how), part)
-    return results
+    return await by_parts(
+        parts(items, may_go), lambda part: _set_part(driver, negotiated, part, protected, how)
+    )
 
 
 async def _set_part(

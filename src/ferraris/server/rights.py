@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ferraris.messaging.dlms.access import AccessRequest
 from ferraris.messaging.dlms.action import ActionRequestNormal, ActionRequestWithList
 from ferraris.messaging.dlms.apdu import Apdu
 from ferraris.messaging.dlms.conformance import Conformance
@@ -121,6 +122,8 @@ def _names(request: Apdu) -> Sequence[AttributeDescriptor | MethodDescriptor]:
         return [attribute for attribute, _ in request.attributes]
     if isinstance(request, ActionRequestNormal):
         return (request.method,)
+    if isinstance(request, AccessRequest):
+        return [each.descriptor for each in request.specifications]
     return request.methods if isinstance(request, ActionRequestWithList) else ()
 
 

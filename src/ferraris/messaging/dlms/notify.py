@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ferraris.data.axdr import Limits
+from ferraris.messaging.dlms.invoke import LONG_CONFIRMED, LONG_INVOKE_ID
 from ferraris.messaging.dlms.names import AttributeDescriptor
 from ferraris.messaging.dlms.reading import DEFAULT_LIMITS, ApduReader, octet_string
 
@@ -15,12 +16,6 @@ __all__ = [
     "DataNotificationConfirm",
     "EventNotification",
 ]
-
-LONG_CONFIRMED = 1 << 30
-"""Service class confirmed, in a long-invoke-id-and-priority."""
-
-LONG_INVOKE_ID = (1 << 24) - 1
-"""The bits of a long-invoke-id-and-priority that number the exchange."""
 
 _OCTET_STRING_TAG = 0x09
 _DATE_TIME_LENGTH = 12

@@ -16,18 +16,20 @@ from ferraris.messaging.dlms.apdu import Apdu
 from ferraris.messaging.dlms.association.channel import Channel
 from ferraris.messaging.dlms.association.exchanges import (
     ANSWERS,
-    CHANGING,
     CONTINUING,
     ERRORS,
     PUSHES,
+    changes,
     is_push,
     is_unconfirmed,
+    number,
+    number_of,
 )
 from ferraris.messaging.dlms.association.opening import Opening
 from ferraris.messaging.dlms.association.parameters import ClientParameters, Negotiated
 from ferraris.messaging.dlms.association.states import CLIENT, Happening, State, step
 from ferraris.messaging.dlms.errors import ExceptionResponse, UnauthenticatedRefusal
-from ferraris.messaging.dlms.invoke import CALLERS_BITS, INVOKE_ID, service_class
+from ferraris.messaging.dlms.invoke import INVOKE_ID, LONG_INVOKE_ID, service_class
 from ferraris.messaging.dlms.notify import DataNotification, DataNotificationConfirm
 
 __all__ = ["ClientAssociation", "is_push"]
@@ -158,9 +160,8 @@ class ClientAssociation(Plain[Apdu, Apdu, bytes]):
         if not self.room:
             raise UsageError(f"no request can be sent while {self.state.value}", where=_WHERE)
         if kind not in CONTINUING:
-            self._invoke_id = (self._invoke_id + 1) & INVOKE_ID
-        how = unit.invoke_id_and_priority & CALLERS_BITS  # type: ignore[union-attr]
-        unit.invoke_id_and_priority = how | self._invoke_id  # type: ignore[union-attr]
+            self._invoke_id = (self._invoke_id + 1) & LONG_INVOKE_ID
+        number(unit, self._invoke_id)
         octets = self._covered(codec.encode(unit))
         self._suspicion = None
         if is_unconfirmed(unit):
@@ -253,10 +254,10 @@ class ClientAssociation(Plain[Apdu, Apdu, bytes]):
         if self._pending is None:
             raise SequenceError(f"an answer that nobody asked for: {kind.__name__}", where=_WHERE)
         if kind in self._answers:
-            invoke_id = answer.invoke_id_and_priority & INVOKE_ID  # type: ignore[union-attr]
-            if invoke_id != self._invoke_id:
+            invoke_id, asked = number_of(answer), number_of(self._pending)
+            if invoke_id != asked:
                 raise SequenceError(
-                    f"the answer to invoke id {invoke_id} came while {self._invoke_id} was asked",
+                    f"the answer to invoke id {invoke_id} came while {asked} was asked",
                     where=_WHERE,
                 )
         elif kind not in ERRORS:
@@ -314,8 +315,8 @@ class ClientAssociation(Plain[Apdu, Apdu, bytes]):
 
     def _prove(self, proof: ActionRequestNormal, now: float) -> None:
         self._happened(Happening.CHALLENGED)
-        self._invoke_id = (self._invoke_id + 1) & INVOKE_ID
-        proof.invoke_id_and_priority = service_class() | self._invoke_id
+        self._invoke_id = (self._invoke_id + 1) & LONG_INVOKE_ID
+        proof.invoke_id_and_priority = service_class() | self._invoke_id & INVOKE_ID
         self._put(self._covered(proof.to_octets()), now, self.parameters.response_timeout_s)
 
     def _established(self, how: Happening) -> None:
@@ -343,7 +344,7 @@ class ClientAssociation(Plain[Apdu, Apdu, bytes]):
         self._unanswered = None
         self._response_deadline = None
         if pending is not None:
-            if type(pending) in CHANGING:
+            if changes(pending):
                 error = error.with_unknown_outcome()
             self._up.append(Failed(error, pending))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ferraris.messaging.dlms.access import AccessChoice, AccessRequest, AccessResponse
 from ferraris.messaging.dlms.action import (
     ActionRequestBlock,
     ActionRequestFirstBlock,
@@ -24,7 +25,13 @@ from ferraris.messaging.dlms.get import (
     GetResponseWithBlock,
     GetResponseWithList,
 )
-from ferraris.messaging.dlms.invoke import CONFIRMED
+from ferraris.messaging.dlms.invoke import (
+    CALLERS_BITS,
+    CONFIRMED,
+    INVOKE_ID,
+    LONG_CONFIRMED,
+    LONG_INVOKE_ID,
+)
 from ferraris.messaging.dlms.notify import DataNotification, EventNotification
 from ferraris.messaging.dlms.set import (
     SetRequestBlock,
@@ -41,12 +48,14 @@ from ferraris.messaging.dlms.set import (
 
 __all__ = [
     "ANSWERS",
-    "CHANGING",
     "CONTINUING",
     "ERRORS",
     "PUSHES",
+    "changes",
     "is_push",
     "is_unconfirmed",
+    "number",
+    "number_of",
 ]
 
 _GET_ANSWERS = (GetResponseNormal, GetResponseWithBlock, GetResponseWithList)
@@ -86,11 +95,18 @@ ANSWERS: dict[type, tuple[type, ...]] = {
         ),
         _ACTION_ANSWERS,
     ),
+    AccessRequest: (AccessResponse,),
 }
 _MAY_BE_UNCONFIRMED = frozenset(
     (SetRequestNormal, SetRequestWithList, ActionRequestNormal, ActionRequestWithList)
 )
-CHANGING = frozenset(ANSWERS) - {GetRequestNormal, GetRequestNext, GetRequestWithList}
+_CHANGING = frozenset(ANSWERS) - {
+    GetRequestNormal,
+    GetRequestNext,
+    GetRequestWithList,
+    AccessRequest,
+}
+_READS = frozenset((AccessChoice.GET, AccessChoice.GET_WITH_SELECTION))
 # These go on with the exchange before them and keep its invoke id [asn1].
 CONTINUING = frozenset(
     (GetRequestNext, SetRequestBlock, ActionRequestNextBlock, ActionRequestBlock)
@@ -110,7 +126,33 @@ def is_unconfirmed(request: Apdu) -> bool:
     GET is always answered, whatever it says, and so are blocks, which go on only by their
     answers [memory].
     """
+    if isinstance(request, AccessRequest):
+        return not request.long_invoke_id_and_priority & LONG_CONFIRMED
     if type(request) not in _MAY_BE_UNCONFIRMED:
         return False
     how: int = request.invoke_id_and_priority  # type: ignore[union-attr] # a SET or an ACTION
     return not how & CONFIRMED
+
+
+def changes(request: Apdu) -> bool:
+    """Whether a request may change something in the meter."""
+    if isinstance(request, AccessRequest):
+        return not all(each.choice in _READS for each in request.specifications)
+    return type(request) in _CHANGING
+
+
+def number(request: Apdu, exchange: int) -> None:
+    """Write the number of an exchange into a request, beside the bits of the caller."""
+    if isinstance(request, AccessRequest):
+        how = request.long_invoke_id_and_priority & ~LONG_INVOKE_ID
+        request.long_invoke_id_and_priority = how | exchange & LONG_INVOKE_ID
+    else:
+        how = request.invoke_id_and_priority & CALLERS_BITS  # type: ignore[union-attr]
+        request.invoke_id_and_priority = how | exchange & INVOKE_ID  # type: ignore[union-attr]
+
+
+def number_of(apdu: Apdu) -> int:
+    """The number of the exchange that a request or an answer is part of."""
+    if isinstance(apdu, (AccessRequest, AccessResponse)):
+        return apdu.long_invoke_id_and_priority & LONG_INVOKE_ID
+    return apdu.invoke_id_and_priority & INVOKE_ID  # type: ignore[union-attr]

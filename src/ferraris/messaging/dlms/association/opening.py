@@ -75,9 +75,9 @@ class Opening:
         self._challenge = b""  # StoC
         self._dedicated_key: bytes | None = None
         self._proposed = parameters.conformance
-        if (
-            parameters.control & SIGNED or parameters.form.form is not Form.SERVICE
-        ):  # the general forms are a service of their own [asn1]
+        # The general forms are a service of their own, and ACCESS has no other [asn1].
+        access = parameters.ciphered and self._proposed & int(Conformance.ACCESS)
+        if access or parameters.control & SIGNED or parameters.form.form is not Form.SERVICE:
             self._proposed |= int(Conformance.GENERAL_PROTECTION)
         if parameters.general_blocks:
             self._proposed |= int(Conformance.GENERAL_BLOCK_TRANSFER)

@@ -34,6 +34,7 @@ FULL_CONFORMANCE = int(
     | Conformance.SELECTIVE_ACCESS
     | Conformance.EVENT_NOTIFICATION
     | Conformance.ACTION
+    | Conformance.ACCESS
 )
 """What a client of this version proposes: every service that it can use."""
 

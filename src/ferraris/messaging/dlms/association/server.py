@@ -53,7 +53,7 @@ from ferraris.messaging.dlms.security.policy import Policy
 __all__ = ["Incident", "Indication", "Receipt", "Reply", "ServerAssociation"]
 
 _REPLY_TO_HLS = MethodDescriptor(15, bytes((0, 0, 40, 0, 0, 255)), 1)  # [bluebook-quoted]
-_REQUEST_TAGS = frozenset((0xC0, 0xC1, 0xC3))
+_REQUEST_TAGS = frozenset((0xC0, 0xC1, 0xC3, 0xD9))
 _RECEIPT = 0x10
 _MAY_HOLD_A_RECEIPT = frozenset((_RECEIPT, 0xDB, 0xDC, 0xDD, 0xDF))
 _REMEMBERED = 8  # protected APDUs whose copies are met with silence

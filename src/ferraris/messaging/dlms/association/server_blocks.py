@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from ferraris.core.errors import SequenceError
 from ferraris.messaging.dlms import apdu as codec
+from ferraris.messaging.dlms.access import AccessRequest
 from ferraris.messaging.dlms.action import (
     ActionRequestBlock,
     ActionRequestFirstBlock,
@@ -75,6 +76,7 @@ _NEEDS: dict[type, int] = {
     ActionRequestListFirstBlock: int(
         _C.ACTION | _C.BLOCK_TRANSFER_WITH_ACTION | _C.MULTIPLE_REFERENCES
     ),
+    AccessRequest: int(_C.ACCESS),
 }
 _GET_BLOCKS = int(_C.BLOCK_TRANSFER_WITH_GET_OR_READ)
 _ACTION_BLOCKS = int(_C.BLOCK_TRANSFER_WITH_ACTION)
