@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime, tzinfo
 from functools import lru_cache
 from typing import Any, TypeVar
 
-from ferraris.client import browsing, many, reading, services
+from ferraris.client import browsing, key_procedures, many, reading, services
 from ferraris.client.browsing import BrowsedObject
 from ferraris.client.identity import Identity
+from ferraris.client.key_procedures import KeyChange
 from ferraris.client.kind import Kind
 from ferraris.client.profile import ProfileLayout, read_layout, read_rows
 from ferraris.client.wishes import Act, Name, Outcome, Read, Wish
@@ -21,9 +22,12 @@ from ferraris.data.obis import Obis
 from ferraris.data.readings import Reading, Series
 from ferraris.line.driver import Driver
 from ferraris.messaging.dlms.apdu import Apdu
+from ferraris.messaging.dlms.association.channel import Channel
 from ferraris.messaging.dlms.association.client import ClientAssociation
-from ferraris.messaging.dlms.association.parameters import Negotiated
+from ferraris.messaging.dlms.association.parameters import ClientParameters, Negotiated
 from ferraris.messaging.dlms.names import AttributeDescriptor, MethodDescriptor, Selection
+from ferraris.messaging.dlms.security.cipher_keys import CipherKeys
+from ferraris.messaging.dlms.security.counters import CounterLease
 from ferraris.model.access_control import AssociationLnV2, ObjectListElement
 from ferraris.model.interface_class import Attribute, Method
 
@@ -280,6 +284,35 @@ class Meter:
         `progress(done, all)` is called after each object.
         """
         return await browsing.browse(self, values, progress)
+
+    # -- keys -----------------------------------------------------------------------------
+
+    async def transfer_keys(self, keys: Mapping[int, bytes], **how: Any) -> KeyChange:
+        """Give the meter new keys, wrapped under its master key; see `client.key_procedures`."""
+        return await key_procedures.transfer_keys(self, keys, **how)
+
+    async def agree_key(self, key_id: int = 0, **how: Any) -> KeyChange:
+        """Agree on a new key with the meter, in suites 1 and 2; see `client.key_procedures`."""
+        return await key_procedures.agree_keys(self, (key_id,), **how)
+
+    @property
+    def parameters(self) -> ClientParameters:
+        """With what the association was opened; keys that were changed since are in it."""
+        return self._association.parameters
+
+    @property
+    def channel(self) -> Channel | None:
+        """What protects this association, None where APDUs are plain."""
+        return self._association.channel
+
+    @property
+    def transaction_floor(self) -> int:
+        """The highest transaction-id accepted from the meter, to be kept by the caller."""
+        return self._association.transaction_floor
+
+    def renew_keys(self, keys: CipherKeys, lease: CounterLease | None = None) -> None:
+        """Go on under other keys, without asking the meter; `lease` for a new encryption key."""
+        self._association.renew(keys, lease)
 
     async def close(self) -> None:
         """Release the association and close the line."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from base64 import b32encode
 from collections.abc import Callable, Iterator
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from hashlib import blake2b
 from typing import NotRequired, TypedDict
 
@@ -13,6 +13,7 @@ from ferraris.crypto.curves import PrivateKey
 from ferraris.messaging.dlms.security.agreement import curve_of
 from ferraris.messaging.dlms.security.cipher_keys import CipherKeys
 from ferraris.messaging.dlms.security.forms import KeyPairs
+from ferraris.meter.pki import FleetAuthority
 from ferraris.meter.simulated import SimulatedMeter
 from ferraris.meter.template import Template
 from ferraris.server.device import ObjectKey
@@ -176,6 +177,17 @@ class Fleet:
             master_key=master,
         )
 
+    @cached_property
+    def authority(self) -> FleetAuthority:
+        """Whose certificates the meters trust."""
+        drawn = Stream(self._secret, _CLIENT, b"authority")
+        key = PrivateKey.generate(curve_of(self.template.suite), drawn)
+        return FleetAuthority(key, drawn)
+
+    def entropy(self, index: int, serial: int) -> Stream:
+        """Octets that follow from the secret, others for each serial."""
+        return Stream(self._secret, index, b"drawn %d" % serial)
+
     def _private_key(self, index: int, purpose: bytes) -> PrivateKey:
         """A private key of a meter, or of the client of all of them."""
         drawn = _derive(self._secret, index, purpose, 64)
@@ -188,6 +200,22 @@ class Fleet:
     def password(self, index: int) -> bytes:
         """Sixteen letters and digits."""
         return b32encode(_derive(self._secret, index, b"password", 10))[:_PASSWORD_CHARACTERS]
+
+
+class Stream:
+    """As many octets as anybody wants; the same arguments give the same ones."""
+
+    def __init__(self, secret: bytes, index: int, purpose: bytes) -> None:
+        self._seed = _derive(secret, index, purpose[:16], 32)
+        self._count = 0
+
+    def __call__(self, octets: int) -> bytes:
+        """The next octets."""
+        drawn = b""
+        while len(drawn) < octets:
+            drawn += _derive(self._seed, self._count, b"stream", 64)
+            self._count += 1
+        return drawn[:octets]
 
 
 def _nobody_asks(meter: SimulatedMeter, key: ObjectKey, now: float) -> None:

@@ -109,6 +109,12 @@ class SimulatedMeter:
             return changed.pairs
         return self.fleet.pairs(self._index)
 
+    def entropy(self, octets: int) -> bytes:
+        """Fresh octets, which follow from the fleet's secret and how many were drawn before."""
+        state = self.change().secure()
+        state.drawn += 1
+        return self.fleet.entropy(self._index, state.drawn)(octets)
+
     @property
     def key_changes(self) -> int:
         """How often keys or policies were replaced."""

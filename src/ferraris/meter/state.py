@@ -71,6 +71,7 @@ class SecurityState:
     """
 
     serial: int = 0
+    drawn: int = 0
     keys: CipherKeys | None = None
     pairs: KeyPairs | None = None
     policy: Policy | None = None

@@ -18,6 +18,7 @@ from ferraris.messaging.dlms.association.parameters import ServerOffer
 from ferraris.messaging.dlms.association.server import (
     Indication,
     Receipt,
+    Renewal,
     ServerAssociation,
 )
 from ferraris.messaging.dlms.notify import DataNotification, EventNotification
@@ -140,7 +141,8 @@ class Service(Plain[Never, None, To[Addresses, bytes]]):
             if outcome.incident is not None:
                 genuine = False
                 device.incident(outcome.incident, client_sap, self._utc())
-        _keep_floors(device, association, client_sap)
+        same_keys = device.key_changes == self._key_changes[unit.address]
+        _keep_floors(device, association, client_sap, same_keys=same_keys)
         if answer is None or not unit.confirmed:
             self._speak(unit.address)
             return
@@ -292,10 +294,13 @@ class Service(Plain[Never, None, To[Addresses, bytes]]):
         settings = device.associations[client_sap]
         is_new = credentials.keys.encryption_key != offer.keys.encryption_key
         association.renew(
-            credentials.keys,
-            credentials.pairs,
-            credentials.policy or Policy(settings.policy, settings.answer_policy),
-            device.counter_lease(client_sap) if is_new else None,
+            Renewal(
+                credentials.keys,
+                credentials.pairs,
+                credentials.policy or Policy(settings.policy, settings.answer_policy),
+                device.counter_lease(client_sap) if is_new else None,
+                device.transaction_offset,
+            )
         )
 
     def _serve(
@@ -330,9 +335,12 @@ def _take_floors(device: LogicalDevice, association: ServerAssociation, client_s
         association.transaction_floor = device.transaction_floor(client_sap)
 
 
-def _keep_floors(device: LogicalDevice, association: ServerAssociation, client_sap: int) -> None:
+def _keep_floors(
+    device: LogicalDevice, association: ServerAssociation, client_sap: int, *, same_keys: bool
+) -> None:
+    """Counters belong to a key, which the request may have replaced; transactions do not."""
     floor = association.receive_floor
-    if floor > device.receive_floor(client_sap):
+    if same_keys and floor > device.receive_floor(client_sap):
         device.raise_receive_floor(client_sap, floor)
     if association.offer.pairs is not NO_PAIRS:
         device.raise_transaction_floor(client_sap, association.transaction_floor)

@@ -11,7 +11,6 @@ from ferraris.data.kinds import (
     Tag,
     array,
     double_long_unsigned,
-    enum,
     long_unsigned,
     octet_string,
     structure,
@@ -20,7 +19,7 @@ from ferraris.data.kinds import (
 from ferraris.messaging.dlms.enumerations import ActionResult, DataAccessResult
 from ferraris.meter.behaviour.behaviour import Behaviour, decoded, encoded
 from ferraris.meter.tariff import Tariff
-from ferraris.model import access_control, time_control
+from ferraris.model import time_control
 from ferraris.model.data_storage import DataObject
 from ferraris.model.interface_class import InterfaceClass
 from ferraris.server.device import AccessRefused, ActionRefused
@@ -39,7 +38,6 @@ __all__ = [
     "InvocationCounter",
     "LogicalDeviceName",
     "ProfileStatus",
-    "SecuritySetup",
 ]
 
 
@@ -145,25 +143,6 @@ class ActiveRate(Behaviour):
     def value(self, meter: SimulatedMeter, attribute: int, now: int) -> bytes:
         """Attribute 2."""
         return encoded(Tag.UNSIGNED, meter.rate(now))
-
-
-class SecuritySetup(Behaviour):
-    """Policy, suite and system titles; keys stay as they were derived."""
-
-    declares = access_control.SecuritySetup
-
-    def __init__(self, name: str, policy: int = 3) -> None:
-        super().__init__(name, {2: enum(policy), 3: enum(0), 4: octet_string(b"")})
-
-    def value(self, meter: SimulatedMeter, attribute: int, now: int) -> bytes:
-        """Attribute 5, the meter's own system title."""
-        return axdr.encode(octet_string(meter.system_title))
-
-    def act(self, meter: SimulatedMeter, method: int, data: bytes | None, now: int) -> bytes | None:
-        """The policy is as strict as it can be already, and keys are not replaced."""
-        if method == 1 and data == self.fixed[2]:
-            return None
-        raise ActionRefused(ActionResult.OTHER_REASON)
 
 
 class ActivityCalendar(Behaviour):

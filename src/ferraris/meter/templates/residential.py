@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+from ferraris.client.security import DEFAULT_SYSTEM_TITLE
 from ferraris.data.kinds import integer, null_data, octet_string
 from ferraris.data.obis import Obis
 from ferraris.messaging.dlms.conformance import Conformance
@@ -24,13 +25,13 @@ from ferraris.meter.behaviour.identity import (
     InvocationCounter,
     LogicalDeviceName,
     ProfileStatus,
-    SecuritySetup,
 )
 from ferraris.meter.behaviour.periodic import BillingProfile, LoadProfile
 from ferraris.meter.behaviour.profile import Column
 from ferraris.meter.behaviour.push_setup import PushList, PushListV1, PushListV2, Sent
 from ferraris.meter.behaviour.registers import Demand, Energy, Instantaneous, MaximumDemand
 from ferraris.meter.behaviour.scripts import Schedule, Scripts
+from ferraris.meter.behaviour.security_setup import SecuritySetup, SecuritySetupV1
 from ferraris.meter.codes import CONTROL_LOG, FRAUD_LOG, STANDARD_LOG
 from ferraris.meter.consumption import Consumption
 from ferraris.meter.patterns import (
@@ -119,7 +120,7 @@ def residential(
     """
     consumption = Consumption(zone or Zone(), tariff or Tariff(), region)
     placed = [
-        *_identity(),
+        *_identity(suite),
         *_control(consumption),
         *_measurement(consumption.tariff),
     ]
@@ -162,7 +163,7 @@ def _associations(placed: Sequence[Placed], suite: int) -> Iterator[AssociationS
         yield replace(management, client_sap=OPERATOR, mechanism=_HLS_GMAC)
 
 
-def _identity() -> Iterator[Placed]:
+def _identity(suite: int) -> Iterator[Placed]:
     for name in ("0-0:40.0.0*255", "0-0:40.0.1*255", "0-0:40.0.2*255", "0-0:40.0.3*255"):
         own = {"0-0:40.0.0*255": _ALL, "0-0:40.0.1*255": _ALL, "0-0:40.0.2*255": _KNOWN}
         association = EngineObject(name, AssociationLnV1, (7,), {2: (1, 2, 3, 4)})
@@ -170,7 +171,10 @@ def _identity() -> Iterator[Placed]:
     yield Placed(EngineObject("0-0:41.0.0*255", SapAssignment), _ALL)
     yield Placed(LogicalDeviceName("0-0:42.0.0*255"), _ALL)
     yield Placed(InvocationCounter("0-0:43.1.1*255", MANAGEMENT), _ALL)
-    yield Placed(SecuritySetup("0-0:43.0.1*255"), _KNOWN, methods={1: _MANAGEMENT})
+    setup = (SecuritySetupV1 if suite else SecuritySetup)(
+        "0-0:43.0.1*255", suite, DEFAULT_SYSTEM_TITLE
+    )
+    yield Placed(setup, _KNOWN, methods=dict.fromkeys(setup.declares.methods, _MANAGEMENT))
     yield Placed(DeviceNumber("0-0:96.1.0*255"), _ALL)
     yield Placed(DeviceNumber("0-0:96.1.1*255", "E"), _KNOWN)
     yield Placed(FixedData("1-0:0.2.0*255", octet_string(_FIRMWARE)), _ALL)

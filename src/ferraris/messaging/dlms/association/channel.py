@@ -224,6 +224,7 @@ class Channel:
         lease: CounterLease | None = None,
         *,
         minimum: int | None = None,
+        transaction_offset: int = 0,
     ) -> None:
         """Go on under other keys; a new encryption key comes with a new lease, and a floor of -1.
 
@@ -236,7 +237,7 @@ class Channel:
         if lease is None:
             lease, received = ring.sealer.lease, ring.floor
         else:
-            self._transaction_offset, received = offset, -1
+            self._transaction_offset, received = max(offset, transaction_offset), -1
         title = ring.sealer.system_title
         self._keys, self._pairs, self._transaction_floor = keys, pairs or self._pairs, floor
         self._global = _Ring(keys, title, lease, received, self._minimum)

@@ -31,6 +31,8 @@ from ferraris.messaging.dlms.association.states import CLIENT, Happening, State,
 from ferraris.messaging.dlms.errors import ExceptionResponse, UnauthenticatedRefusal
 from ferraris.messaging.dlms.invoke import INVOKE_ID, LONG_INVOKE_ID, service_class
 from ferraris.messaging.dlms.notify import DataNotification, DataNotificationConfirm
+from ferraris.messaging.dlms.security.cipher_keys import CipherKeys
+from ferraris.messaging.dlms.security.counters import CounterLease
 
 __all__ = ["ClientAssociation", "is_push"]
 
@@ -103,6 +105,15 @@ class ClientAssociation(Plain[Apdu, Apdu, bytes]):
     def exchange(self) -> Apdu | None:
         """The request under way, None when nobody waits for an answer."""
         return self._pending or self._unanswered
+
+    def renew(self, keys: CipherKeys, lease: CounterLease | None) -> None:
+        """Go on under other keys; a new encryption key comes with a lease of its own counters."""
+        channel = self._protected
+        if channel is None or self._pending is not None:
+            raise UsageError("keys are changed between two requests, where APDUs are ciphered")
+        self.parameters.keys = keys
+        self.parameters.lease = lease or self.parameters.lease
+        channel.renew(keys, self.parameters.pairs, lease)
 
     # -- the layer contract ---------------------------------------------------------------
 

@@ -50,7 +50,7 @@ from ferraris.messaging.dlms.security.counters import CounterLease, ReplayError
 from ferraris.messaging.dlms.security.forms import KeyPairs
 from ferraris.messaging.dlms.security.policy import Policy
 
-__all__ = ["Incident", "Indication", "Receipt", "Reply", "ServerAssociation"]
+__all__ = ["Incident", "Indication", "Receipt", "Renewal", "Reply", "ServerAssociation"]
 
 _REPLY_TO_HLS = MethodDescriptor(15, bytes((0, 0, 40, 0, 0, 255)), 1)  # [bluebook-quoted]
 _REQUEST_TAGS = frozenset((0xC0, 0xC1, 0xC3, 0xD9))
@@ -93,6 +93,17 @@ class Receipt:
     """A client has confirmed the push with this long invoke id."""
 
     confirm: DataNotificationConfirm
+
+
+@dataclass(slots=True)
+class Renewal:
+    """What takes the place of keys and policy; `lease` comes with a new encryption key."""
+
+    keys: CipherKeys
+    pairs: KeyPairs
+    policy: Policy
+    lease: CounterLease | None
+    transaction_offset: int
 
 
 class ServerAssociation:
@@ -164,25 +175,27 @@ class ServerAssociation:
         if self._accepted is not None and self._accepted.channel is not None:
             self._accepted.channel.transaction_floor = number
 
-    def renew(
-        self, keys: CipherKeys, pairs: KeyPairs, policy: Policy, lease: CounterLease | None
-    ) -> None:
+    def renew(self, changes: Renewal) -> None:
         """Other keys or another policy than those of the offer, from the next APDU on.
 
         A new encryption key comes with a new lease, and its floor is -1 again.
         """
         offer, accepted = self.offer, self._accepted
-        channel = self._push_channel if accepted is None else accepted.channel
         offer.transaction_floor, floor = self.transaction_floor, self.receive_floor
-        if lease is not None:
-            if channel is not None:
-                offer.transaction_offset = channel.next_transaction
-            offer.lease, floor = lease, -1
+        if changes.lease is not None:
+            offer.transaction_offset = changes.transaction_offset
+            offer.lease, floor = changes.lease, -1
         offer.receive_floor = floor
-        offer.keys, offer.pairs = keys, pairs
-        offer.policy, offer.answer_policy = policy
+        offer.keys, offer.pairs = changes.keys, changes.pairs
+        offer.policy, offer.answer_policy = changes.policy
         if accepted is not None and accepted.channel is not None:
-            accepted.channel.renew(keys, pairs, lease, minimum=policy.request)
+            accepted.channel.renew(
+                changes.keys,
+                changes.pairs,
+                changes.lease,
+                minimum=changes.policy.request,
+                transaction_offset=changes.transaction_offset,
+            )
         self._push_channel = None
         self._opening = None
 

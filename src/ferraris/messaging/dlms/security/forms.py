@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import NamedTuple
 
@@ -91,6 +91,10 @@ class KeyPairs:
     def can_sign(self) -> bool:
         """Whether signed APDUs may be asked for in both directions."""
         return self.signing is not None and bool(self.peer_signing)
+
+    def with_master(self, master_key: bytes) -> KeyPairs:
+        """The same with another master key."""
+        return replace(self, master_key=master_key)
 
     def keyring(self) -> Keyring:
         """What opens messages under keys of their own."""
