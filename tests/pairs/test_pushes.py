@@ -220,3 +220,43 @@ def test_no_receipt_from_a_stranger_counts() -> None:
 
     pair.run(pair.security("gmac"), procedure)
     assert states == [Delivery.SENT]
+
+
+@pytest.mark.parametrize("closed", [True, False])
+def test_over_hdlc_a_push_needs_no_link(closed: bool) -> None:
+    """Before the first SNRM, and after DISC as well."""
+    pair = Pair("tcp+hdlc")
+    if closed:
+        pair.run(pair.security("password"), _read)
+        pair.time.run(pair.time.now + 1)
+    else:
+        pair.connect(pair.security("password"))
+    assert pair.line is not None
+    heard: list[bytes] = []
+    pair.line.driver.arrive = heard.append  # type: ignore[method-assign]
+    states = [pair.notify(2, PUSH) for _ in range(3)]
+    pair.time.run(pair.time.now + 1)
+    assert [each.state for each in states] == [Delivery.SENT] * 3
+    assert len(heard) == 3
+    assert all(BODY in octets for octets in heard)
+    assert pair.pushes == []
+
+
+def test_over_hdlc_a_line_that_is_gone_takes_no_push() -> None:
+    pair = Pair("tcp+hdlc")
+    pair.run(pair.security("password"), _read)
+    assert pair.line is not None
+    pair.line.disconnect()
+    notification = pair.notify(2, PUSH)
+    pair.time.run(pair.time.now + 1)
+    assert notification.state is Delivery.WAITING
+
+
+def test_over_tcp_a_push_waits_when_the_connection_is_gone() -> None:
+    pair = Pair()
+    pair.run(pair.security("password"), _read)
+    assert pair.line is not None
+    pair.line.disconnect()
+    notification = pair.notify(2, PUSH)
+    pair.time.run(pair.time.now + 1)
+    assert notification.state is Delivery.WAITING

@@ -107,6 +107,10 @@ class Layer(Protocol[In_contra, Out, Below]):
         """This layer waits for the peer; a polled link below must give the peer its turn."""
 
     @property
+    def connectionless(self) -> bool:
+        """Units are taken in spite of `Closed`, as long as there is room: some need no link."""
+
+    @property
     def deadline(self) -> float | None:
         """Earliest of this layer's clocks, monotonic seconds. Whoever expects has one."""
 

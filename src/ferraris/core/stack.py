@@ -37,6 +37,8 @@ class Plain(Generic[In, Out, Below]):
     above in `_up`.
     """
 
+    connectionless: bool = False
+
     def __init__(self) -> None:
         self._down: deque[Below] = deque()
         self._up: deque[Deliver[Out] | Notice] = deque()
@@ -132,6 +134,10 @@ class Over(Generic[In, Out, Mid, Below]):
         return self.upper.expects or self.lower.expects
 
     @property
+    def connectionless(self) -> bool:
+        return self.upper.connectionless and (self._lower_open or self.lower.connectionless)
+
+    @property
     def deadline(self) -> float | None:
         if self._framed is not None:
             return self.upper.deadline
@@ -198,7 +204,7 @@ class Over(Generic[In, Out, Mid, Below]):
             return self._framed(higher)
         lower, upper = self.lower, self.upper
         unit = lower.transmit(now, expecting or upper.expects)
-        while unit is None and self._lower_open and lower.room:
+        while unit is None and (self._lower_open or lower.connectionless) and lower.room:
             higher = upper.transmit(now, expecting)
             if higher is None:
                 break
@@ -282,6 +288,10 @@ class Then(Generic[In, Out, Below]):
     @property
     def expects(self) -> bool:
         return self._layer.expects
+
+    @property
+    def connectionless(self) -> bool:
+        return self._layer.connectionless
 
     @property
     def deadline(self) -> float | None:

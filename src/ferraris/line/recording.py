@@ -330,6 +330,10 @@ class Tap(Generic[In, Out]):
         return self._layer.expects
 
     @property
+    def connectionless(self) -> bool:
+        return self._layer.connectionless
+
+    @property
     def deadline(self) -> float | None:
         return self._layer.deadline
 

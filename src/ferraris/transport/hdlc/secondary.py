@@ -55,6 +55,8 @@ class Secondary(Station[Unit, Unit]):
     address of the calling device, by which a client names the device that called it.
     """
 
+    connectionless = True  # UI frames need no link
+
     def __init__(
         self,
         *,
