@@ -6,6 +6,7 @@ import asyncio
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import pytest
 from serial_station import serving
@@ -13,7 +14,9 @@ from serial_station import serving
 import ferraris
 from ferraris.line.url import Endpoint, parse_url
 from ferraris.meter.cable import Cable
+from ferraris.meter.fleet import Fleet
 from ferraris.meter.simulated_modem import SimulatedModem
+from ferraris.meter.templates import template
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="pseudo-terminals are POSIX")
 
@@ -74,6 +77,45 @@ def test_call_after_call(laid: Lay, read: Twin) -> None:
     spoken = [octets for end, octets in cable.carried if end == "reader"]
     assert spoken.count(b"+++") == 2
     assert spoken[-1] == b"ATH\r"
+
+
+def keys_of_the_meter() -> ferraris.HighGMAC:
+    line = Fleet(template("residential"), 2, seed=5).line(0, "")
+    return ferraris.HighGMAC(
+        bytes.fromhex(line["encryption_key"]), bytes.fromhex(line["authentication_key"])
+    )
+
+
+@pytest.mark.parametrize("blocking", [True, False])
+def test_the_counter_is_learnt_in_the_same_call(laid: Lay, blocking: bool) -> None:
+    modem = SimulatedModem()
+    cable = laid(modem)
+    place, security = url(cable), keys_of_the_meter()
+
+    async def procedure() -> object:
+        async with ferraris.connect(place, security=security) as meter:
+            return (await meter.read("1-0:1.8.0")).value
+
+    with serving(meter_at(cable)):
+        if blocking:
+            with ferraris.open(place, security=security) as opened:
+                assert opened.read("1-0:1.8.0").value
+        else:
+            assert asyncio.run(procedure())
+    assert modem.dialled == ["0301234"]
+    assert not modem.online
+
+
+def test_a_wrong_key_hangs_up(laid: Lay) -> None:
+    modem = SimulatedModem()
+    cable = laid(modem)
+    security = replace(keys_of_the_meter(), encryption_key=bytes(16))
+    with serving(meter_at(cable)):
+        with pytest.raises(ferraris.Error) as wrong:
+            ferraris.open(url(cable), security=security, timeout_s=2)
+        assert str(wrong.value)
+    assert modem.dialled == ["0301234"]
+    assert not modem.online
 
 
 def test_numbers_without_echo_and_hanging_up_by_dtr(laid: Lay, read: Twin) -> None:

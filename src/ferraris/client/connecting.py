@@ -7,13 +7,14 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import tzinfo
 from types import TracebackType
-from typing import Protocol
+from typing import Any, Protocol, cast
 
 from ferraris.client import services
 from ferraris.client.kind import Kind
 from ferraris.client.kind_cache import KindCache
 from ferraris.client.meter import Meter
 from ferraris.client.security import HighGMAC, NoSecurity, Security
+from ferraris.client.successive import Following, Successive
 from ferraris.core.errors import DecodeError, RefusedError, SecurityError, UsageError
 from ferraris.core.layer import Layer
 from ferraris.core.stack import Over, over
@@ -28,12 +29,14 @@ from ferraris.messaging.dlms.association.gateway import ThroughGateway
 from ferraris.messaging.dlms.block_transfer.layer import BlockTransferLayer
 from ferraris.messaging.dlms.block_transfer.transfer import LARGEST_WINDOW
 from ferraris.messaging.dlms.names import AttributeDescriptor
+from ferraris.transport.profiles import Profile
 from ferraris.transport.schemes import profile_of
 
 __all__ = ["Connecting", "associate", "connect", "learn_counter", "with_blocks"]
 
 _PUBLIC_CLIENT = 16
 _LAST_COUNTER = 0xFFFFFFFF
+_DEAR_LINES = ("serial", "modem")  # a call costs, a port takes time
 
 ClientStack = Over[Apdu, Apdu, bytes, bytes]
 Dial = Callable[[Endpoint, ClientStack, float], Awaitable[Driver[Apdu, Apdu]]]
@@ -183,8 +186,9 @@ class Connecting:
     async def _open(self, dial: Dial) -> Meter:
         security = self._security
         if isinstance(security, HighGMAC) and not security.counter_is_known:
-            security = await learn_counter(self._open_as, dial, security, self._counter_object)
-        meter = await self._open_as(dial, self._client, security)
+            meter = await self._learn_and_open(dial, security)
+        else:
+            meter = await self._open_as(dial, self._client, security)
         if self._kinds is not None and self._kind is None:
             try:
                 meter.kind = await self._kinds.recognise(meter, self._client)
@@ -195,7 +199,41 @@ class Connecting:
             meter.on_close = self._simulated.stop
         return meter
 
-    async def _open_as(self, dial: Dial, client: int, security: Security) -> Meter:
+    async def _learn_and_open(self, dial: Dial, security: HighGMAC) -> Meter:
+        """Ask for the counter, then associate: on the same line where dialling it is dear."""
+        held = None
+        if self._endpoint.line in _DEAR_LINES:
+            from ferraris.transport.serial_profiles import held_line  # noqa: PLC0415 - as needed
+
+            held = held_line(profile_of(self._endpoint.scheme, self._endpoint.options))
+        if held is None:
+            public = await self._open_as(dial, _PUBLIC_CLIENT, NoSecurity())
+            try:
+                security = await learn_counter(public, security, self._counter_object)
+            finally:
+                await public.close()
+            return await self._open_as(dial, self._client, security)
+        profile, modem = held
+        first, association = self._session(_PUBLIC_CLIENT, NoSecurity(), profile)
+        stack: Any = Successive(first)
+        if modem is not None:
+            stack = over(stack, modem)
+        if self._tap is not None:
+            stack = self._tap(self._endpoint, stack)
+        driver = await dial(self._endpoint, stack, self._timeout_s)
+        public = await associate(driver, association)
+        try:
+            security = await learn_counter(public, security, self._counter_object)
+            second, association = self._session(self._client, security, profile)
+            await driver.exchange(cast("Apdu", Following(second)))
+        except BaseException:
+            await public.close()
+            raise
+        return self._meter_on(driver, association, self._client)
+
+    def _session(
+        self, client: int, security: Security, profile: Profile | None = None
+    ) -> tuple[ClientStack, ClientAssociation]:
         # The public client that only learns the counter opens its association as ever.
         pre_established = self._pre_established and client == self._client
         stack, association = client_stack(
@@ -205,13 +243,24 @@ class Connecting:
             security,
             timeout_s=self._timeout_s,
             block_window=0 if pre_established else self._block_window,
+            profile=profile,
         )
-        association.parameters.max_pdu = self._max_pdu
+        association.parameters.max_pdu = min(self._max_pdu, association.parameters.max_pdu)
+        association.parameters.pre_established = pre_established
+        return stack, association
+
+    async def _open_as(self, dial: Dial, client: int, security: Security) -> Meter:
+        stack, association = self._session(client, security)
         if self._tap is not None:
             stack = over(stack.upper, self._tap(self._endpoint, stack.lower))
-        association.parameters.pre_established = pre_established
         driver = await dial(self._endpoint, stack, self._timeout_s)
-        return await associate(
+        await driver.open()
+        return self._meter_on(driver, association, client)
+
+    def _meter_on(
+        self, driver: Driver[Apdu, Apdu], association: ClientAssociation, client: int
+    ) -> Meter:
+        return Meter(
             driver,
             association,
             device=self._device,
@@ -252,12 +301,13 @@ def client_stack(
     timeout_s: float = 10.0,
     entropy: Entropy = secrets.token_bytes,
     block_window: int = 0,
+    profile: Profile | None = None,
 ) -> tuple[ClientStack, ClientAssociation]:
-    """The layers for one association over the line that `endpoint` names.
+    """The layers for one association over the line that `endpoint` names, or over `profile`.
 
     With a `block_window` general block transfer is proposed, where it is safe.
     """
-    profile = profile_of(endpoint.scheme, endpoint.options)
+    profile = profile or profile_of(endpoint.scheme, endpoint.options)
     parameters = security.parameters(entropy)
     parameters.response_timeout_s = timeout_s
     association = ClientAssociation(parameters)
@@ -301,33 +351,24 @@ async def associate(
     )
 
 
-async def learn_counter(
-    open_as: Callable[[Dial, int, Security], Awaitable[Meter]],
-    dial: Dial,
-    security: HighGMAC,
-    counter_object: str | None,
-) -> HighGMAC:
-    """Read, as public client, the last invocation counter that the meter took from us.
+async def learn_counter(public: Meter, security: HighGMAC, counter_object: str | None) -> HighGMAC:
+    """Read, as `public` client, the last invocation counter that the meter took from us.
 
     The value came unprotected and is only a hint: a false one is refused by the meter or burns
     counters, it never makes one serve twice, since the caller that needs that guarantee leases
     from a key store. Raises `SecurityError` when the meter tells none.
     """
     names = [counter_object] if counter_object else ["0-0:43.1.0*255", "0-0:43.1.1*255"]
-    public = await open_as(dial, _PUBLIC_CLIENT, NoSecurity())
-    try:
-        for name in names:
-            attribute = AttributeDescriptor(1, Obis.parse(name), 2)
-            try:
-                _, value = axdr.decode(await services.get(public._driver, attribute))
-            except RefusedError:
-                continue
-            if isinstance(value, int) and 0 <= value < _LAST_COUNTER:
-                title = security.server_system_title or public.system_title
-                return replace(security, invocation_counter=value + 1, server_system_title=title)
-            raise DecodeError(f"{name} holds no invocation counter", where="client")
-    finally:
-        await public.close()
+    for name in names:
+        attribute = AttributeDescriptor(1, Obis.parse(name), 2)
+        try:
+            _, value = axdr.decode(await services.get(public._driver, attribute))
+        except RefusedError:
+            continue
+        if isinstance(value, int) and 0 <= value < _LAST_COUNTER:
+            title = security.server_system_title or public.system_title
+            return replace(security, invocation_counter=value + 1, server_system_title=title)
+        raise DecodeError(f"{name} holds no invocation counter", where="client")
     raise SecurityError(
         "the meter does not tell its invocation counter to the public client: give the counter, "
         "or name its object",

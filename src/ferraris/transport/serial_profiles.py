@@ -21,7 +21,7 @@ from ferraris.transport.profiles import (
     ServerStack,
 )
 
-__all__ = ["ModeEProfile", "ModemProfile", "profile_of_port"]
+__all__ = ["ModeEProfile", "ModemProfile", "held_line", "profile_of_port"]
 
 _WHERE = "url"
 _USUAL_BAUD = 9600
@@ -87,15 +87,33 @@ class ModemProfile:
         self, client_sap: int, server_sap: int, *, physical: int | None = None
     ) -> ClientStack:
         """A new link for one client, over the modem."""
-        modem = Modem(
+        link = self.hdlc.client_stack(client_sap, server_sap, physical=physical)
+        return over(link, self.modem())
+
+    @property
+    def hdlc(self) -> HdlcProfile:
+        """The link; the air may be slower than the port."""
+        return HdlcProfile.at(min(self.baud, _CLOCK_BAUD))
+
+    def modem(self) -> Modem:
+        """A new modem, which makes one call."""
+        return Modem(
             self.phone, initialisation=self.initialisation, dial=self.dial, escape=self.escape
         )
-        hdlc = HdlcProfile.at(min(self.baud, _CLOCK_BAUD))  # the air may be slower than the port
-        return over(hdlc.client_stack(client_sap, server_sap, physical=physical), modem)
 
     def server_stack(self, *, physical: int | None = None) -> ServerStack:
         """Nobody is served at a modem: `UsageError`."""
         raise UsageError("meters do not wait at modem://: give them the port", where=_WHERE)
+
+
+def held_line(profile: Profile) -> tuple[HdlcProfile, Modem | None] | None:
+    """What stays when one link on a port follows another: the profile of links, and the modem.
+
+    None when nothing does: meters behind an optical head are signed on to for each session.
+    """
+    if isinstance(profile, ModemProfile):
+        return profile.hdlc, profile.modem()
+    return (profile, None) if isinstance(profile, HdlcProfile) else None
 
 
 def profile_of_port(scheme: str, options: Mapping[str, str]) -> Profile:
