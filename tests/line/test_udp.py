@@ -12,6 +12,7 @@ import pytest
 from loopback import needs_ipv6
 from scripted import NOON, PUSH, client, request
 
+import ferraris
 from ferraris.core.errors import LineError
 from ferraris.line import udp
 from ferraris.line.dialing import dial
@@ -192,5 +193,18 @@ def test_loops_that_cannot_watch_sockets(monkeypatch: pytest.MonkeyPatch) -> Non
             await driver.open()
             assert isinstance(await driver.exchange(request()), GetResponseNormal)
             await driver.close()
+
+    asyncio.run(test())
+
+
+def test_a_client_asks_for_no_more_than_a_datagram_carries() -> None:
+    async def test() -> None:
+        async with await udp.listen(ANYWHERE, meter_stack) as listener:
+            url = f"udp://127.0.0.1:{listener.port}"
+            async with ferraris.connect(url) as meter:
+                assert meter.negotiated.max_receive == 65_507 - 8
+                assert (await meter.read("0-0:42.0.0")).value
+            async with ferraris.connect(url, max_pdu=500) as meter:
+                assert meter.negotiated.max_receive == 500
 
     asyncio.run(test())

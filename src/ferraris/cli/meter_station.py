@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import typer
 
+from ferraris.cli.failures import one_line
 from ferraris.core.errors import Error
 from ferraris.line.url import parse_url
 from ferraris.meter.calling import call_in
@@ -26,6 +27,7 @@ __all__ = ["Pushing", "call", "serve", "until_told"]
 
 _CALLED = ("tcp", "tls", "tcp+hdlc", "tls+hdlc")
 _FRESH_OCTETS = 32
+_MOST_FAILURES = 100
 
 
 class Pushing(NamedTuple):
@@ -62,22 +64,27 @@ async def serve(
             task.cancel()
 
 
-def _pusher(fleet: Fleet, pushing: Pushing) -> Pusher:
-    failing = False
+def _telling_once() -> Callable[[Error], None]:
+    """Tells each failure once, or a neighbourhood without a listener fills the screen."""
+    told: set[str] = set()
 
     def tell(error: Error) -> None:
-        nonlocal failing
-        if not failing:  # once, or a neighbourhood without a listener fills the screen
-            typer.echo(f"ferraris: {error}", err=True)
-            failing = True
+        line = one_line(error)
+        if line not in told and len(told) < _MOST_FAILURES:
+            told.add(line)
+            typer.echo(f"ferraris: {line}", err=True)
 
+    return tell
+
+
+def _pusher(fleet: Fleet, pushing: Pushing) -> Pusher:
     endpoint = parse_url(pushing.url, schemes=SCHEMES)
     return Pusher(
         fleet,
         endpoint,
         every_s=pushing.every_s,
         ciphered=pushing.ciphered,
-        on_failure=tell,
+        on_failure=_telling_once(),
     )
 
 
@@ -88,7 +95,7 @@ async def call(name: str, count: int, url: str, seed: int, keys_out: str | None)
     if keys_out is not None:
         _write_keys((fleet.line(index, endpoint.url) for index in range(count)), keys_out)
     ready = partial(typer.echo, f"{count} x {name} calling {endpoint}", err=keys_out == "-")
-    await until_told(ready, call_in(fleet, endpoint))
+    await until_told(ready, call_in(fleet, endpoint, on_failure=_telling_once()))
 
 
 def _write_keys(lines: Iterable[KeysLine], keys_out: str) -> None:

@@ -310,6 +310,7 @@ def client_stack(
     profile = profile or profile_of(endpoint.scheme, endpoint.options)
     parameters = security.parameters(entropy)
     parameters.response_timeout_s = timeout_s
+    parameters.max_pdu = min(parameters.max_pdu, profile.limit)
     association = ClientAssociation(parameters)
     below = profile.client_stack(client, server, physical=endpoint.number("physical"))
     if endpoint.via is not None:

@@ -20,18 +20,22 @@ async def call(
 ) -> None:
     """Connect to `endpoint`, let `layer` serve whoever is there, return when the line is gone.
 
-    `timeout_s` bounds the connecting. Raises `LineError` when nobody answers, `UsageError` for a
-    line that nobody can be called on. Cancelling cuts the line.
+    A line that is lost before anything was said on it is a failure.
+
+    `timeout_s` bounds the connecting. Raises `LineError` when nobody answers or speaks,
+    `SecurityError` when one side does not trust the other, `UsageError` for a line that nobody can
+    be called on. Cancelling cuts the line.
     """
     if endpoint.line not in ("tcp", "tls"):
         raise UsageError(f"nobody can be called on {endpoint.scheme}:", where="url")
     context: ssl.SSLContext | None = None
-    if endpoint.line == "tls":
-        from ferraris.line.tls import client_context  # noqa: PLC0415 - only where it is used
-
-        context = client_context(endpoint)
     loop = asyncio.get_running_loop()
     station = _Caller(layer, loop)
+    if endpoint.line == "tls":
+        from ferraris.line import tls  # noqa: PLC0415 - only where it is used
+
+        context = tls.client_context(endpoint)
+        station.explain = lambda cause: tls.explain(endpoint, cause, opened=station.opened)
     await tcp.connected(endpoint, station, timeout_s, context)
     try:
         await station.gone
@@ -48,11 +52,21 @@ class _Caller(AsyncStation):
     def __init__(self, layer: Layer[Any, Any, bytes], loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(layer, loop, set())
         self.gone: asyncio.Future[None] = loop.create_future()
+        self.opened = False
+        """Did whoever was called say anything?"""
+
+    def received(self, octets: bytes) -> None:
+        self.opened = True
+        super().received(octets)
 
     def connection_lost(self, exception: Exception | None) -> None:
         super().connection_lost(exception)
-        if not self.gone.done():
+        if self.gone.done():
+            return
+        if self.opened:
             self.gone.set_result(None)
+        else:  # TLS 1.3 tells of distrust after the handshake only, if at all
+            self.gone.set_exception(self.explain(exception))
 
     def _happened(self, what: Any) -> None:
         if type(what) is Closed and what.error is None and self._transport is not None:

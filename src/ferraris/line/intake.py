@@ -18,12 +18,12 @@ from ferraris.line import tcp, tls, udp
 from ferraris.line.asynchronous import AsyncDriver, AsyncStation
 from ferraris.line.dialing import dial
 from ferraris.line.url import Endpoint
+from ferraris.transport.addresses import LONGEST_DATAGRAM_OCTETS
 
 __all__ = ["DatagramIntake", "Intake", "PortIntake", "StreamIntake", "place"]
 
 _RECEIVE_BUFFER_OCTETS = 4 << 20  # asked for; the system gives what it allows
 _DATAGRAMS_A_TURN = 256
-_LARGEST_DATAGRAM = 65535
 
 
 class Intake(Protocol):
@@ -220,7 +220,7 @@ class DatagramIntake:
             if bound is None or self._paused:
                 return
             try:
-                octets, address = bound.recvfrom(_LARGEST_DATAGRAM)
+                octets, address = bound.recvfrom(LONGEST_DATAGRAM_OCTETS)
             except BlockingIOError:
                 return
             except OSError:  # an answer of ours that nobody wanted comes back as an error

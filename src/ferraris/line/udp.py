@@ -24,6 +24,7 @@ from ferraris.line.asynchronous import AsyncDriver
 from ferraris.line.blocking import BlockingDriver
 from ferraris.line.pump import Pump, show_address
 from ferraris.line.url import Endpoint
+from ferraris.transport.addresses import LONGEST_DATAGRAM_OCTETS
 
 __all__ = ["DatagramListener", "connect", "connect_blocking", "kernel_drops", "listen"]
 
@@ -31,7 +32,6 @@ In = TypeVar("In")
 Out = TypeVar("Out")
 
 _LOG = logging.getLogger("ferraris.line")
-_MOST_OCTETS = 65535
 _BATCH = 64  # datagrams taken in one turn of the loop
 _RECEIVE_BUFFER = 1 << 22  # asked for; the system may give less
 _MOST_PEERS = 10_000
@@ -63,7 +63,7 @@ async def connect(
     except OSError as cause:
         raise tcp.refused(endpoint, cause) from None
     if hasattr(transport, "max_size"):  # asyncio's own would allocate 256 KiB for each datagram
-        transport.max_size = _MOST_OCTETS
+        transport.max_size = LONGEST_DATAGRAM_OCTETS
     driver.explain = lambda cause: _unreachable(endpoint, cause)
     return driver
 
@@ -146,7 +146,7 @@ class DatagramListener(asyncio.DatagramProtocol):
         self._on_unit = on_unit
         self._most_peers = most_peers
         self._peers: OrderedDict[Any, _Peer] = OrderedDict()
-        self._buffer = memoryview(bytearray(_MOST_OCTETS))
+        self._buffer = memoryview(bytearray(LONGEST_DATAGRAM_OCTETS))
         self._transport: asyncio.DatagramTransport | None = None
         self._reported = 0
         self._port: int = server.getsockname()[1]

@@ -38,11 +38,13 @@ async def call_in(
     patience: Patience | None = None,
     utc: Callable[[], float] = time.time,
     entropy: Callable[[int], bytes] = os.urandom,
+    on_failure: Callable[[LineError], None] | None = None,
 ) -> None:
     """Let every meter of `fleet` call `endpoint`, serve there, and call again; until cancelled.
 
-    Each has a connection of its own and answers at the management address and at its own. Raises
-    `UsageError` for a line that nobody can be called on.
+    Each has a connection of its own and answers at the management address and at its own.
+    `on_failure` hears of every call that failed. Raises `UsageError` for a line that nobody can be
+    called on, `SecurityError` when one side does not trust the other, which no call would mend.
     """
     if endpoint.scheme not in _SCHEMES:
         raise UsageError(f"meters call tcp:// or tls://, not {endpoint.scheme}:")
@@ -61,13 +63,19 @@ async def call_in(
             try:
                 await call(endpoint, stack)
                 pauses.answered()
-            except LineError:
+            except LineError as error:
                 pauses.failed()
+                if on_failure is not None:
+                    on_failure(error)
             await asyncio.sleep(pauses.next_s())
 
-    async with asyncio.TaskGroup() as group:
-        for index in range(len(fleet)):
-            group.create_task(keep_calling(index))
+    tasks = [asyncio.create_task(keep_calling(index)) for index in range(len(fleet))]
+    try:
+        await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 class _Pauses:

@@ -11,6 +11,7 @@ from typing import NamedTuple
 __all__ = [
     "ALL_STATIONS",
     "DLMS_PORT",
+    "LONGEST_DATAGRAM_OCTETS",
     "MANAGEMENT_CLIENT",
     "MANAGEMENT_LOGICAL_DEVICE",
     "NO_STATION",
@@ -35,6 +36,13 @@ ALL_STATIONS = 0x7F
 
 DLMS_PORT = 4059
 """The port registered for DLMS/COSEM over TCP and UDP."""
+
+
+LONGEST_DATAGRAM_OCTETS = 65_507
+"""What UDP carries in one datagram over IPv4: 65,535 octets less both headers, 20 and 8. [memory]
+
+IPv6 would carry 20 octets more, which is not worth a second figure.
+"""
 
 
 class Addresses(NamedTuple):

@@ -10,10 +10,10 @@ from dataclasses import asdict, dataclass, replace
 from typing import Protocol
 
 from ferraris.core.layer import Layer, To
-from ferraris.transport.addresses import Addresses
+from ferraris.transport.addresses import LONGEST_DATAGRAM_OCTETS, Addresses
 from ferraris.transport.hdlc.parameters import DEFAULT, Parameters
 from ferraris.transport.hdlc.timing import Timing
-from ferraris.transport.wrapper import MAX_OCTETS, WrapperClient, WrapperServer
+from ferraris.transport.wrapper import HEADER_OCTETS, MAX_OCTETS, WrapperClient, WrapperServer
 
 __all__ = [
     "HDLC",
@@ -44,6 +44,10 @@ class Profile(Protocol):
     @property
     def stream(self) -> bool:
         """True when the line carries a stream of octets, False for datagrams."""
+
+    @property
+    def limit(self) -> int:
+        """The longest APDU carried, in octets."""
 
     def client_stack(
         self, client_sap: int, server_sap: int, *, physical: int | None = None
@@ -156,7 +160,7 @@ class HdlcProfile:
 
 
 TCP = WrapperProfile("tcp", stream=True)
-UDP = WrapperProfile("udp", stream=False)
+UDP = WrapperProfile("udp", stream=False, limit=LONGEST_DATAGRAM_OCTETS - HEADER_OCTETS)
 HDLC = HdlcProfile("hdlc")
 """HDLC over TCP: pauses inside a frame are those of the network."""
 

@@ -6,7 +6,7 @@ The options are those of a URL: `serial:///dev/ttyUSB0?baud=9600&mode=e`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ferraris.core.errors import UsageError
 from ferraris.core.stack import over, then
@@ -25,6 +25,7 @@ __all__ = ["ModeEProfile", "ModemProfile", "held_line", "profile_of_port"]
 
 _WHERE = "url"
 _USUAL_BAUD = 9600
+_LIMIT = 1 << 20  # octets of an APDU
 _CLOCK_BAUD = 2400
 _IDENTIFICATION = Identification("FER", "5", "2", "Ferraris")
 
@@ -42,11 +43,14 @@ class ModeEProfile:
     software_parity: bool = False
     name: str = "hdlc, mode e"
     stream: bool = True
+    limit: int = _LIMIT
 
     @property
     def hdlc(self) -> HdlcProfile:
         """The link. Its speed is agreed on later, so its clocks suit slow lines, and fast ones."""
-        return HdlcProfile.at(min(self.fastest or _CLOCK_BAUD, _CLOCK_BAUD))
+        return replace(
+            HdlcProfile.at(min(self.fastest or _CLOCK_BAUD, _CLOCK_BAUD)), limit=self.limit
+        )
 
     def client_stack(
         self, client_sap: int, server_sap: int, *, physical: int | None = None
@@ -82,6 +86,7 @@ class ModemProfile:
     baud: int = _USUAL_BAUD
     name: str = "hdlc, modem"
     stream: bool = True
+    limit: int = _LIMIT
 
     def client_stack(
         self, client_sap: int, server_sap: int, *, physical: int | None = None
@@ -93,7 +98,7 @@ class ModemProfile:
     @property
     def hdlc(self) -> HdlcProfile:
         """The link; the air may be slower than the port."""
-        return HdlcProfile.at(min(self.baud, _CLOCK_BAUD))
+        return replace(HdlcProfile.at(min(self.baud, _CLOCK_BAUD)), limit=self.limit)
 
     def modem(self) -> Modem:
         """A new modem, which makes one call."""
