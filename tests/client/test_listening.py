@@ -23,6 +23,7 @@ from ferraris.client.listening import Listening
 from ferraris.data import axdr
 from ferraris.data.kinds import double_long_unsigned, octet_string, structure
 from ferraris.data.obis import Obis
+from ferraris.line import intake
 from ferraris.line.url import parse_url
 from ferraris.messaging.dlms.apdu import decode
 from ferraris.messaging.dlms.notify import DataNotification, DataNotificationConfirm
@@ -289,26 +290,45 @@ def test_ipv6_and_ipv4_meet_on_one_socket():
 
 
 @pytest.mark.skipif(not hasattr(os, "openpty"), reason="no pseudo-terminals here")
-def test_a_customer_port_and_its_end():
+def test_a_customer_port_that_is_lost_and_comes_back(tmp_path, monkeypatch):
     pytest.importorskip("serialx")
     failures: list[ferraris.PushFailed] = []
+    monkeypatch.setattr(intake, "_FIRST_PAUSE_S", 0.01)
+    port = tmp_path / "port"
+
+    def plug_in() -> tuple[int, int]:
+        ours, theirs = os.openpty()
+        port.unlink(missing_ok=True)
+        port.symlink_to(os.ttyname(theirs))
+        return ours, theirs
 
     async def scenario() -> None:
-        ours, theirs = os.openpty()
-        url = f"serial://{os.ttyname(theirs)}"
+        ours, theirs = plug_in()
+        url = f"serial://{port}"
         async with ferraris.listen(url, on_error=failures.append) as listening:
             os.write(ours, frame(1)[:30])
             os.write(ours, frame(1)[30:] + frame(2))
             pushes = [await listening.next(), await listening.next()]
             assert [value_of(push) for push in pushes] == [1, 2]
             assert pushes[0].peer == url
+            port.unlink()
             os.close(theirs)
             os.close(ours)
-            with pytest.raises(ferraris.LineError):
-                await listening.next()
+            while len(failures) < 2:  # it is gone, and it is not there
+                await asyncio.sleep(0)
+            ours, theirs = plug_in()
+            again = asyncio.create_task(listening.next())
+            while not again.done():  # what comes before the port is open again is lost
+                os.write(ours, frame(3))
+                await asyncio.wait((again,), timeout=0.02)
+            assert value_of(await again) == 3
+            os.close(theirs)
+            os.close(ours)
 
     run(scenario)
-    assert isinstance(failures[-1].error, ferraris.LineError)
+    told = [str(each.error) for each in failures[:2]]
+    assert "unplugged" in told[0]
+    assert "there is no port" in told[1]
 
 
 def test_tls_needs_a_certificate():

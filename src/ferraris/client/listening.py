@@ -129,7 +129,6 @@ class Listening:
         self._most_waiting = most_waiting
         self._waiting: deque[Push] = deque()
         self._intake: Intake | None = None
-        self._lost: LineError | None = None
         self._paused = False
         self._someone: asyncio.Future[None] | None = None
         self._links: OrderedDict[str, Layer[Never, Item, bytes]] = OrderedDict()
@@ -160,10 +159,11 @@ class Listening:
             self._intake = await self._started()
 
     async def next(self) -> Push:
-        """The next push, as soon as there is one; `LineError` when closed or a port is gone."""
+        """The next push, as soon as there is one; `LineError` when closed.
+
+        A serial port that is lost is waited for.
+        """
         while not self._waiting:
-            if self._lost is not None:
-                raise self._lost
             if self._intake is None:
                 raise LineError("the listening is closed", where="listen")
             if self._someone is None:
@@ -262,7 +262,7 @@ class Listening:
             await datagrams.start(endpoint)
             return datagrams
         if endpoint.line == "serial":
-            port = PortIntake(self._station, self._hand)
+            port = PortIntake(self._station, self._hand, self._no_port)
             await port.start(endpoint)
             return port
         streams = StreamIntake(endpoint.scheme, self._station, self._hand)
@@ -319,9 +319,8 @@ class Listening:
         if isinstance(item, PushFailed):
             self.failures += 1
             self._on_error(item)
-            if isinstance(item.error, LineError):  # the only line that there was
-                self._lost = item.error
-                self._wake()
+            if isinstance(item.error, LineError) and isinstance(self._intake, PortIntake):
+                self._intake.reopen(self._endpoint)
             return
         self._waiting.append(item)
         if not self._paused and len(self._waiting) >= self._most_waiting:
@@ -329,6 +328,9 @@ class Listening:
             if self._intake is not None:
                 self._intake.pause()
         self._wake()
+
+    def _no_port(self, error: Error) -> None:
+        self._hand(PushFailed(str(self._endpoint), error))
 
     def _wake(self) -> None:
         someone, self._someone = self._someone, None

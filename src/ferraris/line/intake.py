@@ -12,7 +12,7 @@ import socket
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from ferraris.core.errors import LineError
+from ferraris.core.errors import Error, LineError
 from ferraris.core.layer import Deliver, Layer
 from ferraris.line import tcp, tls, udp
 from ferraris.line.asynchronous import AsyncDriver, AsyncStation
@@ -24,6 +24,8 @@ __all__ = ["DatagramIntake", "Intake", "PortIntake", "StreamIntake", "place"]
 
 _RECEIVE_BUFFER_OCTETS = 4 << 20  # asked for; the system gives what it allows
 _DATAGRAMS_A_TURN = 256
+_FIRST_PAUSE_S = 0.25
+_LONGEST_PAUSE_S = 10.0
 
 
 class Intake(Protocol):
@@ -242,23 +244,46 @@ def _prepare(bound: socket.socket) -> None:
 class PortIntake:
     """A serial port on which somebody speaks by itself; what its stack delivers goes to `on_unit`.
 
-    A port is slow enough never to be paused.
+    A port is slow enough never to be paused. After `reopen` it is opened again as soon as it is
+    back; `on_error` hears why it is not, each reason once.
     """
 
     def __init__(
         self,
         make_layer: Callable[[str], Layer[Any, Any, bytes]],
         on_unit: Callable[[Any], None],
+        on_error: Callable[[Error], None],
     ) -> None:
         self._make_layer = make_layer
         self._on_unit = on_unit
+        self._on_error = on_error
         self._driver: AsyncDriver[Any, Any] | None = None
+        self._reopening: asyncio.Task[None] | None = None
 
     async def start(self, endpoint: Endpoint) -> None:
         """Open the port; `LineError` when it cannot be had."""
         layer = self._make_layer(str(endpoint))
         self._driver = await dial(endpoint, layer, is_push=lambda _: True, on_push=self._on_unit)
         await self._driver.open()
+
+    def reopen(self, endpoint: Endpoint) -> None:
+        """The port is lost: try again, at longer and longer intervals, until it is there."""
+        if self._reopening is None or self._reopening.done():
+            self._reopening = asyncio.get_running_loop().create_task(self._try_again(endpoint))
+
+    async def _try_again(self, endpoint: Endpoint) -> None:
+        pause_s, told = _FIRST_PAUSE_S, set[str]()
+        while True:
+            await asyncio.sleep(pause_s)
+            pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
+            try:
+                await self.start(endpoint)
+            except Error as error:
+                if str(error) not in told:
+                    told.add(str(error))
+                    self._on_error(error)
+            else:
+                return
 
     @property
     def port(self) -> int:
@@ -275,5 +300,7 @@ class PortIntake:
         """Nothing."""
 
     def close(self) -> None:
+        if self._reopening is not None:
+            self._reopening.cancel()
         if self._driver is not None:
             self._driver.abort()
