@@ -23,6 +23,8 @@ from ferraris.data.kinds import CompactArray
 from ferraris.line.packets import ACK, Place, tcp_packet
 from ferraris.line.recording import without_secrets
 from ferraris.messaging.dlms import apdu
+from ferraris.messaging.dlms.association.parameters import ServerOffer
+from ferraris.messaging.dlms.association.server import Indication, ServerAssociation
 from ferraris.messaging.dlms.explain import explain
 from ferraris.messaging.dlms.translation import (
     Node,
@@ -33,6 +35,10 @@ from ferraris.messaging.dlms.translation import (
     write_json,
     write_xml,
 )
+from ferraris.meter.fleet import Fleet
+from ferraris.meter.templates import template
+from ferraris.server import short_names
+from ferraris.server.device import RequestContext
 from ferraris.transport import wrapper
 from ferraris.transport.explain import explain_wrapper
 from ferraris.transport.explain_hdlc import explain_hdlc
@@ -165,6 +171,22 @@ def _capture(octets: bytes) -> None:
         read(each.octets, session=each.session)
 
 
+def _short_names(octets: bytes) -> None:
+    """A meter is asked by short name: it answers or keeps silent, whatever the octets."""
+    settings = _OLDER[0].associations[2]
+    offer = ServerOffer(
+        settings.conformance, 512, pre_established=True, short_names=True, client_max_pdu=512
+    )
+    association = ServerAssociation(offer, bytes)
+    outcome = association.receive(octets)
+    if isinstance(outcome, Indication):
+        context = RequestContext(2, 0, 1_795_003_200.0, settings.conformance, 512)
+        answer = short_names.serve(outcome.request, _OLDER[0], settings, context)
+        octets = association.respond(answer) or b""
+        assert len(octets) <= 512 or octets[:1] == b"\x0d"
+        assert not octets or apdu.decode(octets)
+
+
 def _apdus() -> tuple[bytes, ...]:
     found: list[bytes] = []
     for row in json.loads(_VECTORS.read_text()):
@@ -175,6 +197,23 @@ def _apdus() -> tuple[bytes, ...]:
 
 
 _APDUS = _apdus()
+_OLDER = Fleet(template("residential-sn"), 1, seed=1)
+_SHORT_NAME_REQUESTS = tuple(
+    map(
+        bytes.fromhex,
+        (
+            "050202fa0802fd08",
+            "050104230802020406000000010600000005120001120000",
+            "050104fa30000101020312000109060000600100ff0f02",
+            "0501050001",
+            "050106010001040102fa08",
+            "0602021308021f0802090568656c6c6f1100",
+            "0601070100010109080102130801090168",
+            "0601021460010f00",
+            "16010213080109026869",
+        ),
+    )
+)
 
 _SEGMENT = tcp_packet(
     Place("192.0.2.1", 1), Place("192.0.2.2", 4059), _FRAME, flags=ACK, sequence=1, acknowledged=0
@@ -182,6 +221,7 @@ _SEGMENT = tcp_packet(
 _CAPTURE = section_block("fuzz") + interface_block(LINK_RAW_IP, "ip") + packet_block(0, 1, _SEGMENT)
 
 TARGETS = {
+    "short names": Target(_short_names, _SHORT_NAME_REQUESTS),
     "data": Target(_data, _DATA),
     "apdu": Target(lambda octets: apdu.decode(octets, strict=True), _APDUS),
     "translation": Target(_translated, _APDUS),

@@ -288,3 +288,19 @@ def test_every_meter_of_a_file(ferraris, lines, keys_file, tmp_path):
     errors = {shape["id"]: shape["error"] for shape in ferraris(*command, "--json").json_lines}
     assert errors["gone"]["kind"] == "LineError"
     assert errors[lines[0]["id"]]["kind"] == "RefusedError"
+
+
+def test_objects_by_short_name(ferraris):
+    ran = ferraris("read", "sim://residential-sn?seed=7", "1-0:1.8.0*255")
+    assert ran.code == 0
+    assert "Wh" in ran.out
+
+
+def test_the_wrong_kind_of_names_is_one_plain_line(ferraris, lines):
+    ran = ferraris("read", lines[0]["url"], "1.8.0", "--short-names")
+    assert ran.code == 1
+    assert ran.err.count("\n") == 1
+    assert "other kind of names" in ran.err
+    ran = ferraris("read", lines[0]["url"] + "?names=both", "1.8.0")
+    assert ran.code == 2
+    assert "logical or short" in ran.err

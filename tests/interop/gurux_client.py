@@ -29,7 +29,7 @@ class Session:
     def __init__(self, given: dict[str, Any]) -> None:
         password = given["password"].encode() if given["way"] == "password" else None
         self.client = GXDLMSSecureClient(
-            True,
+            not given["short"],
             given["client"],
             given["server"],
             WAYS[given["way"]],
@@ -37,6 +37,7 @@ class Session:
             InterfaceType.HDLC if given["hdlc"] else InterfaceType.WRAPPER,
         )
         self.hdlc = given["hdlc"]
+        self.names: dict[str, int] = {}
         for name, value in given.get("link", {}).items():  # what it proposes in its SNRM
             setattr(self.client.hdlcSettings, name, value)
         if given["way"] == "gmac":
@@ -60,6 +61,11 @@ class Session:
         if self.client.getAuthentication() > Authentication.LOW:
             self.exchange(self.client.getApplicationAssociationRequest(), reply)
             self.client.parseApplicationAssociationResponse(reply.data)
+        if not self.client.useLogicalNameReferencing:
+            reply.clear()
+            self.exchange(self.client.getObjectsRequest(), reply)
+            listed = self.client.parseObjects(reply.data, True)
+            self.names = {each.logicalName: each.shortName for each in listed}
 
     def close(self) -> None:
         self.exchange(self.client.releaseRequest(), GXReplyData())
@@ -89,7 +95,13 @@ class Session:
         if reply.error:
             raise RuntimeError(f"refused: {reply.error}")
 
+    def known(self, target: Any) -> Any:
+        """The same object with its short name, where objects have one."""
+        target.shortName = self.names.get(target.logicalName, 0)
+        return target
+
     def read(self, target: Any, index: int) -> Any:
+        self.known(target)
         reply = GXReplyData()
         self.exchange(self.client.read(target, index), reply)
         return self.client.updateValue(target, index, reply.value)
@@ -109,7 +121,7 @@ def run(given: dict[str, Any]) -> dict[str, Any]:
     if "clock" in given:
         clock = GXDLMSClock("0.0.1.0.0.255")
         clock.time = GXDateTime(datetime.fromtimestamp(given["clock"], UTC))
-        session.exchange(session.client.write(clock, 2), GXReplyData())
+        session.exchange(session.client.write(session.known(clock), 2), GXReplyData())
         back = session.read(GXDLMSClock("0.0.1.0.0.255"), 2)
         found["clock"] = back.value.timestamp()
     if session.hdlc:

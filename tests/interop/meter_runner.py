@@ -1,6 +1,7 @@
 """A simulated meter at a fixed time: prints a JSON line with address and keys, then serves.
 
-The second argument, if any, holds the HDLC parameters that it offers, as JSON.
+The second argument, if any, holds the HDLC parameters that it offers, as JSON; the third names
+the template.
 """
 
 from __future__ import annotations
@@ -23,8 +24,8 @@ from ferraris.transport.schemes import profile_of
 NOON = 1_795_003_200.0
 
 
-async def main(url: str, link: str = "{}") -> None:
-    fleet = Fleet(template("residential"), 1, seed=11)
+async def main(url: str, link: str = "{}", name: str = "residential") -> None:
+    fleet = Fleet(template(name), 1, seed=11)
     endpoint = parse_url(url)
     profile = profile_of(endpoint.scheme)
     if isinstance(profile, HdlcProfile):

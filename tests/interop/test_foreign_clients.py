@@ -30,11 +30,14 @@ pytestmark = pytest.mark.services
 
 
 @contextmanager
-def running(scheme: str, **link: int) -> Iterator[dict[str, Any]]:
+def running(scheme: str, template: str = "residential", **link: int) -> Iterator[dict[str, Any]]:
     """A meter in a process of its own, which offers `link` as HDLC parameters; its line of keys."""
     command = [sys.executable, str(HERE / "meter_runner.py"), f"{scheme}://127.0.0.1:0"]
     with subprocess.Popen(
-        [*command, json.dumps(link)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [*command, json.dumps(link), template],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
     ) as process:
         assert process.stdin is not None
         assert process.stdout is not None
@@ -59,6 +62,7 @@ def foreign(script: str, meter: dict[str, Any], way: str, **wishes: Any) -> dict
         "host": host,
         "port": int(port),
         "hdlc": scheme == "tcp+hdlc",
+        "short": False,
         "way": way,
         "client": ADDRESSES[way],
         "counter": 1,
@@ -77,11 +81,13 @@ def foreign(script: str, meter: dict[str, Any], way: str, **wishes: Any) -> dict
     return found
 
 
-def ours(meter: dict[str, Any]) -> tuple[dict[str, int], list[list[int]]]:
+def ours(
+    meter: dict[str, Any], *, short_names: bool = False
+) -> tuple[dict[str, int], list[list[int]]]:
     """What our own client reads: registers and the last hours of the profile."""
     security = ferraris.Password(meter["password"].encode())
     until = datetime.fromtimestamp(NOON, UTC)
-    with ferraris.open(meter["url"], security=security) as own:
+    with ferraris.open(meter["url"], security=security, short_names=short_names) as own:
         names = ("1.0.1.8.0", "1.0.2.8.0")
         values = {name: own.read(name + ".255").value for name in names}
         series = own.profile("1-0:99.1.0", until - timedelta(seconds=SPAN_S), until)
@@ -141,3 +147,31 @@ def test_clock_is_set_and_read_back(script: str, meter: dict[str, Any]) -> None:
 def test_a_wrong_key_reads_nothing(script: str, wrong: str, meter: dict[str, Any]) -> None:
     with pytest.raises(AssertionError, match=r"Error|Exception"):
         foreign(script, meter, "gmac", registers=[[1, 0, 1, 8, 0]], **{wrong: "00" * 16})
+
+
+@pytest.fixture(params=["tcp", "tcp+hdlc"])
+def older_meter(request: pytest.FixtureRequest) -> Iterator[dict[str, Any]]:
+    """A meter whose objects go by short names."""
+    with running(request.param, "residential-sn") as line:
+        yield line
+
+
+def test_short_names_of_the_public_client(older_meter: dict[str, Any]) -> None:
+    found = foreign("gurux_client.py", older_meter, "none", short=True)
+    assert bytes.fromhex(found["name"]).decode() == older_meter["id"]
+
+
+def test_registers_and_profile_by_short_name(older_meter: dict[str, Any]) -> None:
+    """The profile comes in blocks; the clock is set by a WRITE."""
+    wishes = {"registers": [[1, 0, 1, 8, 0], [1, 0, 2, 8, 0]], "until": NOON, "span": SPAN_S}
+    found = foreign("gurux_client.py", older_meter, "password", short=True, **wishes)
+    values, rows = ours(older_meter, short_names=True)
+    assert {name: found[name] for name in values} == values
+    assert found["rows"] == rows
+    assert len(rows) == SPAN_S // 900
+
+
+def test_the_clock_is_set_by_short_name(older_meter: dict[str, Any]) -> None:
+    wanted = NOON + 7200
+    found = foreign("gurux_client.py", older_meter, "password", short=True, clock=wanted)
+    assert abs(found["clock"] - wanted) < 5

@@ -133,3 +133,11 @@ def test_a_device_behind_a_gateway() -> None:
     for wrong in ("1", "256/00", "1/0", "1/", "x/00", "1/0g", "1/" + "00" * 128):
         with pytest.raises(UsageError, match="via"):
             parse_url(f"tcp://gateway?via={wrong}")
+
+
+def test_objects_by_short_name() -> None:
+    assert parse_url("tcp+hdlc://meter?physical=17&names=short").short_names
+    assert not parse_url("tcp://meter?names=logical").short_names
+    assert not parse_url("tcp://meter").short_names
+    with pytest.raises(UsageError, match="logical or short"):
+        parse_url("tcp://meter?names=long")

@@ -182,6 +182,7 @@ WITH_SECRETS = {
     + b"\x00\x00\x00\x00\x01"
     + bytes((len(KEY_DATA),))
     + KEY_DATA,
+    "secret written by short name": b"\x06\x01\x02\xfa\x40\x01\x09\x09" + PASSWORD,
     "secret written": b"\xc1\x01\xc1\x00\x0f\x00\x00\x28\x00\x00\xff\x07\x00\x09\x09" + PASSWORD,
     "key transfer by ACCESS": b"\xd9\x40\x00\x00\x01\x00\x01\x03"
     + SECURITY_SETUP

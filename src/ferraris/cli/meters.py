@@ -181,6 +181,7 @@ def _opened(url: str, given: MeterOptions) -> AbstractContextManager[Any]:
         tap=tap,
         pre_established=given.pre_established,
         high_priority=priority,
+        short_names=given.short_names or None,
     )
 
 

@@ -54,6 +54,9 @@ class MeterOptions:
     keys: Annotated[
         str | None, typer.Option(metavar="FILE", help="One JSON line a meter, as from meter run.")
     ] = None
+    short_names: Annotated[
+        bool, typer.Option("--short-names", help="Objects go by short names, as ?names=short.")
+    ] = False
     timeout: Annotated[float, typer.Option(help="Seconds of silence before giving up.")] = 10.0
 
 

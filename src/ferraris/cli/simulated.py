@@ -60,7 +60,9 @@ def demo(
 
 
 def run(
-    template: Annotated[str, typer.Argument(metavar="TEMPLATE", help="residential")],
+    template: Annotated[
+        str, typer.Argument(metavar="TEMPLATE", help="residential, residential-sn")
+    ],
     count: Annotated[int, typer.Option(help="How many meters.")] = 1,
     listen: Annotated[
         str, typer.Option(metavar="URL", help="tcp://HOST:PORT, tls://, udp://, serial:///dev/…")

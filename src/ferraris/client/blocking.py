@@ -51,6 +51,7 @@ def open_meter(
     max_pdu: int = 0xFFFF,
     pre_established: bool = False,
     high_priority: bool = True,
+    short_names: bool | None = None,
     tap: Tap | None = None,
     block_window: int = 16,
 ) -> BlockingMeter:
@@ -72,6 +73,7 @@ def open_meter(
         max_pdu=max_pdu,
         pre_established=pre_established,
         high_priority=high_priority,
+        short_names=short_names,
         tap=tap,
         block_window=block_window,
     )

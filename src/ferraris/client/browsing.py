@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["BrowsedAttribute", "BrowsedObject", "browse"]
 
-_LONG = frozenset(((7, 2), (15, 2)))  # buffers and the object list itself
+_LONG = frozenset(((7, 2), (12, 2), (12, 3), (15, 2)))  # buffers and the object lists themselves
 
 
 class BrowsedAttribute(NamedTuple):

@@ -61,6 +61,7 @@ def connect(
     max_pdu: int = 0xFFFF,
     pre_established: bool = False,
     high_priority: bool = True,
+    short_names: bool | None = None,
     tap: Tap | None = None,
     block_window: int = 16,
 ) -> Connecting:
@@ -70,7 +71,8 @@ def connect(
 
     Args:
         url: `tcp://host:port`, `tls://`, `udp://`, `tcp+hdlc://host:port?physical=17`, `serial:`,
-            `sim://residential`; see `line.url`. `?via=1/0a0b` names a device behind a gateway.
+            `sim://residential`; see `line.url`. `?via=1/0a0b` names a device behind a gateway,
+            `?names=short` says the same as `short_names`.
         client: client address; by default the usual one of `security` (16, 2 or 1).
         server: address of the logical device.
         security: `NoSecurity()` (default), `Password(...)` or `HighGMAC(...)`; a simulated meter
@@ -87,6 +89,7 @@ def connect(
             configured; a ciphered one needs the meter's system title in `security`.
         high_priority: the priority bit of every request; a busy meter may serve others first
             without it.
+        short_names: objects of this meter go by short names; None as the URL says.
         tap: what records the session, such as the `tap` of a recording.
         block_window: how many blocks of general block transfer the meter may send at once, 1 to 63;
             0 does not propose it. It is never proposed where a late block could go unseen: in
@@ -106,6 +109,7 @@ def connect(
         max_pdu=max_pdu,
         pre_established=pre_established,
         high_priority=high_priority,
+        short_names=short_names,
         tap=tap,
         block_window=block_window,
     )
@@ -130,6 +134,7 @@ class Connecting:
         pre_established: bool = False,
         kinds: KindCache | None = None,
         high_priority: bool = True,
+        short_names: bool | None = None,
         tap: Tap | None = None,
         block_window: int = 16,
     ) -> None:
@@ -147,6 +152,9 @@ class Connecting:
             self._simulated = _start_simulation(endpoint)
             self._endpoint, server = self._simulated.endpoint, self._simulated.server
             security = security or self._simulated.security
+        if short_names is None:
+            short_names = self._endpoint.short_names
+        self._short_names = short_names
         self._security: Security = security or NoSecurity()
         self._client = self._security.client if client is None else client
         self._server = server
@@ -247,6 +255,7 @@ class Connecting:
         )
         association.parameters.max_pdu = min(self._max_pdu, association.parameters.max_pdu)
         association.parameters.pre_established = pre_established
+        association.parameters.short_names = self._short_names
         return stack, association
 
     async def _open_as(self, dial: Dial, client: int, security: Security) -> Meter:

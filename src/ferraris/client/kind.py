@@ -10,6 +10,7 @@ from ferraris.data.obis import Obis
 if TYPE_CHECKING:
     from ferraris.client.profile import ProfileLayout
     from ferraris.model.access_control import ObjectListElement
+    from ferraris.model.short_names import NamedObject
 
 __all__ = ["Kind"]
 
@@ -27,6 +28,8 @@ class Kind:
         scalers: scaler and unit of each register, by class and name.
         layouts: columns of each profile.
         objects: the object list with its rights; None until somebody asked for it.
+        names: the base names of objects by class and logical name; None where they go by logical
+            name, or until somebody asked for them.
         lists: whether requests with lists are worth trying; False once one failed where single
             requests were served.
         access: whether ACCESS is worth trying where it was negotiated.
@@ -38,3 +41,4 @@ class Kind:
     objects: dict[Obis, ObjectListElement] | None = None
     lists: bool = True
     access: bool = True
+    names: dict[tuple[int, bytes], NamedObject] | None = None

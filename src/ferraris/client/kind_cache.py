@@ -16,6 +16,7 @@ from ferraris.data.obis import Obis
 from ferraris.data.readings import Channel
 from ferraris.model.access_control import AssociationLnV2
 from ferraris.model.data_storage import CaptureObject
+from ferraris.model.short_names import AssociationSn
 
 if TYPE_CHECKING:
     from ferraris.client.meter import Meter
@@ -26,6 +27,7 @@ _FIRMWARE = "1-0:0.2.0*255"  # active firmware identifier [bluebook-quoted]
 _VERSION = 1
 _MOST_KINDS = 1000
 _OBJECTS = AssociationLnV2.object_list.type
+_NAMES = AssociationSn.object_list.type
 
 
 class _Key(NamedTuple):
@@ -122,6 +124,9 @@ def _shape(key: _Key, kind: Kind) -> dict[str, Any]:
     objects = None
     if kind.objects is not None:
         objects = axdr.encode(_OBJECTS.dump(list(kind.objects.values()))).hex()
+    names = None
+    if kind.names is not None:
+        names = axdr.encode(_NAMES.dump(list(kind.names.values()))).hex()
     return {
         **key._asdict(),
         "lists": kind.lists,
@@ -131,6 +136,7 @@ def _shape(key: _Key, kind: Kind) -> dict[str, Any]:
         ],
         "layouts": [_layout_shape(layout) for layout in kind.layouts.values()],
         "objects": objects,
+        "names": names,
     }
 
 
@@ -139,6 +145,10 @@ def _kind(shape: dict[str, Any]) -> tuple[_Key, Kind]:
     if shape["objects"] is not None:
         listed = _OBJECTS.load(axdr.decode(bytes.fromhex(shape["objects"])))
         objects = {element.logical_name: element for element in listed}
+    names = None
+    if shape.get("names") is not None:
+        named = _NAMES.load(axdr.decode(bytes.fromhex(shape["names"])))
+        names = {(each.class_id, bytes(each.logical_name)): each for each in named}
     layouts = [_layout(each) for each in shape["layouts"]]
     kind = Kind(
         classes={Obis.parse(name): int(number) for name, number in shape["classes"].items()},
@@ -149,6 +159,7 @@ def _kind(shape: dict[str, Any]) -> tuple[_Key, Kind]:
         layouts={layout.profile: layout for layout in layouts},
         objects=objects,
         lists=bool(shape["lists"]),
+        names=names,
     )
     return _Key(str(shape["maker"]), str(shape["firmware"]), int(shape["client"])), kind
 

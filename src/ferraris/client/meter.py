@@ -13,6 +13,7 @@ from ferraris.client.identity import Identity
 from ferraris.client.key_procedures import KeyChange
 from ferraris.client.kind import Kind
 from ferraris.client.profile import ProfileLayout, read_layout, read_rows
+from ferraris.client.short_names import ShortNames
 from ferraris.client.wishes import Act, Name, Outcome, Read, Wish
 from ferraris.core.errors import DecodeError, UsageError
 from ferraris.data import axdr
@@ -62,6 +63,9 @@ class Meter:
         kind: Kind | None = None,
         high_priority: bool = True,
     ) -> None:
+        self._short: ShortNames | None = None
+        if association.parameters.short_names:
+            driver = self._short = ShortNames(driver, association, lambda: self.kind)
         self._driver = driver
         self._association = association
         self._high_priority = high_priority
@@ -203,7 +207,7 @@ class Meter:
         """
         return await many.do(
             self._driver,
-            self.negotiated,
+            self._terms,
             self._association.parameters.ciphered,
             wishes,
             self.kind,
@@ -269,7 +273,10 @@ class Meter:
     async def object_list(self) -> Sequence[ObjectListElement]:
         """Every object that this client sees, with class, version and rights."""
         if self.kind.objects is None:
-            listed = await self.get(AssociationLnV2.object_list, _CURRENT_ASSOCIATION)
+            if self._short is not None:
+                listed = await self._short.object_list()
+            else:
+                listed = await self.get(AssociationLnV2.object_list, _CURRENT_ASSOCIATION)
             self.kind.objects = {element.logical_name: element for element in listed}
         return tuple(self.kind.objects.values())
 
@@ -325,10 +332,15 @@ class Meter:
 
     # -- below ----------------------------------------------------------------------------
 
+    @property
+    def _terms(self) -> Negotiated:
+        """What the services by logical name may rely on."""
+        return self.negotiated if self._short is None else self._short.terms
+
     async def _write(self, attribute: AttributeDescriptor, data: bytes, confirmed: bool) -> None:
         await services.set_(
             self._driver,
-            self.negotiated,
+            self._terms,
             attribute,
             data,
             protected=self._association.parameters.ciphered,
@@ -341,7 +353,7 @@ class Meter:
     ) -> bytes | None:
         return await services.act(
             self._driver,
-            self.negotiated,
+            self._terms,
             method,
             data,
             protected=self._association.parameters.ciphered,

@@ -8,7 +8,8 @@
 | a modem on one | `modem:///dev/ttyUSB0?phone=+4912345` |
 | a meter in this process | `sim://residential?seed=3` |
 
-Every line takes `via=NETWORK/ADDRESS`, the device behind a gateway: network 0 to 255, address in
+Every line takes `names=short` for meters whose objects go by short names, and
+`via=NETWORK/ADDRESS`, the device behind a gateway: network 0 to 255, address in
 hexadecimal, as in `tcp://10.1.2.3?via=1/0a0b`. No option holds a secret: keys are files,
 passphrases are references. What an option means is said by the line that reads it; here stands
 only which ones there are.
@@ -69,7 +70,12 @@ def _behind(name: str, text: str) -> None:
         raise UsageError(f"the address in {name} is 1 to 127 octets in hex", where=_WHERE)
 
 
-_ANY: dict[str, _Check] = {"via": _behind}
+def _names(name: str, text: str) -> None:
+    if text not in ("logical", "short"):
+        raise UsageError(f"{name} in the URL is logical or short", where=_WHERE)
+
+
+_ANY: dict[str, _Check] = {"via": _behind, "names": _names}
 _HDLC: dict[str, _Check] = {"physical": _number} | _ANY
 _TLS: dict[str, _Check] = _ANY | {
     "ca": _some,
@@ -150,6 +156,11 @@ class Endpoint:
             return default
         _number(name, text)
         return int(text, 0)
+
+    @property
+    def short_names(self) -> bool:
+        """Whether objects go by short names, as far as the URL says."""
+        return self.options.get("names") == "short"
 
     @property
     def via(self) -> tuple[int, bytes] | None:

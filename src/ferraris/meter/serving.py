@@ -60,6 +60,8 @@ class Listening:
             far = self.fleet.server_sap(index) > _LAST_SHORT_ADDRESS
             physical = _PHYSICAL if far else None
         options = self._settings | ({} if physical is None else {"physical": physical})
+        if self.fleet.template.short_names:
+            options["names"] = "short"
         port = self._ports[index // _METERS_OF_A_LISTENER]
         return Endpoint(self._scheme, self._host, port, options)
 

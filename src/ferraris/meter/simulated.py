@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from ferraris.core.errors import SecurityError
+from ferraris.data import axdr
 from ferraris.messaging.dlms.enumerations import ActionResult, DataAccessResult
 from ferraris.messaging.dlms.security.cipher_keys import CipherKeys
 from ferraris.messaging.dlms.security.counters import COUNTER_LIMIT, CounterLease
@@ -17,6 +18,7 @@ from ferraris.meter.consumption import Household
 from ferraris.meter.patterns import QUARTER
 from ferraris.meter.state import UNTOUCHED, State
 from ferraris.meter.zone import Zone
+from ferraris.model.short_names import AssociationSn
 from ferraris.model.time_control import ControlState
 from ferraris.server.device import (
     AccessRefused,
@@ -34,6 +36,8 @@ if TYPE_CHECKING:
     from ferraris.meter.fleet import Fleet
 
 __all__ = ["LEASE", "SimulatedMeter"]
+
+_LONGEST_SECRET = 64  # octets
 
 LEASE = 1 << 15
 """Invocation counters in one lease; what an association does not use up is burnt."""
@@ -91,7 +95,10 @@ class SimulatedMeter:
             changed = self.state.security
             policy = None if changed is None else changed.policy
             return Credentials(keys=self.keys, pairs=self.pairs, policy=policy)
-        return Credentials(secret=self.fleet.password(self._index) if settings.mechanism else b"")
+        if not settings.mechanism:
+            return Credentials()
+        secret = (self.state.secrets or {}).get(client_sap)
+        return Credentials(secret=secret or self.fleet.password(self._index))
 
     @property
     def keys(self) -> CipherKeys:
@@ -196,12 +203,25 @@ class SimulatedMeter:
         behaviour = self.fleet.template.behaviours.get((entry.class_id, entry.logical_name))
         if behaviour is None:
             raise ActionRefused(ActionResult.OBJECT_UNDEFINED)
+        if entry.class_id == AssociationSn.class_id:
+            self._change_secret(method, data, context.client_sap)
+            return None
         return behaviour.act(self, method, data, int(context.now))
 
     def incident(self, incident: Incident, client_sap: int, now: float) -> None:
         """A failed authentication or a forged or replayed APDU: an event, and an alarm."""
         self.note(FRAUD_LOG, FAILED_LOGINS, int(now))
         raise_alarm(self, FRAUD_ALARM, int(now))
+
+    def _change_secret(self, method: int, data: bytes | None, client_sap: int) -> None:
+        """The password of the client that asks; it holds from its next association on."""
+        if method != AssociationSn.change_lls_secret.index or data is None:
+            raise ActionRefused(ActionResult.READ_WRITE_DENIED)
+        secret = AssociationSn.change_lls_secret.type.load(axdr.decode(data))
+        if not 0 < len(secret) <= _LONGEST_SECRET:
+            raise ActionRefused(ActionResult.OTHER_REASON)
+        state = self.change()
+        state.secrets = {**(state.secrets or {}), client_sap: secret}
 
     # What behaviours ask for.
 

@@ -97,6 +97,7 @@ class State:
     since: dict[ObjectKey, int] | None = None
     security: SecurityState | None = None
     courses: dict[ObjectKey, PushCourse] | None = None
+    secrets: dict[int, bytes] | None = None
 
     def secure(self) -> SecurityState:
         """What was changed about the protection; made at the first change."""

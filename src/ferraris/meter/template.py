@@ -31,13 +31,15 @@ __all__ = ["Placed", "Template", "rights_of"]
 class Placed:
     """One object of a template and the clients that may read, write and invoke it.
 
-    `writes` and `methods` map an index to the addresses of the clients that may use it.
+    `writes` and `methods` map an index to the addresses of the clients that may use it;
+    `base_name` is the short name, where the meter has them.
     """
 
     behaviour: Behaviour
     readers: frozenset[int]
     writes: Mapping[int, frozenset[int]] = field(default_factory=dict)
     methods: Mapping[int, frozenset[int]] = field(default_factory=dict)
+    base_name: int | None = None
 
 
 class Template:
@@ -62,18 +64,23 @@ class Template:
         self.counts_as: Mapping[int, int] = MappingProxyType(counts_as or {})
         self.consumption = consumption
         behaviours: dict[ObjectKey, Behaviour] = {}
+        objects: dict[ObjectKey, ObjectEntry] = {}
         for each in placed:
             behaviour = each.behaviour
             if behaviour.key in behaviours:
                 raise UsageError(f"two objects are {behaviour.key[0]}, {behaviour.key[1].hex()}")
             behaviours[behaviour.key] = behaviour
+            objects[behaviour.key] = _entry(behaviour, each.base_name)
         self.behaviours: Mapping[ObjectKey, Behaviour] = MappingProxyType(behaviours)
-        self.objects: Mapping[ObjectKey, ObjectEntry] = MappingProxyType(
-            {key: _entry(behaviour) for key, behaviour in behaviours.items()}
-        )
+        self.objects: Mapping[ObjectKey, ObjectEntry] = MappingProxyType(objects)
         self.associations: Mapping[int, AssociationSettings] = MappingProxyType(
             {settings.client_sap: settings for settings in associations}
         )
+
+    @property
+    def short_names(self) -> bool:
+        """Whether the objects of these meters go by short names."""
+        return any(settings.short_names for settings in self.associations.values())
 
     @property
     def zone(self) -> Zone:
@@ -103,6 +110,8 @@ def rights_of(client_sap: int, placed: Iterable[Placed]) -> AccessRights:
     return AccessRights(objects)
 
 
-def _entry(behaviour: Behaviour) -> ObjectEntry:
+def _entry(behaviour: Behaviour, base_name: int | None) -> ObjectEntry:
     declares = behaviour.declares
-    return ObjectEntry(declares.class_id, declares.version, behaviour.logical_name, declares)
+    return ObjectEntry(
+        declares.class_id, declares.version, behaviour.logical_name, declares, base_name
+    )

@@ -152,8 +152,9 @@ class InterfaceClass:
 
     Class keywords: `class_id` and `version`, `source` (a citation key), `provenance`, `drop` (names
     of inherited attributes and methods that this version lacks) and `first_method` (distance in
-    octets from the base name to the first method in short-name referencing, where known; each
-    further method is 8 more). Declaring a pair of class and version twice raises `UsageError`.
+    octets from the base name to method 1 in short-name referencing, where known, whether or not
+    this version has it; each further method is 8 more). Declaring a pair of class and version twice
+    raises `UsageError`.
     """
 
     class_id: ClassVar[int] = 0
@@ -257,7 +258,9 @@ def _members(
     seen = set(drop)
     for parent in cls.__mro__:
         for name, member in list(vars(parent).items()):
-            if isinstance(member, Attribute | Method) and name not in seen:
+            if member is None:  # dropped by a version between
+                seen.add(name)
+            elif isinstance(member, Attribute | Method) and name not in seen:
                 seen.add(name)
                 yield name, member
 

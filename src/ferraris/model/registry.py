@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from ferraris.model import access_control, data_storage, internet, push, time_control
+from ferraris.model import access_control, data_storage, internet, push, short_names, time_control
 from ferraris.model.interface_class import InterfaceClass, registered
 
 __all__ = ["classes", "find", "newest"]
 
 # Importing a group declares its classes.
-_GROUPS = (access_control, data_storage, internet, push, time_control)
+_GROUPS = (access_control, data_storage, internet, push, short_names, time_control)
 
 
 def find(class_id: int, version: int) -> type[InterfaceClass] | None:

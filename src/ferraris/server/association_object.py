@@ -43,6 +43,7 @@ from ferraris.model.access_control import (
     XdlmsContext,
 )
 from ferraris.model.interface_class import InterfaceClass
+from ferraris.model.short_names import AssociationSn
 from ferraris.server.device import (
     Access,
     AccessMode,
@@ -89,6 +90,9 @@ def is_handshake(class_id: int, method: int) -> bool:
     return (
         class_id == AssociationLn.class_id
         and method == AssociationLn.reply_to_hls_authentication.index
+    ) or (
+        class_id == AssociationSn.class_id
+        and method == AssociationSn.reply_to_hls_authentication.index
     )
 
 

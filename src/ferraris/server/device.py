@@ -96,12 +96,14 @@ class ObjectEntry:
 
     `declaration` is the interface class with exactly this class identifier and version, or None
     for a class that the model does not declare: such an object is served without type checks.
+    `base_name` is its short name, 0..65535, None where it has none.
     """
 
     class_id: int
     version: int
     logical_name: bytes
     declaration: type[InterfaceClass] | None = None
+    base_name: int | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -157,6 +159,8 @@ class AssociationSettings:
         name: logical name of its Association LN object, such as that of 0-0:40.0.1*255.
         mechanism: authentication mechanism, the last arc of its name: 0 none, 1 password,
             3, 4, 6 HLS with a digest, 5 with GMAC, 7 with ECDSA, 2 with a maker's own [asn1].
+        short_names: whether objects go by their base names; their rights then list an Association
+            SN for the current association.
         ciphered: whether the application context is the one with ciphering.
         conformance: the services offered, as the integer of the 24 conformance bits.
         max_pdu: largest APDU the server takes, in octets.
@@ -193,6 +197,7 @@ class AssociationSettings:
     client_max_pdu: int = 0xFFFF
     general_blocks: bool = False
     block_window: int = 16
+    short_names: bool = False
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -241,8 +246,8 @@ class LogicalDevice(Protocol):
 
     The engine has checked object, class, rights and, where the class is declared, the type of the
     data before it calls `get`, `set` or `act`. Reading attribute 1 of any object, an Association
-    LN or the SAP assignment never reaches the device; writing to them and their methods do, except
-    the reply of the HLS handshake.
+    LN or SN or the SAP assignment never reaches the device; writing to them and their methods do,
+    except the reply of the HLS handshake and what an Association SN answers from its lists.
     """
 
     @property

@@ -13,6 +13,7 @@ from ferraris.messaging.dlms.notify import (
     DataNotificationConfirm,
     EventNotification,
 )
+from ferraris.messaging.dlms.short_name import InformationReportRequest
 from ferraris.transport.addresses import Addresses
 
 __all__ = ["Delivery", "Notification", "Outbox"]
@@ -39,7 +40,7 @@ class Notification:
     """
 
     address: Addresses
-    push: DataNotification | EventNotification
+    push: DataNotification | EventNotification | InformationReportRequest
     control: int | None = None
     general: bool | None = None
     state: Delivery = Delivery.WAITING

@@ -23,7 +23,7 @@ from ferraris.data.types import DataType
 from ferraris.messaging.dlms.action import ActionOutcome
 from ferraris.messaging.dlms.enumerations import ActionResult, DataAccessResult
 from ferraris.messaging.dlms.names import AttributeDescriptor, MethodDescriptor, Selection
-from ferraris.server import association_object
+from ferraris.server import association_object, association_short_names
 from ferraris.server.device import (
     Access,
     AccessMode,
@@ -122,6 +122,9 @@ def act(
     try:
         if data is not None:
             _check_type(data, declared.type if declared else None)
+        query = association_short_names.query_for(class_id, index)
+        if query is not None:
+            return query(access, data or _NULL_DATA, read)
         return access.device.act(entry, index, data, access.context)
     except DecodeError as error:
         raise ActionRefused(ActionResult.TYPE_UNMATCHED, str(error)) from error
@@ -177,7 +180,8 @@ def _readable(attribute: AttributeDescriptor, access: Access) -> _Readable:
         request_protection(mode or 0, access.association),
         answer_protection(mode or 0),
         rights.selectors.get(index, ()),
-        association_object.answer_for(class_id, index),
+        association_object.answer_for(class_id, index)
+        or association_short_names.answer_for(class_id, index),
     )
     # Only what exists and may be read is kept, so a client cannot make this grow.
     access.association.rights.readable[attribute] = target

@@ -35,6 +35,7 @@ __all__ = [
 ]
 
 _SELECTIVE = int(Conformance.SELECTIVE_ACCESS)
+_PARAMETERIZED = int(Conformance.PARAMETERIZED_ACCESS)  # the same by short name [asn1]
 _REQUESTS = (
     (int(AccessMode.AUTHENTICATED_REQUEST), AUTHENTICATION),
     (int(AccessMode.ENCRYPTED_REQUEST), ENCRYPTION),
@@ -136,5 +137,6 @@ def check_selection(
     services = access.context.conformance
     if services is None:
         services = access.association.conformance
-    if selection.selector not in offered or not int(services) & _SELECTIVE:
+    needed = _PARAMETERIZED if access.association.short_names else _SELECTIVE
+    if selection.selector not in offered or not int(services) & needed:
         raise AccessRefused(DataAccessResult.OTHER_REASON, "selection not supported")

@@ -24,6 +24,8 @@ from ferraris.messaging.dlms.association.server import (
 from ferraris.messaging.dlms.notify import DataNotification, EventNotification
 from ferraris.messaging.dlms.security.forms import NO_PAIRS
 from ferraris.messaging.dlms.security.policy import Policy
+from ferraris.messaging.dlms.short_name import InformationReportRequest
+from ferraris.server import short_names
 from ferraris.server.blocks import ABORTING, Transfers, is_block, pushed
 from ferraris.server.device import LogicalDevice, RequestContext
 from ferraris.server.dispatch import serve
@@ -37,6 +39,7 @@ __all__ = ["Directory", "Service", "server_stack"]
 Directory = Callable[[int], LogicalDevice | None]
 """Finds the logical device that has a server address."""
 
+_AARQ = b"\x60"
 _MAX_ASSOCIATIONS = 64  # on one line, so that a stranger cannot fill the memory with addresses
 
 
@@ -97,7 +100,7 @@ class Service(Plain[Never, None, To[Addresses, bytes]]):
     def notify(
         self,
         address: Addresses,
-        push: DataNotification | EventNotification,
+        push: DataNotification | EventNotification | InformationReportRequest,
         *,
         control: int | None = None,
         general: bool | None = None,
@@ -129,6 +132,8 @@ class Service(Plain[Never, None, To[Addresses, bytes]]):
             if joined is None:
                 return
             octets = joined
+        if octets[:1] == _AARQ:  # the secret may have been changed since the last one
+            association.offer.secret = device.credentials(client_sap).secret
         outcome = association.receive(octets)
         answer: bytes | None = None
         genuine = True
@@ -276,6 +281,7 @@ class Service(Plain[Never, None, To[Addresses, bytes]]):
             general_blocks=settings.general_blocks,
             block_window=settings.block_window,
             ordered=self.ordered,
+            short_names=settings.short_names,
         )
         found = (device, ServerAssociation(offer, self._entropy))
         self._associations[address] = found
@@ -322,6 +328,10 @@ class Service(Plain[Never, None, To[Addresses, bytes]]):
             indication.can_protect,
         )
         settings = device.associations[client_sap]
+        if settings.short_names:
+            answer = short_names.serve(indication.request, device, settings, context)
+            demanded = short_names.demanded_protection(indication.request, device, settings)
+            return association.respond(answer, demanded)
         answer = serve(indication.request, device, settings, context)
         return association.respond(answer, demanded_protection(indication.request, settings))
 

@@ -26,6 +26,7 @@ from ferraris.messaging.dlms.apdu import Apdu
 from ferraris.messaging.dlms.association.client import ClientAssociation, is_push
 from ferraris.messaging.dlms.association.parameters import (
     FULL_CONFORMANCE,
+    SHORT_NAME_CONFORMANCE,
     ClientParameters,
     ServerOffer,
 )
@@ -44,7 +45,7 @@ from ferraris.messaging.dlms.get import (
     GetResponseNormal,
     GetResponseWithList,
 )
-from ferraris.messaging.dlms.names import AttributeDescriptor, MethodDescriptor
+from ferraris.messaging.dlms.names import AttributeDescriptor, MethodDescriptor, Selection
 from ferraris.messaging.dlms.notify import LONG_CONFIRMED, DataNotification, EventNotification
 from ferraris.messaging.dlms.security.cipher_keys import CipherKeys
 from ferraris.messaging.dlms.security.counters import CounterLease
@@ -56,6 +57,18 @@ from ferraris.messaging.dlms.set import (
     SetResponseNormal,
     SetResponseWithList,
 )
+from ferraris.messaging.dlms.short_name import (
+    BlockNumberAccess,
+    ParameterisedAccess,
+    ReadDataBlockAccess,
+    ReadRequest,
+    ReadResponse,
+    UnconfirmedWriteRequest,
+    VariableName,
+    WriteDataBlockAccess,
+    WriteRequest,
+    WriteResponse,
+)
 
 NAME = AttributeDescriptor(1, bytes((0, 0, 42, 0, 0, 255)), 2)
 METHOD = MethodDescriptor(70, bytes((0, 0, 96, 3, 10, 255)), 1)
@@ -63,6 +76,7 @@ LONG = b"\x09\x82\x02\x00" + bytes(512)
 SHORT = b"\x09\x02ok"
 CLIENT_TITLE, SERVER_TITLE = b"FRR\x00\x00\x00\x00\x01", b"FRR\x00\x00\x00\x00\x02"
 FORMS = ("plain", "password", "digest", "gmac", "gmac plain", "dedicated", "general", "presumed")
+SHORT_FORMS = ("short", "short password", "short digest", "short gmac", "short general")
 
 
 class Ends:
@@ -70,6 +84,8 @@ class Ends:
 
     def __init__(self, form: str, seed: int) -> None:
         self.random = Random(seed)
+        self.short_names = form.startswith("short")
+        form = form.removeprefix("short").strip() or "plain" if self.short_names else form
         self.form = form
         self.now = 0.0
         keys = CipherKeys(0, bytes(range(16)), bytes(range(16, 32)))
@@ -81,6 +97,7 @@ class Ends:
         entropy = self.random.randbytes
         self.parameters = ClientParameters(
             max_pdu=128,
+            short_names=self.short_names,
             control=0x30 if ciphered else 0,
             general=form in ("general", "presumed"),
             system_title=CLIENT_TITLE if mechanism > 4 or ciphered else b"",
@@ -93,8 +110,9 @@ class Ends:
             **lock,
         )
         self.offer = ServerOffer(
-            FULL_CONFORMANCE,
+            SHORT_NAME_CONFORMANCE if self.short_names else FULL_CONFORMANCE,
             128,
+            short_names=self.short_names,
             policy=0x30 if ciphered else 0,
             system_title=SERVER_TITLE,
             lease=CounterLease(1, 1 << 20),
@@ -119,7 +137,7 @@ class Ends:
             self.up.append(octets)
 
     def ask(self) -> None:
-        request = any_request(self.random)
+        request = self.any_request()
         try:
             self.client.send(request, self.now)
         except UsageError:
@@ -127,6 +145,9 @@ class Ends:
         else:
             self.requests.append(request)
             self.outcomes[id(request)] = 0
+
+    def any_request(self) -> Any:
+        return (any_short_request if self.short_names else any_request)(self.random)
 
     def serve(self) -> None:
         if self.up:
@@ -174,15 +195,16 @@ class Ends:
 
     def inject(self) -> None:
         tags = (0x60, 0x61, 0x62, 0x63, 0xC0, 0xC1, 0xC3, 0xC4, 0xC7, 0xC8, 0xD0, 0xD8, 0xDB, 0x0F)
-        head = bytes((self.random.choice(tags),))
+        short = (0x60, 0x61, 0x62, 0x63, 0x05, 0x06, 0x0C, 0x0D, 0x0E, 0x16, 0x18, 0x25, 0xD8, 0xDB)
+        head = bytes((self.random.choice(short if self.short_names else tags),))
         octets = head + self.random.randbytes(self.random.randrange(40))
         self.random.choice((self.up, self.down)).append(octets)
 
     def stray(self) -> None:
         """A well-formed APDU in the wrong place."""
-        apdu = self.random.choice((any_request, lambda r: response_to(any_request(r), r)))(
-            self.random
-        )
+        apdu = self.any_request()
+        if self.random.random() < 0.5:
+            apdu = response_to(apdu, self.random)
         self.random.choice((self.up, self.down)).append(apdu.to_octets())
 
     def cancel(self) -> None:
@@ -270,8 +292,32 @@ def any_request(random: Random) -> Any:
     )
 
 
+def any_short_request(random: Random) -> Any:
+    number = random.randrange(4)
+    last = random.randrange(2) == 1
+    variable = VariableName(0x2008)
+    return random.choice(
+        (
+            ReadRequest([variable]),
+            ReadRequest([variable] * 3),
+            ReadRequest([ParameterisedAccess(0x2008, Selection(2, SHORT))]),
+            ReadRequest([BlockNumberAccess(number)]),
+            ReadRequest([ReadDataBlockAccess(last, number, bytes(random.randrange(60)))]),
+            ReadRequest([variable, BlockNumberAccess(number)]),
+            WriteRequest([variable], [SHORT]),
+            WriteRequest([WriteDataBlockAccess(last, number)], [SHORT]),
+            WriteRequest([WriteDataBlockAccess(last, number)], []),
+            UnconfirmedWriteRequest([variable], [SHORT]),
+        )
+    )
+
+
 def response_to(request: Any, random: Random) -> Any:
     data = random.choice((SHORT, LONG))
+    if isinstance(request, ReadRequest):
+        return ReadResponse([data] * len(request.variables))
+    if isinstance(request, WriteRequest | UnconfirmedWriteRequest):
+        return WriteResponse([DataAccessResult.SUCCESS] * len(request.variables))
     iip = request.invoke_id_and_priority
     kind = type(request).__name__
     if kind == "GetRequestWithList":
@@ -295,7 +341,7 @@ UNUSUAL = (
 
 
 @pytest.mark.parametrize("seed", range(12))
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("form", FORMS + SHORT_FORMS)
 def test_any_order(form: str, seed: int) -> None:
     ends = Ends(form, seed)
     for _ in range(400):
@@ -312,7 +358,9 @@ def test_any_order(form: str, seed: int) -> None:
     ends.open()
     ends.calm()
     assert ends.opened == opened + 1, ends.last
-    request = GetRequestNormal(0xC0, NAME)
+    request: Any = GetRequestNormal(0xC0, NAME)
+    if ends.short_names:
+        request = ReadRequest([VariableName(0x2008)])
     ends.requests.append(request)
     ends.outcomes[id(request)] = 0
     ends.client.send(request, ends.now)
@@ -321,7 +369,7 @@ def test_any_order(form: str, seed: int) -> None:
     assert type(ends.last) is Deliver
 
 
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("form", FORMS + SHORT_FORMS)
 def test_without_trouble_everything_is_answered(form: str) -> None:
     ends = Ends(form, 99)
     ends.open()

@@ -52,6 +52,11 @@ class ApplicationContext(IntEnum):
     LOGICAL_NAMES_CIPHERED = 3
     SHORT_NAMES_CIPHERED = 4
 
+    @classmethod
+    def of(cls, *, short_names: bool, ciphered: bool) -> ApplicationContext:
+        """The context for a kind of referencing, with ciphering or without."""
+        return cls(1 + short_names + 2 * ciphered)
+
     @property
     def ciphered(self) -> bool:
         """APDUs may be ciphered in this context."""

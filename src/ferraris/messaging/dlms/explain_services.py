@@ -218,15 +218,28 @@ _EVENT_NOTIFICATION = sequence(
     optional("time", _moment_string("time")), _ATTRIBUTE, _labelled("value", tell_data)
 )
 
-_VARIABLE_NAME = number(2, "base name", _base_name)
+_SECRET_NAMES = (b"\xfa\x40", b"\xfa\x48")
+"""Methods of the Association SN in use that change its secrets [facts-g]."""
+
+_SHORT_NAME = number(2, "short name", _base_name)
+
+
+def _variable_name(teller: Teller) -> None:
+    """A short name; what follows a secret one is hidden."""
+    octets = teller.octets[teller.position : teller.position + 2]
+    _SHORT_NAME(teller)
+    if octets in _SECRET_NAMES:
+        teller.hiding = True
+
+
 _SHORT_BLOCK_NUMBER = number(2, "block number")
 _SHORT_BLOCK = sequence(boolean("last block"), _SHORT_BLOCK_NUMBER)
 _VARIABLES = counted(
     "variable",
     choice(
         {
-            2: ("variable-name", _VARIABLE_NAME),
-            4: ("parameterised-access", sequence(_VARIABLE_NAME, _SELECTION)),
+            2: ("variable-name", _variable_name),
+            4: ("parameterised-access", sequence(_variable_name, _SELECTION)),
             5: ("block-number-access", _SHORT_BLOCK_NUMBER),
             6: ("read-data-block-access", sequence(_SHORT_BLOCK, _RAW)),
             7: ("write-data-block-access", _SHORT_BLOCK),

@@ -7,10 +7,14 @@ from collections.abc import Callable
 from ferraris.core.errors import UsageError
 from ferraris.meter.template import Template
 from ferraris.meter.templates.residential import residential
+from ferraris.meter.templates.residential_sn import residential_sn
 
 __all__ = ["names", "template"]
 
-_TEMPLATES: dict[str, Callable[..., Template]] = {"residential": residential}
+_TEMPLATES: dict[str, Callable[..., Template]] = {
+    "residential": residential,
+    "residential-sn": residential_sn,
+}
 
 
 def names() -> list[str]:

@@ -30,7 +30,13 @@ from ferraris.messaging.dlms.enumerations import (
     SourceDiagnostic,
 )
 from ferraris.messaging.dlms.errors import ConfirmedServiceError
-from ferraris.messaging.dlms.initiate import DLMS_VERSION, InitiateRequest, InitiateResponse
+from ferraris.messaging.dlms.initiate import (
+    DLMS_VERSION,
+    VAA_NAME_LOGICAL_NAMES,
+    VAA_NAME_SHORT_NAMES,
+    InitiateRequest,
+    InitiateResponse,
+)
 from ferraris.messaging.dlms.security import hls
 from ferraris.messaging.dlms.security.counters import COUNTER_LIMIT, CounterLease
 
@@ -117,7 +123,10 @@ class Acceptance:
 
     def initiate_response(self, control: int) -> bytes:
         """The InitiateResponse of the AARE and the RLRE, protected where the context is."""
-        response = InitiateResponse(self.negotiated.conformance, self.offer.max_pdu).to_octets()
+        name = VAA_NAME_SHORT_NAMES if self.offer.short_names else VAA_NAME_LOGICAL_NAMES
+        response = InitiateResponse(
+            self.negotiated.conformance, self.offer.max_pdu, name
+        ).to_octets()
         if not self.offer.ciphered:
             return response
         assert self.channel is not None
@@ -195,15 +204,16 @@ def new_channel(
 
 def rejection(offer: ServerOffer, rejected: RejectedError) -> bytes:
     """The AARE that says no."""
-    context = ApplicationContext.LOGICAL_NAMES
-    if offer.ciphered:
-        context = ApplicationContext.LOGICAL_NAMES_CIPHERED
     return Aare(
-        context,
+        _context(offer),
         AssociationResult.REJECTED_PERMANENT,
         rejected.diagnostic,
         user_information=rejected.information,
     ).to_octets()
+
+
+def _context(offer: ServerOffer) -> ApplicationContext:
+    return ApplicationContext.of(short_names=offer.short_names, ciphered=offer.ciphered)
 
 
 def _channel_for(aarq: Aarq, offer: ServerOffer, entropy: Callable[[int], bytes]) -> Channel | None:
@@ -236,10 +246,7 @@ def _objection(aarq: Aarq, offer: ServerOffer) -> SourceDiagnostic | None:
     version = aarq.protocol_version
     if version is not None and not (len(version) > 1 and version[1] & _VERSION_1):
         return ServiceProviderDiagnostic.NO_COMMON_ACSE_VERSION
-    context = ApplicationContext.LOGICAL_NAMES
-    if offer.ciphered:
-        context = ApplicationContext.LOGICAL_NAMES_CIPHERED
-    if aarq.application_context != context:
+    if aarq.application_context != _context(offer):
         return ServiceUserDiagnostic.APPLICATION_CONTEXT_NAME_NOT_SUPPORTED
     mechanism = Mechanism.LOWEST if aarq.mechanism is None else aarq.mechanism
     if mechanism != offer.mechanism:

@@ -11,7 +11,6 @@ from ferraris.core.layer import Closed, Deliver, Failed, Notice, Opened, Progres
 from ferraris.core.stack import Plain
 from ferraris.messaging.dlms import apdu as codec
 from ferraris.messaging.dlms.acse import Aare, Rlre
-from ferraris.messaging.dlms.action import ActionRequestNormal
 from ferraris.messaging.dlms.apdu import Apdu
 from ferraris.messaging.dlms.association.channel import Channel
 from ferraris.messaging.dlms.association.exchanges import (
@@ -19,6 +18,7 @@ from ferraris.messaging.dlms.association.exchanges import (
     CONTINUING,
     ERRORS,
     PUSHES,
+    UNNUMBERED,
     changes,
     is_push,
     is_unconfirmed,
@@ -29,7 +29,7 @@ from ferraris.messaging.dlms.association.opening import Opening
 from ferraris.messaging.dlms.association.parameters import ClientParameters, Negotiated
 from ferraris.messaging.dlms.association.states import CLIENT, Happening, State, step
 from ferraris.messaging.dlms.errors import ExceptionResponse, UnauthenticatedRefusal
-from ferraris.messaging.dlms.invoke import INVOKE_ID, LONG_INVOKE_ID, service_class
+from ferraris.messaging.dlms.invoke import LONG_INVOKE_ID, service_class
 from ferraris.messaging.dlms.notify import DataNotification, DataNotificationConfirm
 from ferraris.messaging.dlms.security.cipher_keys import CipherKeys
 from ferraris.messaging.dlms.security.counters import CounterLease
@@ -51,6 +51,9 @@ class ClientAssociation(Plain[Apdu, Apdu, bytes]):
     A request is numbered here; its service class and priority are the caller's. An unconfirmed one
     has no answer: it is delivered back itself as soon as it has left. A push that wants a receipt
     gets one.
+
+    Requests by short name cannot be numbered. When one of them ends without its answer the
+    association ends too, since a late answer could pass for that of the next [asn1].
     """
 
     def __init__(self, parameters: ClientParameters) -> None:
@@ -159,9 +162,12 @@ class ClientAssociation(Plain[Apdu, Apdu, bytes]):
         An opening or a release goes on: it has its own clock, and half of one would be neither.
         """
         if self.state is State.ASSOCIATED:
+            is_lost = type(self._pending) in UNNUMBERED
             self._down.clear()
             self._pending = self._unanswered = None
             self._response_deadline = None
+            if is_lost:
+                self._end(LineError("an exchange was given up", where=_WHERE))
 
     def send(self, unit: Apdu, now: float) -> None:
         kind = type(unit)
@@ -170,9 +176,8 @@ class ClientAssociation(Plain[Apdu, Apdu, bytes]):
             raise UsageError(f"{kind.__name__} is not a request of a client", where=_WHERE)
         if not self.room:
             raise UsageError(f"no request can be sent while {self.state.value}", where=_WHERE)
-        if kind not in CONTINUING:
-            self._invoke_id = (self._invoke_id + 1) & LONG_INVOKE_ID
-        number(unit, self._invoke_id)
+        if kind not in UNNUMBERED:
+            self._number(unit)
         octets = self._covered(codec.encode(unit))
         self._suspicion = None
         if is_unconfirmed(unit):
@@ -225,7 +230,10 @@ class ClientAssociation(Plain[Apdu, Apdu, bytes]):
             where=_WHERE,
         )
         if self.state is State.ASSOCIATED:
+            is_lost = type(self._pending) in UNNUMBERED
             self._fail_pending(error)
+            if is_lost:
+                self._end(error)
         else:
             self._end(error)
 
@@ -264,14 +272,14 @@ class ClientAssociation(Plain[Apdu, Apdu, bytes]):
             return
         if self._pending is None:
             raise SequenceError(f"an answer that nobody asked for: {kind.__name__}", where=_WHERE)
-        if kind in self._answers:
+        if kind in self._answers and type(self._pending) not in UNNUMBERED:
             invoke_id, asked = number_of(answer), number_of(self._pending)
             if invoke_id != asked:
                 raise SequenceError(
                     f"the answer to invoke id {invoke_id} came while {asked} was asked",
                     where=_WHERE,
                 )
-        elif kind not in ERRORS:
+        elif kind not in self._answers and kind not in ERRORS:
             raise SequenceError(
                 f"{kind.__name__} cannot answer {type(self._pending).__name__}", where=_WHERE
             )
@@ -324,10 +332,11 @@ class ClientAssociation(Plain[Apdu, Apdu, bytes]):
         else:
             self._prove(proof, now)
 
-    def _prove(self, proof: ActionRequestNormal, now: float) -> None:
+    def _prove(self, proof: Apdu, now: float) -> None:
         self._happened(Happening.CHALLENGED)
-        self._invoke_id = (self._invoke_id + 1) & LONG_INVOKE_ID
-        proof.invoke_id_and_priority = service_class() | self._invoke_id & INVOKE_ID
+        if type(proof) not in UNNUMBERED:
+            proof.invoke_id_and_priority = service_class()  # type: ignore[union-attr]
+            self._number(proof)
         self._put(self._covered(proof.to_octets()), now, self.parameters.response_timeout_s)
 
     def _established(self, how: Happening) -> None:
@@ -336,6 +345,11 @@ class ClientAssociation(Plain[Apdu, Apdu, bytes]):
         self._up.append(Opened())
 
     # -- common ---------------------------------------------------------------------------
+
+    def _number(self, request: Apdu) -> None:
+        if type(request) not in CONTINUING:
+            self._invoke_id = (self._invoke_id + 1) & LONG_INVOKE_ID
+        number(request, self._invoke_id)
 
     def _put(self, octets: bytes, now: float, timeout_s: float) -> None:
         self._down.append(octets)

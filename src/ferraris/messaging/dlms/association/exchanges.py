@@ -45,12 +45,21 @@ from ferraris.messaging.dlms.set import (
     SetResponseNormal,
     SetResponseWithList,
 )
+from ferraris.messaging.dlms.short_name import (
+    InformationReportRequest,
+    ReadRequest,
+    ReadResponse,
+    UnconfirmedWriteRequest,
+    WriteRequest,
+    WriteResponse,
+)
 
 __all__ = [
     "ANSWERS",
     "CONTINUING",
     "ERRORS",
     "PUSHES",
+    "UNNUMBERED",
     "changes",
     "is_push",
     "is_unconfirmed",
@@ -96,7 +105,13 @@ ANSWERS: dict[type, tuple[type, ...]] = {
         _ACTION_ANSWERS,
     ),
     AccessRequest: (AccessResponse,),
+    ReadRequest: (ReadResponse,),
+    WriteRequest: (WriteResponse,),
+    UnconfirmedWriteRequest: (),
 }
+UNNUMBERED = frozenset((ReadRequest, WriteRequest, UnconfirmedWriteRequest))
+"""Requests by short name have no invoke id, so nothing ties an answer to one of them [asn1]."""
+
 _MAY_BE_UNCONFIRMED = frozenset(
     (SetRequestNormal, SetRequestWithList, ActionRequestNormal, ActionRequestWithList)
 )
@@ -105,6 +120,7 @@ _CHANGING = frozenset(ANSWERS) - {
     GetRequestNext,
     GetRequestWithList,
     AccessRequest,
+    ReadRequest,
 }
 _READS = frozenset((AccessChoice.GET, AccessChoice.GET_WITH_SELECTION))
 # These go on with the exchange before them and keep its invoke id [asn1].
@@ -112,7 +128,7 @@ CONTINUING = frozenset(
     (GetRequestNext, SetRequestBlock, ActionRequestNextBlock, ActionRequestBlock)
 )
 ERRORS = (ExceptionResponse, ConfirmedServiceError)
-PUSHES = (DataNotification, EventNotification)
+PUSHES = (DataNotification, EventNotification, InformationReportRequest)
 
 
 def is_push(unit: Apdu) -> bool:
@@ -129,7 +145,7 @@ def is_unconfirmed(request: Apdu) -> bool:
     if isinstance(request, AccessRequest):
         return not request.long_invoke_id_and_priority & LONG_CONFIRMED
     if type(request) not in _MAY_BE_UNCONFIRMED:
-        return False
+        return type(request) is UnconfirmedWriteRequest
     how: int = request.invoke_id_and_priority  # type: ignore[union-attr] # a SET or an ACTION
     return not how & CONFIRMED
 

@@ -18,8 +18,6 @@ from ferraris.core.errors import (
     UsageError,
 )
 from ferraris.data.axdr import decode as decode_data
-from ferraris.data.axdr import encode as encode_data
-from ferraris.data.kinds import octet_string
 from ferraris.messaging.dlms import apdu as codec
 from ferraris.messaging.dlms.acse import (
     AUTHENTICATION,
@@ -29,8 +27,9 @@ from ferraris.messaging.dlms.acse import (
     Mechanism,
     Rlrq,
 )
-from ferraris.messaging.dlms.action import ActionRequestNormal, ActionResponseNormal
+from ferraris.messaging.dlms.apdu import Apdu
 from ferraris.messaging.dlms.association.channel import Channel
+from ferraris.messaging.dlms.association.handshake import proof_request, proof_returned
 from ferraris.messaging.dlms.association.parameters import (
     MAX_CHALLENGE,
     MIN_CHALLENGE,
@@ -40,14 +39,17 @@ from ferraris.messaging.dlms.association.parameters import (
 from ferraris.messaging.dlms.association.proofs import Proofs
 from ferraris.messaging.dlms.conformance import Conformance
 from ferraris.messaging.dlms.enumerations import (
-    ActionResult,
     AssociationResult,
     ExceptionServiceError,
     ServiceUserDiagnostic,
 )
 from ferraris.messaging.dlms.errors import ConfirmedServiceError, ExceptionResponse
-from ferraris.messaging.dlms.initiate import DLMS_VERSION, InitiateRequest, InitiateResponse
-from ferraris.messaging.dlms.names import MethodDescriptor
+from ferraris.messaging.dlms.initiate import (
+    DLMS_VERSION,
+    VAA_NAME_SHORT_NAMES,
+    InitiateRequest,
+    InitiateResponse,
+)
 from ferraris.messaging.dlms.security import hls
 from ferraris.messaging.dlms.security.control import BOTH, SIGNED
 from ferraris.messaging.dlms.security.counters import COUNTER_LIMIT, CounterLease
@@ -57,7 +59,6 @@ __all__ = ["Opening"]
 
 _WHERE = "association"
 _TITLE_OCTETS = 8
-_REPLY_TO_HLS = MethodDescriptor(15, bytes((0, 0, 40, 0, 0, 255)), 1)  # [bluebook-quoted]
 
 
 class Opening:
@@ -74,7 +75,7 @@ class Opening:
         self.channel = _channel(parameters)
         self._challenge = b""  # StoC
         self._dedicated_key: bytes | None = None
-        self._proposed = parameters.conformance
+        self._proposed = parameters.services
         # The general forms are a service of their own, and ACCESS has no other [asn1].
         access = parameters.ciphered and self._proposed & int(Conformance.ACCESS)
         if access or parameters.control & SIGNED or parameters.form.form is not Form.SERVICE:
@@ -94,7 +95,7 @@ class Opening:
         """Take for granted what a pre-established association is configured to."""
         parameters = self.parameters
         self.negotiated = Negotiated(
-            parameters.conformance,
+            self._proposed,
             parameters.server_max_pdu,
             parameters.max_pdu,
             self._protected_octets,
@@ -123,7 +124,7 @@ class Opening:
             )
         return aarq.to_octets()
 
-    def accepted(self, aare: Aare) -> ActionRequestNormal | None:
+    def accepted(self, aare: Aare) -> Apdu | None:
         """Judge the AARE: None when the association is open, else pass 3 of HLS to be sent."""
         parameters = self.parameters
         self._learn_title(aare)
@@ -149,23 +150,14 @@ class Opening:
             raise SecurityError("the meter answered with another mechanism", where=_WHERE)
         token = self._token(aare.responding_authentication_value or b"")
         self._dedicate()
-        return ActionRequestNormal(0, _REPLY_TO_HLS, encode_data(octet_string(token)))
+        return proof_request(token, short_names=parameters.short_names)
 
     def authenticated(self, octets: bytes) -> None:
         """Judge pass 4 of HLS, the meter's own proof."""
         parameters = self.parameters
         if self.protected is not None:
             octets = self.protected.unprotect(octets).plain
-        answer = codec.decode(octets)
-        if not isinstance(answer, ActionResponseNormal):
-            raise SequenceError(
-                f"{type(answer).__name__} instead of the meter's proof", where=_WHERE
-            )
-        if answer.result != ActionResult.SUCCESS or answer.data is None:
-            raise SecurityError(
-                "the meter did not accept the proof: wrong key or secret", where=_WHERE
-            )
-        tag, token = decode_data(answer.data)
+        tag, token = decode_data(proof_returned(codec.decode(octets)))
         if tag != 9:
             raise DecodeError("the meter's proof is not an octet-string", where=_WHERE)
         self._proofs.check(token, sent=parameters.challenge, received=self._challenge)
@@ -232,6 +224,14 @@ class Opening:
         if response.negotiated_dlms_version_number != DLMS_VERSION:
             raise IncompatibleError(
                 f"DLMS version {response.negotiated_dlms_version_number}, only 6 is known",
+                where=_WHERE,
+            )
+        is_short = response.vaa_name == VAA_NAME_SHORT_NAMES
+        if is_short is not self.parameters.short_names:
+            kind = "short" if is_short else "logical"
+            raise IncompatibleError(
+                f"the meter names its association {response.vaa_name:04X}, as those with {kind} "
+                "names are: try the other kind",
                 where=_WHERE,
             )
         return response
@@ -306,11 +306,7 @@ def _check_forms(parameters: ClientParameters) -> None:
 
 
 def _context(parameters: ClientParameters) -> ApplicationContext:
-    return (
-        ApplicationContext.LOGICAL_NAMES_CIPHERED
-        if parameters.ciphered
-        else ApplicationContext.LOGICAL_NAMES
-    )
+    return ApplicationContext.of(short_names=parameters.short_names, ciphered=parameters.ciphered)
 
 
 def _channel(parameters: ClientParameters) -> Channel | None:
@@ -343,7 +339,8 @@ def _refusal(aare: Aare) -> RefusedError:
     remedy = {
         ServiceUserDiagnostic.AUTHENTICATION_FAILURE: "; check the password or key",
         ServiceUserDiagnostic.APPLICATION_CONTEXT_NAME_NOT_SUPPORTED: (
-            "; this client address may need ciphering, or must not use it"
+            "; this client address may need ciphering, or must not use it, or the meter speaks by "
+            "the other kind of names"
         ),
         ServiceUserDiagnostic.AUTHENTICATION_MECHANISM_NAME_REQUIRED: (
             "; this client address needs authentication"

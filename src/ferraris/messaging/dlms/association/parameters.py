@@ -15,6 +15,7 @@ from ferraris.messaging.dlms.security.forms import BY_SERVICE, NO_PAIRS, Form, K
 
 __all__ = [
     "FULL_CONFORMANCE",
+    "SHORT_NAME_CONFORMANCE",
     "ClientParameters",
     "Negotiated",
     "ServerOffer",
@@ -37,6 +38,18 @@ FULL_CONFORMANCE = int(
     | Conformance.ACCESS
 )
 """What a client of this version proposes: every service that it can use."""
+
+SHORT_NAME_CONFORMANCE = int(
+    Conformance.READ
+    | Conformance.WRITE
+    | Conformance.UNCONFIRMED_WRITE
+    | Conformance.BLOCK_TRANSFER_WITH_GET_OR_READ
+    | Conformance.BLOCK_TRANSFER_WITH_SET_OR_WRITE
+    | Conformance.MULTIPLE_REFERENCES
+    | Conformance.INFORMATION_REPORT
+    | Conformance.PARAMETERIZED_ACCESS
+)
+"""The same for short names."""
 
 _GENERAL_BLOCKS = int(Conformance.GENERAL_BLOCK_TRANSFER)
 
@@ -80,6 +93,8 @@ class ClientParameters:
     """How a client opens an association.
 
     Attributes:
+        conformance: the services proposed; None for all that a client can use.
+        short_names: use the application context in which objects go by short names.
         mechanism: last arc of the mechanism name: 0 none, 1 password, 2 to 7 HLS [asn1].
         secret: password, or the shared secret of HLS 3, 4 and 6.
         ciphered: use the application context with ciphering.
@@ -109,8 +124,9 @@ class ClientParameters:
         release_timeout_s: silence after which a release is given up.
     """
 
-    conformance: int = FULL_CONFORMANCE
+    conformance: int | None = None
     max_pdu: int = 0xFFFF
+    short_names: bool = False
     mechanism: int = 0
     secret: bytes = field(default=b"", repr=False)
     ciphered: bool = False
@@ -159,6 +175,13 @@ class ClientParameters:
         title = 1 + len(self.system_title) if self.form.form is Form.GENERAL else 0
         return 1 + title + len(length_octets(content)) + content
 
+    @property
+    def services(self) -> int:
+        """The services proposed, as the integer of the 24 conformance bits."""
+        if self.conformance is not None:
+            return self.conformance
+        return SHORT_NAME_CONFORMANCE if self.short_names else FULL_CONFORMANCE
+
 
 @dataclass(slots=True)
 class ServerOffer:
@@ -196,6 +219,7 @@ class ServerOffer:
     general_blocks: bool = False
     block_window: int = 16
     ordered: bool = True
+    short_names: bool = False
 
     def services(self, control: int) -> int:
         """The conformance bits offered to a client with this security-control octet."""

@@ -13,11 +13,8 @@ from dataclasses import dataclass
 from enum import Enum
 
 from ferraris.core.errors import DecodeError, SecurityError, SequenceError
-from ferraris.data.axdr import encode as encode_data
-from ferraris.data.kinds import octet_string
 from ferraris.messaging.dlms import apdu as codec
 from ferraris.messaging.dlms.acse import Rlre, Rlrq
-from ferraris.messaging.dlms.action import ActionRequestNormal, ActionResponseNormal
 from ferraris.messaging.dlms.apdu import Apdu
 from ferraris.messaging.dlms.association.accepting import (
     Acceptance,
@@ -28,17 +25,17 @@ from ferraris.messaging.dlms.association.accepting import (
 )
 from ferraris.messaging.dlms.association.channel import Channel
 from ferraris.messaging.dlms.association.exchanges import is_unconfirmed
+from ferraris.messaging.dlms.association.handshake import answer_to, proof_in
 from ferraris.messaging.dlms.association.parameters import Negotiated, ServerOffer
 from ferraris.messaging.dlms.association.server_blocks import ServerBlocks
+from ferraris.messaging.dlms.association.short_name_blocks import ShortNameBlocks
 from ferraris.messaging.dlms.association.states import SERVER, Happening, State, step
 from ferraris.messaging.dlms.enumerations import (
-    ActionResult,
     ExceptionServiceError,
     ServiceUserDiagnostic,
     StateError,
 )
 from ferraris.messaging.dlms.errors import ExceptionResponse
-from ferraris.messaging.dlms.names import MethodDescriptor
 from ferraris.messaging.dlms.notify import (
     DataNotification,
     DataNotificationConfirm,
@@ -49,11 +46,12 @@ from ferraris.messaging.dlms.security.control import BOTH, SIGNED
 from ferraris.messaging.dlms.security.counters import CounterLease, ReplayError
 from ferraris.messaging.dlms.security.forms import KeyPairs
 from ferraris.messaging.dlms.security.policy import Policy
+from ferraris.messaging.dlms.short_name import InformationReportRequest
 
 __all__ = ["Incident", "Indication", "Receipt", "Renewal", "Reply", "ServerAssociation"]
 
-_REPLY_TO_HLS = MethodDescriptor(15, bytes((0, 0, 40, 0, 0, 255)), 1)  # [bluebook-quoted]
 _REQUEST_TAGS = frozenset((0xC0, 0xC1, 0xC3, 0xD9))
+_SHORT_NAME_TAGS = frozenset((0x05, 0x06, 0x16))
 _RECEIPT = 0x10
 _MAY_HOLD_A_RECEIPT = frozenset((_RECEIPT, 0xDB, 0xDC, 0xDD, 0xDF))
 _REMEMBERED = 8  # protected APDUs whose copies are met with silence
@@ -123,7 +121,8 @@ class ServerAssociation:
         self.state = State.IDLE
         self._entropy = entropy
         self._accepted: Acceptance | None = None
-        self._blocks = ServerBlocks()
+        self._request_tags = _SHORT_NAME_TAGS if offer.short_names else _REQUEST_TAGS
+        self._blocks = self._no_blocks()
         self._silent = False  # the last request was unconfirmed
         self._demanded = 0  # protection that a right demands of the answer
         self._heard: deque[bytes] = deque(maxlen=_REMEMBERED)
@@ -246,7 +245,7 @@ class ServerAssociation:
 
     def notification(
         self,
-        push: DataNotification | EventNotification,
+        push: DataNotification | EventNotification | InformationReportRequest,
         control: int | None = None,
         *,
         general: bool | None = None,
@@ -294,7 +293,7 @@ class ServerAssociation:
         if octets[:1] == bytes((_RECEIPT,)) and accepted.channel is not None:
             return Reply(None, Incident.DECIPHERING_FAILED)  # nobody waits for an answer to it
         plain = self._uncover(octets)
-        if plain[:1] and plain[0] not in _REQUEST_TAGS:
+        if plain[:1] and plain[0] not in self._request_tags:
             return _receipt_within(plain) or Reply(
                 _exception(StateError.SERVICE_UNKNOWN, ExceptionServiceError.SERVICE_NOT_SUPPORTED)
             )
@@ -372,23 +371,22 @@ class ServerAssociation:
         ciphered = self.offer.ciphered
         plain = self._uncover(octets) if ciphered else octets
         request = codec.decode(plain, strict=True)
-        if not isinstance(request, ActionRequestNormal) or request.method != _REPLY_TO_HLS:
+        data = proof_in(request) if plain[0] in self._request_tags else None
+        if data is None:
             return Reply(_exception(StateError.SERVICE_NOT_ALLOWED))
         self._opening = None
-        invoke_id = request.invoke_id_and_priority
         self._demanded = 0
         try:
-            answer = accepted.prove(request.data or b"")
+            proof = accepted.prove(data)
         except (SecurityError, DecodeError):
-            response = ActionResponseNormal(invoke_id, ActionResult.OTHER_REASON).to_octets()
+            response = codec.encode(answer_to(request, None))
             if ciphered:
                 response = self._protect(response)
             self._forget()
             self.state = step(SERVER, self.state, Happening.REFUSED)
             return Reply(response, Incident.AUTHENTICATION_FAILED)
         self.state = step(SERVER, self.state, Happening.AUTHENTICATED)
-        data = encode_data(octet_string(answer))
-        response = ActionResponseNormal(invoke_id, ActionResult.SUCCESS, data).to_octets()
+        response = codec.encode(answer_to(request, proof))
         if ciphered:
             return Reply(self._protect(response))
         self.offer.receive_floor = self.receive_floor
@@ -443,7 +441,10 @@ class ServerAssociation:
         self._opening = None
         self._demanded = 0
         self._silent = False
-        self._blocks = ServerBlocks()
+        self._blocks = self._no_blocks()
+
+    def _no_blocks(self) -> ServerBlocks | ShortNameBlocks:
+        return ShortNameBlocks() if self.offer.short_names else ServerBlocks()
 
 
 def _receipt_within(plain: bytes) -> Receipt | None:
