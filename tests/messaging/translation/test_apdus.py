@@ -139,10 +139,24 @@ def test_data_alone_is_a_document_too() -> None:
         data_to_tree(b"\x07")
 
 
-def test_data_too_long_for_elements_stays_octets() -> None:
-    octets = b"\xc4\x01\xc1\x00\x01\x83\x08\x00\x01" + bytes(0x80001)
+def test_the_longest_lists_come_back_as_elements() -> None:
+    count = (1 << 18) - 8
+    octets = b"\x06\x00\x83" + count.to_bytes(3, "big") + bytes(count)
+    document = write_json(to_tree(octets)).encode()
+    assert document.count(b"null-data") == count
+    assert from_tree(read_json(document)) == octets
+
+
+def test_what_is_longer_is_octets() -> None:
+    octets = b"\xc4\x01\xc1\x00\x01\x83\x04\x00\x01" + bytes(0x40001)
     tree = to_tree(octets)
-    assert from_tree(read_xml(write_xml(tree).encode())) == octets
+    assert [child.name for child in tree.children] == ["octets"]
+    assert through_documents(tree) == (octets, octets)
+    data = data_to_tree(octets[4:])
+    assert [child.name for child in data.children] == ["encoded"]
+    assert through_documents(data) == (octets[4:], octets[4:])
+    with pytest.raises(DecodeError, match="too long"):
+        to_tree(b"\xc4\x01\xc1\x00\x09\x84\x01\x00\x00\x01" + bytes(0x1000001))
 
 
 def test_a_root_is_not_needed() -> None:

@@ -107,6 +107,7 @@ def test_a_document_by_hand() -> None:
             '{"glo-get-request": {"security-control": 48, "invocation-counter": 1, "plain": ""}}',
             "keys and a counter are needed",
         ),
+        ('{"xDLMS-APDU": {"octets": "07"}}', "octets of an APDU expected"),
         (
             '{"get-response": {"get-response-normal": {"invoke-id-and-priority": 1,'
             ' "result": {"data": {"encoded": ""}}}}}',
@@ -145,10 +146,10 @@ def test_nesting_within_the_limits_of_data_is_taken() -> None:
 
 
 def test_documents_too_large_are_refused() -> None:
-    with pytest.raises(UsageError, match="16 MiB of XML"):
-        read_xml(b"<a>" + b" " * (1 << 24))
-    with pytest.raises(UsageError, match="16 MiB of JSON"):
-        read_json(b"{" + b" " * (1 << 24))
+    with pytest.raises(UsageError, match="64 MiB of XML"):
+        read_xml(b"<a>" + b" " * (1 << 26))
+    with pytest.raises(UsageError, match="64 MiB of JSON"):
+        read_json(b"{" + b" " * (1 << 26))
     with pytest.raises(UsageError, match="at most 1048576 elements"):
         read_xml(b"<a>" + b"<b/>" * (1 << 20) + b"</a>")
     with pytest.raises(UsageError, match="at most 1048576 elements"):

@@ -20,6 +20,8 @@ from ferraris.messaging.dlms.translation.names import (
 )
 from ferraris.messaging.dlms.translation.nested import PROTECTED
 from ferraris.messaging.dlms.translation.node import (
+    MAX_CHARACTERS,
+    MAX_SHOWN_OCTETS,
     Node,
     attach,
     hexadecimal,
@@ -32,6 +34,7 @@ from ferraris.messaging.dlms.translation.way import Opened, Opens, Seals, Way
 __all__ = ["data_to_tree", "from_tree", "to_tree"]
 
 _ACSE = (acse.Aarq, acse.Aare, acse.Rlrq, acse.Rlre)
+_OCTETS = "octets"
 _NOT_CANONICAL = "not-canonical"
 _CIPHERED_TAGS = {name: tag for tag, name in CIPHERED.items()}
 _BY_ELEMENT: dict[str, dict[str, Layout]] = {}
@@ -43,13 +46,19 @@ def to_tree(octets: bytes, *, opens: Opens | None = None, limits: Limits = DEFAU
     """The tree of one APDU, to the last octet.
 
     An APDU that would not be written as it came (a length in a longer form, say) keeps its octets
-    beside its tree, in `not-canonical`. `opens` opens protected contents. The tree holds whatever
-    the octets hold, passwords and dedicated keys among it.
+    beside its tree, in `not-canonical`; one of more than 256 KiB is nothing but octets. `opens`
+    opens protected contents. The tree holds whatever the octets hold, passwords and dedicated keys
+    among it.
 
-    Raises `DecodeError` for what is no APDU.
+    Raises `DecodeError` for what is no APDU, or has more than 16 MiB.
     """
     value = apdu.decode(octets, limits=limits)
     root = Node(ACSE_ROOT if isinstance(value, _ACSE) else XDLMS_ROOT)
+    if len(octets) > MAX_SHOWN_OCTETS:
+        if len(octets) > MAX_CHARACTERS // 4:
+            raise DecodeError("too long for a document", where="translation")
+        attach(root, Node(_OCTETS, hexadecimal(octets), note="too long to be shown in elements"))
+        return root
     attach(root, _shown(value, Way(_inner, None, opens)))
     if not _is_canonical(value, octets):
         note = "as it came; written from the element before it would be other octets"
@@ -74,12 +83,23 @@ def from_tree(root: Node, *, seals: Seals | None = None) -> bytes:
         return DATA.take(root, way)
     if root.name not in (ACSE_ROOT, XDLMS_ROOT):
         return _taken(root, way)
+    if [child.name for child in root.children] == [_OCTETS]:
+        return _as_they_are(root.children[0])
     kept = next((child for child in root.children if child.name == _NOT_CANONICAL), None)
     if kept is None:
         return _taken(only_child(root, "an APDU"), way)
     if len(root.children) != 2 or root.children[0] is kept:
         raise unfit(kept, "the element of an APDU and then its octets expected")
     return _kept(kept, root.children[0], way)
+
+
+def _as_they_are(node: Node) -> bytes:
+    octets = octets_of(node)
+    try:
+        apdu.decode(octets)
+    except DecodeError as error:
+        raise unfit(node, f"octets of an APDU expected: {error.message}") from None
+    return octets
 
 
 def _kept(kept: Node, element: Node, way: Way) -> bytes:

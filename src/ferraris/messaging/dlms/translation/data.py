@@ -18,7 +18,7 @@ from ferraris.data.kinds import RANGES, BitString, CompactArray, Data, Descripti
 from ferraris.messaging.dlms.translation.kinds import FLAG, U16, hexed, integer_of, unhexed
 from ferraris.messaging.dlms.translation.names import DATA_KINDS
 from ferraris.messaging.dlms.translation.node import (
-    MAX_ELEMENTS,
+    MAX_SHOWN_OCTETS,
     Node,
     attach,
     hexadecimal,
@@ -64,7 +64,7 @@ DATA = DataKind()
 def data_node(octets: bytes) -> Node:
     """Encoded Data as an element; `encoded` with the octets when they are not canonical Data."""
     note = "not as it would be written"
-    if len(octets) <= MAX_ELEMENTS // 2:
+    if len(octets) <= MAX_SHOWN_OCTETS:
         try:
             data = axdr.decode(octets)
             if axdr.encode(data) == octets:
@@ -175,7 +175,7 @@ def _text(node: Node, tag: int) -> Any:
         raise unfit(node, "a text expected")
     if tag == 4:
         bits = text.strip()
-        if bits.strip("01") or len(bits) > 8 * MAX_ELEMENTS:
+        if bits.strip("01") or len(bits) > 8 * MAX_SHOWN_OCTETS:
             raise unfit(node, "bits expected, as zeros and ones")
         return _bits(bits)
     if tag == 10 and any(ord(character) > 0xFF for character in text):

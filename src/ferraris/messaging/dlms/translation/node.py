@@ -14,6 +14,7 @@ __all__ = [
     "MAX_CHARACTERS",
     "MAX_DEPTH",
     "MAX_ELEMENTS",
+    "MAX_SHOWN_OCTETS",
     "Node",
     "Value",
     "attach",
@@ -23,7 +24,7 @@ __all__ = [
     "unfit",
 ]
 
-MAX_CHARACTERS = 1 << 24
+MAX_CHARACTERS = 1 << 26
 """The longest document that is read."""
 
 MAX_ELEMENTS = 1 << 20
@@ -31,6 +32,9 @@ MAX_ELEMENTS = 1 << 20
 
 MAX_DEPTH = 96
 """How deep the elements of a document may nest."""
+
+MAX_SHOWN_OCTETS = 1 << 18
+"""Longer APDUs and Data are shown as octets: as elements they might be more than is read back."""
 
 _DEEPEST_SHOWN = 12
 
