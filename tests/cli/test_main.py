@@ -28,6 +28,7 @@ COMMANDS = (
     "set",
     "act",
     "decode",
+    "encode",
     "obis",
     "units",
     "provenance",
