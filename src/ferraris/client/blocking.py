@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, tzinfo
 from types import TracebackType
 from typing import Any, TypeVar
 
 from ferraris.client.browsing import BrowsedObject
 from ferraris.client.connecting import ClientStack, Connecting, Tap, connect
+from ferraris.client.key_procedures import KeyChange
 from ferraris.client.kind import Kind
 from ferraris.client.kind_cache import KindCache
 from ferraris.client.meter import Meter
@@ -23,9 +24,12 @@ from ferraris.line.dialing import dial_blocking
 from ferraris.line.driver import Driver
 from ferraris.line.url import Endpoint
 from ferraris.messaging.dlms.apdu import Apdu
+from ferraris.messaging.dlms.association.channel import Channel
 from ferraris.messaging.dlms.association.client import is_push
-from ferraris.messaging.dlms.association.parameters import Negotiated
+from ferraris.messaging.dlms.association.parameters import ClientParameters, Negotiated
 from ferraris.messaging.dlms.names import AttributeDescriptor, Selection
+from ferraris.messaging.dlms.security.cipher_keys import CipherKeys
+from ferraris.messaging.dlms.security.counters import CounterLease
 from ferraris.model.access_control import ObjectListElement
 from ferraris.model.interface_class import Attribute, Method
 
@@ -116,6 +120,33 @@ class BlockingMeter:
     def receive_floor(self) -> int:
         """The highest invocation counter accepted from the meter."""
         return self._meter.receive_floor
+
+    @property
+    def transaction_floor(self) -> int:
+        """The highest transaction-id accepted from the meter."""
+        return self._meter.transaction_floor
+
+    @property
+    def parameters(self) -> ClientParameters:
+        """With what the association was opened."""
+        return self._meter.parameters
+
+    @property
+    def channel(self) -> Channel | None:
+        """What protects this association, None where APDUs are plain."""
+        return self._meter.channel
+
+    def transfer_keys(self, keys: Mapping[int, bytes], **how: Any) -> KeyChange:
+        """See `Meter.transfer_keys`."""
+        return run(self._meter.transfer_keys(keys, **how))
+
+    def agree_key(self, key_id: int = 0, **how: Any) -> KeyChange:
+        """See `Meter.agree_key`."""
+        return run(self._meter.agree_key(key_id, **how))
+
+    def renew_keys(self, keys: CipherKeys, lease: CounterLease | None = None) -> None:
+        """See `Meter.renew_keys`."""
+        self._meter.renew_keys(keys, lease)
 
     def get(self, attribute: Attribute[T], name: Name, selection: Selection | None = None) -> T:
         """See `Meter.get`."""
