@@ -293,15 +293,22 @@ class Channel:
         and whatever `Opener.open` and `EnvelopeOpener.open` raise.
         """
         is_new = not self._peer
+        dedicated, envelopes = self._dedicated, self._envelopes
+        before = (
+            self._global.floor,
+            -1 if dedicated is None else dedicated.floor,
+            self._transaction_floor if envelopes is None else envelopes.transaction_floor,
+        )
         try:
             opened = self._opened(octets)
+            if self._minimum & SIGNED and not opened.control & SIGNED and not initiate:
+                raise SecurityError("the APDU is not signed, as the policy demands", where=_WHERE)
         except (SecurityError, DecodeError):
             if is_new:  # a title counts as learnt only when its tag has verified
                 self._peer = b""
                 self._global.opener = self._envelopes = None
+            self._restore(before)
             raise
-        if self._minimum & SIGNED and not opened.control & SIGNED and not initiate:
-            raise SecurityError("the APDU is not signed, as the policy demands", where=_WHERE)
         return opened
 
     def token(self, challenge: bytes) -> bytes:
@@ -371,11 +378,19 @@ class Channel:
         if ring.opener is None:
             raise SecurityError("the peer's system title is not known", where=_WHERE)
         opened = ring.opener.open(content)
-        if self._mirror:
-            self._use_dedicated = form.dedicated
         if form.plain is not None and opened.plain[:1] != bytes((form.plain,)):
             raise SecurityError("the protected APDU is not of the kind announced", where=_WHERE)
+        if self._mirror:
+            self._use_dedicated = form.dedicated
         return opened, Form.GENERAL if form.plain is None else Form.SERVICE
+
+    def _restore(self, floors: tuple[int, int, int]) -> None:
+        """What is refused in any of its layers was not accepted in another."""
+        for ring, floor in zip((self._global, self._dedicated), floors, strict=False):
+            if ring is not None and ring.opener is not None:
+                ring.opener.floor = floor
+        if self._envelopes is not None:
+            self._envelopes.transaction_floor = floors[2]
 
     def _mirrored(self, shape: Shape) -> None:
         if self._mirror:
