@@ -116,7 +116,7 @@ def test_set_and_act(ferraris, lines, keys_file):
     [
         (("--auth", "password", "--password", "@/no/such/file"), "no/such/file"),
         (("--auth", "gmac"), "--auth-key"),
-        (("--auth", "sausage"), "none, password or gmac"),
+        (("--auth", "sausage"), "none, password, gmac"),
         (("--keys", "/no/such/keys"), "/no/such/keys"),
         (("--since", "2026-01-01"), "--profile"),
     ],

@@ -10,10 +10,20 @@ from typing import Any
 
 import typer
 
+from ferraris.cli.identities import pairs_beside, pairs_of, private_key
 from ferraris.cli.options import MeterOptions
-from ferraris.client.security import HighGMAC, NoSecurity, Password, Security
+from ferraris.client.security import (
+    HighDigest,
+    HighECDSA,
+    HighGMAC,
+    NoSecurity,
+    Password,
+    Security,
+)
 from ferraris.core.errors import UsageError
+from ferraris.crypto.curves import PrivateKey
 from ferraris.keys.secrets import secret
+from ferraris.messaging.dlms.security.forms import KeyPairs
 
 __all__ = ["entries_of", "high_priority", "security_of", "security_of_entry"]
 
@@ -27,7 +37,17 @@ _WAYS = {
     "gmac": "gmac",
     "high": "gmac",
     "hls5": "gmac",
+    "ecdsa": "ecdsa",
+    "hls7": "ecdsa",
+    "sha256": "sha256",
+    "hls6": "sha256",
+    "sha1": "sha1",
+    "hls4": "sha1",
+    "md5": "md5",
+    "hls3": "md5",
 }
+_CIPHERED = ("gmac", "ecdsa")
+_DIGESTS = ("sha256", "sha1", "md5")
 
 
 def security_of(given: MeterOptions, url: str) -> Security:
@@ -35,19 +55,27 @@ def security_of(given: MeterOptions, url: str) -> Security:
     if given.keys is not None:
         return security_of_entry(given, _entry(given.keys, url, given.server), url)
     way = _way(given)
-    if given.dedicated and way != "gmac":
-        raise UsageError("--dedicated goes with --auth gmac")
+    if given.dedicated and way not in _CIPHERED:
+        raise UsageError("--dedicated goes with --auth gmac or ecdsa")
+    if way in _DIGESTS:
+        if given.password is None:
+            raise UsageError(f"--auth {way} needs --password SECRET")
+        return HighDigest(secret(given.password, form="text", kind="hls_secret", warn=_warn), way)
     if way == "password":
         reference = given.password or given.key
         if reference is None:
             raise UsageError("--auth password needs --password SECRET")
         return Password(secret(reference, form="text", kind="password", warn=_warn))
-    if way == "gmac":
+    if way in _CIPHERED:
         if given.key is None or given.auth_key is None:
-            raise UsageError("--auth gmac needs --key SECRET and --auth-key SECRET")
+            raise UsageError(f"--auth {way} needs --key SECRET and --auth-key SECRET")
         key = secret(given.key, kind="encryption_key", warn=_warn)
         auth_key = secret(given.auth_key, kind="authentication_key", warn=_warn)
-        return _high(given, key, auth_key)
+        pairs, title = pairs_of(_own_pairs(given), given.peer_certificate or ())
+        if way == "ecdsa" and not pairs.can_sign:
+            raise UsageError("--auth ecdsa needs --signing-key SECRET and --peer-certificate FILE")
+        found = _high(given, way, key, auth_key)
+        return replace(found, suite=given.suite, pairs=pairs, server_system_title=title)
     return NoSecurity()
 
 
@@ -60,15 +88,19 @@ def high_priority(given: MeterOptions) -> bool:
 
 def security_of_entry(given: MeterOptions, entry: Mapping[str, Any], url: str) -> Security:
     """The security of one meter by its line in a file of keys; `UsageError` for what is missing."""
-    way = "gmac" if given.auth is None else _way(given)
-    if given.dedicated and way != "gmac":
-        raise UsageError("--dedicated goes with --auth gmac")
+    suite = entry.get("suite", 0)
+    way = ("ecdsa" if suite else "gmac") if given.auth is None else _way(given)
+    if given.dedicated and way not in _CIPHERED:
+        raise UsageError("--dedicated goes with --auth gmac or ecdsa")
     try:
         if way == "password":
             return Password(str(entry["password"]).encode())
-        if way == "gmac":
+        if way in _CIPHERED:
             key = bytes.fromhex(entry["encryption_key"])
-            found = _high(given, key, bytes.fromhex(entry["authentication_key"]))
+            found = _high(given, way, key, bytes.fromhex(entry["authentication_key"]))
+            if suite:
+                pairs = pairs_beside(str(given.keys), entry)
+                found = replace(found, suite=suite, pairs=pairs)
             if given.pre_established:  # no AARE will tell it
                 title = bytes.fromhex(entry["system_title"])
                 found = replace(found, server_system_title=title)
@@ -100,16 +132,36 @@ def _way(given: MeterOptions) -> str:
     try:
         return _WAYS[given.auth.lower()]
     except KeyError:
-        raise UsageError(f"--auth is none, password or gmac, not {given.auth}") from None
+        raise UsageError(
+            f"--auth is none, password, gmac, ecdsa, sha256, sha1 or md5, not {given.auth}"
+        ) from None
 
 
-def _high(given: MeterOptions, key: bytes, auth_key: bytes) -> HighGMAC:
-    more: dict[str, Any] = {"protection": given.protection, "dedicated": given.dedicated}
+def _own_pairs(given: MeterOptions) -> KeyPairs:
+    def optional(reference: str | None) -> PrivateKey | None:
+        return None if reference is None else private_key(reference, _warn)
+
+    master = given.master_key
+    return KeyPairs(
+        signing=optional(given.signing_key),
+        agreement=optional(given.agreement_key),
+        master_key=None if master is None else secret(master, kind="master_key", warn=_warn),
+    )
+
+
+def _high(given: MeterOptions, way: str, key: bytes, auth_key: bytes) -> HighGMAC:
+    more: dict[str, Any] = {
+        "protection": given.protection,
+        "dedicated": given.dedicated,
+        "form": given.form,
+        "message_key": given.message_key,
+        "sign": given.sign,
+    }
     if given.system_title is not None:
         more["system_title"] = _title(given.system_title)
     if given.counter is not None:
         more["invocation_counter"] = given.counter
-    return HighGMAC(key, auth_key, **more)
+    return (HighECDSA if way == "ecdsa" else HighGMAC)(key, auth_key, **more)
 
 
 def _entry(file: str, url: str, server: int) -> Mapping[str, Any]:

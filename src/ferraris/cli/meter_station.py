@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import secrets
 import signal
 from collections.abc import Callable, Coroutine, Iterable
 from functools import partial
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import typer
 
 from ferraris.cli.failures import one_line
+from ferraris.cli.identities import write_identities, write_secretly
 from ferraris.core.errors import Error
 from ferraris.line.url import parse_url
 from ferraris.meter.calling import call_in
@@ -28,6 +27,7 @@ __all__ = ["Pushing", "call", "serve", "until_told"]
 _CALLED = ("tcp", "tls", "tcp+hdlc", "tls+hdlc")
 _FRESH_OCTETS = 32
 _MOST_FAILURES = 100
+_IN_FILES = 100  # meters whose certificates are written into files of their own as well
 
 
 class Pushing(NamedTuple):
@@ -46,15 +46,18 @@ async def serve(
     keys_out: str | None,
     *,
     pushing: Pushing | None = None,
+    suite: int = 0,
 ) -> None:
     """Listen, hand out the keys, and serve until interrupted or terminated."""
     endpoint = parse_url(url)
     # Fresh keys, because invocation counters begin anew: no key may see the same one twice.
-    fleet = Fleet(template(name), count, seed, secret=secrets.token_bytes(_FRESH_OCTETS))
+    fleet = Fleet(
+        template(name, suite=suite), count, seed, secret=secrets.token_bytes(_FRESH_OCTETS)
+    )
     pusher = None if pushing is None else _pusher(fleet, pushing)
     async with await listen(fleet, endpoint) as listening:
         if keys_out is not None:
-            _write_keys(map(listening.line, range(count)), keys_out)
+            _write_keys(fleet, map(listening.line, range(count)), keys_out)
         first, last = listening.endpoint(0), listening.endpoint(count - 1)
         ports = "" if first.port == last.port else f" to {last.port}"
         ready = partial(typer.echo, f"{count} x {name} at {first}{ports}", err=keys_out == "-")
@@ -88,28 +91,30 @@ def _pusher(fleet: Fleet, pushing: Pushing) -> Pusher:
     )
 
 
-async def call(name: str, count: int, url: str, seed: int, keys_out: str | None) -> None:
+async def call(
+    name: str, count: int, url: str, seed: int, keys_out: str | None, *, suite: int = 0
+) -> None:
     """Hand out the keys and call in, again and again, until interrupted or terminated."""
     endpoint = parse_url(url, schemes=_CALLED)
-    fleet = Fleet(template(name), count, seed, secret=secrets.token_bytes(_FRESH_OCTETS))
+    fleet = Fleet(
+        template(name, suite=suite), count, seed, secret=secrets.token_bytes(_FRESH_OCTETS)
+    )
     if keys_out is not None:
-        _write_keys((fleet.line(index, endpoint.url) for index in range(count)), keys_out)
+        _write_keys(fleet, (fleet.line(index, endpoint.url) for index in range(count)), keys_out)
     ready = partial(typer.echo, f"{count} x {name} calling {endpoint}", err=keys_out == "-")
     await until_told(ready, call_in(fleet, endpoint, on_failure=_telling_once()))
 
 
-def _write_keys(lines: Iterable[KeysLine], keys_out: str) -> None:
+def _write_keys(fleet: Fleet, lines: Iterable[KeysLine], keys_out: str) -> None:
     """One line a meter; the file is whole or not there, and nobody else may read it."""
     texts = map(json.dumps, lines)
     if keys_out == "-":
         for text in texts:
             typer.echo(text)
         return
-    part = Path(f"{keys_out}.part")
-    part.unlink(missing_ok=True)
-    with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        file.writelines(f"{text}\n" for text in texts)
-    part.replace(keys_out)
+    if fleet.template.suite:
+        write_identities(keys_out, fleet.client_pairs(0), fleet.certificates(_IN_FILES))
+    write_secretly(keys_out, (f"{text}\n" for text in texts))
 
 
 async def until_told(

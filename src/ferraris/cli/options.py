@@ -30,7 +30,10 @@ class MeterOptions:
     ] = None
     server: Annotated[int, typer.Option(help="Address of the logical device.")] = 1
     auth: Annotated[
-        str | None, typer.Option(metavar="WAY", help="none, password or gmac (HLS 5).")
+        str | None,
+        typer.Option(
+            metavar="WAY", help="none, password, gmac (HLS 5), ecdsa (7), sha256 (6), sha1 or md5."
+        ),
     ] = None
     key: Annotated[str | None, typer.Option(metavar="SECRET", help="Encryption key.")] = None
     auth_key: Annotated[str | None, typer.Option(metavar="SECRET", help="Authentication key.")] = (
@@ -44,6 +47,25 @@ class MeterOptions:
         int | None, typer.Option(help="Next invocation counter; else it is asked for.")
     ] = None
     protection: Annotated[str, typer.Option(help="both, authentication or encryption.")] = "both"
+    suite: Annotated[int, typer.Option(help="Security suite: 0, 1 or 2.")] = 0
+    form: Annotated[str, typer.Option(help="Of APDUs: service, general or envelope.")] = "service"
+    message_key: Annotated[
+        str, typer.Option(help="Of envelopes: identified, wrapped, one-pass or static.")
+    ] = "identified"
+    sign: Annotated[str, typer.Option(help="Sign APDUs: first, then cipher them, or last.")] = ""
+    signing_key: Annotated[
+        str | None, typer.Option(metavar="SECRET", help="Our private key for signatures.")
+    ] = None
+    agreement_key: Annotated[
+        str | None, typer.Option(metavar="SECRET", help="Our private key for key agreement.")
+    ] = None
+    master_key: Annotated[
+        str | None, typer.Option(metavar="SECRET", help="Wraps keys of messages.")
+    ] = None
+    peer_certificate: Annotated[
+        list[str] | None,
+        typer.Option(metavar="FILE", help="The meter's, PEM or DER; more than once for more."),
+    ] = None
     dedicated: Annotated[
         bool, typer.Option("--dedicated", help="Protect services by a key of this session alone.")
     ] = False

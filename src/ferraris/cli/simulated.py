@@ -75,6 +75,7 @@ def run(
     keys_out: Annotated[
         str | None, typer.Option(metavar="FILE", help="One JSON line a meter; holds secrets.")
     ] = None,
+    suite: Annotated[int, typer.Option(help="Security suite: 0, 1 or 2.")] = 0,
     push: Annotated[
         str | None,
         typer.Option(metavar="URL", help="Push to udp://, tcp://, udp+hdlc://, tcp+hdlc://…"),
@@ -87,7 +88,8 @@ def run(
     All listen at one address and differ by their server address; with --call each dials out on a
     connection of its own, serves whoever answers, and calls again. The file of keys is written when
     they are ready: id, url, client, server, system_title, encryption_key, authentication_key and
-    password of each. The keys are new at every start.
+    password of each; in suites 1 and 2 also its certificates and master key, with the client's
+    private keys and the certificates beside it. The keys are new at every start.
     """
     from ferraris.cli import meter_station
     from ferraris.cli.loop import run_to_end
@@ -96,12 +98,14 @@ def run(
     if call is not None:
         if push is not None:
             raise UsageError("--call and --push do not go together")
-        run_to_end(meter_station.call(template, count, call, seed, keys_out))
+        run_to_end(meter_station.call(template, count, call, seed, keys_out, suite=suite))
         return
     pushing = None
     if push is not None:
         pushing = meter_station.Pushing(push, push_every, not push_plain)
-    run_to_end(meter_station.serve(template, count, listen, seed, keys_out, pushing=pushing))
+    run_to_end(
+        meter_station.serve(template, count, listen, seed, keys_out, pushing=pushing, suite=suite)
+    )
 
 
 def cable(

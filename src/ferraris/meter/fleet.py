@@ -9,6 +9,7 @@ from hashlib import blake2b
 from typing import NotRequired, TypedDict
 
 from ferraris.core.errors import UsageError
+from ferraris.crypto.certificates import Certificate, Usage
 from ferraris.crypto.curves import PrivateKey
 from ferraris.messaging.dlms.security.agreement import curve_of
 from ferraris.messaging.dlms.security.cipher_keys import CipherKeys
@@ -28,6 +29,10 @@ _ALL_STATIONS_SAP = 0x7F
 _LAST_SAP = 0xFFFF
 _ADDRESSES = 1 + _LAST_SAP - _FIRST_FREE_SAP  # management, then 16 up, less all-stations
 _PASSWORD_CHARACTERS = 16
+_NAMES = {
+    Usage.SIGNING: "signing_certificate",
+    Usage.KEY_AGREEMENT: "agreement_certificate",
+}
 _CLIENT = (1 << 64) - 1  # in place of a meter's number, for what all meters share
 
 
@@ -47,6 +52,8 @@ class KeysLine(TypedDict):
     password: str
     suite: NotRequired[int]
     master_key: NotRequired[str]
+    signing_certificate: NotRequired[str]
+    agreement_certificate: NotRequired[str]
 
 
 class Fleet:
@@ -138,6 +145,8 @@ class Fleet:
         if self.template.suite:
             line["suite"] = int(self.template.suite)
             line["master_key"] = self.key(index, b"master").hex()
+            for usage, name in _NAMES.items():
+                line[name] = self.certificate(index, usage).der.hex()  # type: ignore[literal-required] # both are fields
         return line
 
     # What follows from the seed.
@@ -183,6 +192,21 @@ class Fleet:
         drawn = Stream(self._secret, _CLIENT, b"authority")
         key = PrivateKey.generate(curve_of(self.template.suite), drawn)
         return FleetAuthority(key, drawn)
+
+    def certificate(self, index: int, usage: Usage) -> Certificate:
+        """What the fleet's authority says of one key of a meter."""
+        purpose = b"signing" if usage is Usage.SIGNING else b"agreement"
+        key = self.private_key(index, purpose).public_key
+        return self.authority.issue(key, self.system_title(index), usage)
+
+    def certificates(self, most: int) -> dict[str, bytes]:
+        """The root's certificate, and those of the first meters, by names for files."""
+        found = {"root": self.authority.root.der}
+        for index in range(min(most, len(self))):
+            title = self.system_title(index).hex()
+            for usage in _NAMES:
+                found[f"{title}.{usage.label}"] = self.certificate(index, usage).der
+        return found
 
     def entropy(self, index: int, serial: int) -> Stream:
         """Octets that follow from the secret, others for each serial."""
