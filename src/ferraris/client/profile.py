@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, tzinfo
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +29,7 @@ from ferraris.model.data_storage import (
 if TYPE_CHECKING:
     from ferraris.client.meter import Meter
 
-__all__ = ["ProfileLayout", "read_layout", "read_rows"]
+__all__ = ["ProfileLayout", "bare_layout", "read_layout", "read_rows"]
 
 _CLOCK_CLASS = 8
 _RANGE = 1  # access selector [facts-g]
@@ -80,6 +80,17 @@ class ProfileLayout:
         )
         return Selection(_RANGE, axdr.encode(RangeDescriptorType.dump(descriptor)))
 
+    def only(self, columns: Sequence[CaptureObject]) -> ProfileLayout:
+        """The layout of rows with these columns alone, in this order."""
+        places = (self.clock, self.status)
+        others = [each for place, each in enumerate(self.columns) if place not in places]
+        known = dict(zip(others, self.channels, strict=True))
+        bare = bare_layout(self.profile, columns)
+        chosen = [each for n, each in enumerate(columns) if n not in (bare.clock, bare.status)]
+        channels = zip(chosen, bare.channels, strict=True)
+        found = tuple(known.get(each, channel) for each, channel in channels)
+        return replace(bare, channels=found, period_s=self.period_s)
+
     def series(self, octets: bytes, device: str, zone: tzinfo | None = None) -> Series:
         """The rows in encoded data of the buffer as a `Series`.
 
@@ -97,6 +108,17 @@ class ProfileLayout:
             status=self.status,
             zone=zone,
         )
+
+
+def bare_layout(profile: Obis, columns: Sequence[CaptureObject]) -> ProfileLayout:
+    """The layout of columns of which nothing else is known: scalers 0, without units."""
+    clock, status = _find_clock(columns), _find_status(columns)
+    channels = tuple(
+        Channel(each.logical_name, each.class_id, each.attribute, element=each.data_index)
+        for place, each in enumerate(columns)
+        if place not in (clock, status)
+    )
+    return ProfileLayout(profile, tuple(columns), channels, clock, status, 0)
 
 
 async def read_layout(meter: Meter, profile: Obis) -> ProfileLayout:

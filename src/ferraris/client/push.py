@@ -8,13 +8,13 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 from ferraris.client.push_shapes import ShapedBody
-from ferraris.client.pushed import PushedList, PushedValue, pushed_values
+from ferraris.client.pushed import PushedList, PushedValue, pushed_values, recipes
 from ferraris.core.errors import Error
 from ferraris.data import axdr
 from ferraris.data.date_time import DateTime
 from ferraris.data.kinds import Data
 from ferraris.data.obis import Obis
-from ferraris.data.readings import Quality, Reading, instant
+from ferraris.data.readings import Quality, Reading, Series, instant
 from ferraris.messaging.dlms.notify import DataNotification, EventNotification
 from ferraris.transport.addresses import Addresses
 
@@ -23,6 +23,7 @@ __all__ = ["NO_PROTECTION", "Protection", "Push", "PushFailed"]
 _DATA_NOTIFICATION = "data-notification"
 _EVENT_NOTIFICATION = "event-notification"
 _CLOCK_OCTETS = 12
+_PROFILE, _BUFFER = 7, 2
 _IDENTITIES: dict[bytes, int] = {
     bytes((0, 0, 42, 0, 0, 255)): 0,
     bytes((0, 0, 96, 1, 0, 255)): 1,
@@ -177,8 +178,23 @@ class Push:
         return datetime.fromtimestamp(seconds, UTC), Quality(marks) if marks else Quality.GOOD
 
     @cached_property
+    def series(self) -> list[Series]:
+        """The profiles of the body whose columns are known, from the list sent along or learnt.
+
+        Without scalers of a list that was learnt, the columns have none. Raises `DecodeError` for
+        rows that are not what the list says.
+        """
+        if isinstance(self._body, ShapedBody) or not isinstance(self.apdu, DataNotification):
+            return []
+        return [
+            each.layout.series(axdr.encode(each.held), self.device, self._zone)
+            for each in recipes(self.data, self._known)
+            if each.layout is not None and each.layout.clock is not None
+        ]
+
+    @cached_property
     def readings(self) -> list[Reading]:
-        """The named values, exact, of this device at this time."""
+        """The named values, exact, of this device at this time; rows of profiles are `series`."""
         time, quality = self._moment
         device = self.device
         origins = _ORIGINS[self.service]
@@ -189,6 +205,7 @@ class Push:
                 (device, name, value, unit, time, quality, origins[class_id, attribute]),
             )
             for name, value, unit, class_id, attribute in self.values
+            if class_id != _PROFILE or attribute != _BUFFER
         ]
 
     def __repr__(self) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ferraris.client.meter import Meter
+from ferraris.client.profile import read_layout
 from ferraris.client.pushed import PushedList, PushedObject, captured
 from ferraris.core.errors import DecodeError, RefusedError
 from ferraris.data.kinds import Data
@@ -12,13 +13,14 @@ from ferraris.data.units import unit
 __all__ = ["learn_push_list"]
 
 _PUSH_SETUP, _PUSH_OBJECT_LIST = 40, 2
+_BUFFER = (7, 2)
 _SCALER_UNIT = {3: (3, (2,)), 4: (3, (2,)), 5: (4, (2, 3))}
 """By class: the attribute with scaler and unit, and the attributes that it is for
 [bluebook-quoted]."""
 
 
 async def learn_push_list(meter: Meter, name: str | Obis = "0-0:25.9.0*255") -> PushedList:
-    """Read what the push set-up object `name` sends, and the scalers of its registers.
+    """Read what the push set-up object `name` sends, scalers of registers, columns of profiles.
 
     Give the result to `listen` as `lists`. Scalers that the meter does not tell stay unknown.
     Raises `DecodeError` when the object holds no list of objects, and as any reading does.
@@ -36,6 +38,8 @@ async def learn_push_list(meter: Meter, name: str | Obis = "0-0:25.9.0*255") -> 
 
 async def _scaled(meter: Meter, each: PushedObject) -> PushedObject:
     """The object with its scaler and unit, where it has any and the meter tells."""
+    if (each.class_id, each.attribute) == _BUFFER:
+        return await _laid_out(meter, each)
     attribute, values = _SCALER_UNIT.get(each.class_id, (0, ()))
     if each.attribute not in values:
         return each
@@ -50,3 +54,13 @@ async def _scaled(meter: Meter, each: PushedObject) -> PushedObject:
     if not (isinstance(scaler, int) and isinstance(code, int)):
         return each
     return each._replace(scaler=scaler, unit=unit(code))
+
+
+async def _laid_out(meter: Meter, each: PushedObject) -> PushedObject:
+    """The profile with its columns and their scalers: those that the list names, or all."""
+    try:
+        layout = await read_layout(meter, each.name)
+    except RefusedError:
+        return each
+    chosen = layout if each.layout is None else layout.only(each.layout.columns)
+    return each._replace(layout=chosen)

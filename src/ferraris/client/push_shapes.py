@@ -96,6 +96,8 @@ class Shape:
         self.stay = self.unpack(body)[::2]
         places = {id(slot.held): number for number, slot in enumerate(slots)}
         found = recipes(data, known)
+        if any(each.held[0] in (_ARRAY, _STRUCTURE) for each in found):
+            raise _UnlearnableError  # rows of a profile, whose parts no column stands for
         self.values = [each.made() for each in found]
         """All values as learnt; those that stay are used again."""
         columns = [

@@ -18,11 +18,15 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+from ferraris.client.profile import ProfileLayout, bare_layout
 from ferraris.client.push_makers import MAKERS, POWER_ALONE, QUANTITIES, Maker
+from ferraris.core.errors import DecodeError
 from ferraris.data.date_time import DateTime
 from ferraris.data.kinds import Data
 from ferraris.data.obis import Obis
+from ferraris.data.types import ArrayOf
 from ferraris.data.units import Unit, scale, unit
+from ferraris.model.data_storage import CaptureObject, CaptureObjectType
 
 __all__ = [
     "PushedList",
@@ -34,6 +38,7 @@ __all__ = [
     "recipes",
 ]
 
+_COLUMNS_AT, _COLUMNS = 5, ArrayOf(CaptureObjectType)
 _ARRAY, _STRUCTURE, _OCTET_STRING, _VISIBLE_STRING = 1, 2, 9, 10
 _INTEGER, _ENUM = 15, 22
 _NUMBERS = frozenset((5, 6, 15, 16, 17, 18, 20, 21, 23, 24))
@@ -60,7 +65,8 @@ class PushedValue(NamedTuple):
 class Recipe(NamedTuple):
     """A value before it is made: the data that holds it, and what to make of it.
 
-    `scaler` None leaves it as it is, octet-strings as texts and clocks.
+    `scaler` None leaves it as it is, octet-strings as texts and clocks. `layout` is that of the
+    rows of a profile, where it is known.
     """
 
     name: Obis
@@ -69,6 +75,7 @@ class Recipe(NamedTuple):
     unit: Unit | None = None
     class_id: int = 0
     attribute: int = 2
+    layout: ProfileLayout | None = None
 
     def value(self) -> Any:
         """The exact value."""
@@ -82,13 +89,17 @@ class Recipe(NamedTuple):
 
 
 class PushedObject(NamedTuple):
-    """One element of a push object list; `unit` None leaves the value unscaled."""
+    """One element of a push object list; `unit` None leaves the value unscaled.
+
+    `layout` tells the columns of a profile's buffer, None where the list does not tell them.
+    """
 
     name: Obis
     class_id: int = 3
     attribute: int = 2
     scaler: int = 0
     unit: Unit | None = None
+    layout: ProfileLayout | None = None
 
 
 class PushedList(NamedTuple):
@@ -157,7 +168,18 @@ def captured(data: Data) -> PushedObject | None:
     class_id, attribute = fields[0][1], fields[2][1]
     if not (isinstance(class_id, int) and isinstance(attribute, int)):
         return None
-    return PushedObject(Obis(fields[1][1]), class_id, attribute)
+    name = Obis(fields[1][1])
+    columns = _columns(fields[_COLUMNS_AT]) if len(fields) > _COLUMNS_AT else []
+    layout = bare_layout(name, columns) if columns else None
+    return PushedObject(name, class_id, attribute, layout=layout)
+
+
+def _columns(data: Data) -> list[CaptureObject]:
+    """The columns of an element, an empty list for anything else."""
+    try:
+        return _COLUMNS.load(data)
+    except DecodeError:
+        return []
 
 
 def _by_known_list(elements: Sequence[Data], known: PushedList) -> list[Recipe]:
@@ -184,7 +206,8 @@ def _paired(objects: Sequence[PushedObject], elements: Sequence[Data]) -> list[R
             scaler, code = scalers[each.name]
             of_unit = unit(code)
         applied = None if of_unit is None else scaler
-        found.append(Recipe(each.name, held, applied, of_unit, each.class_id, each.attribute))
+        names = (each.class_id, each.attribute, each.layout)
+        found.append(Recipe(each.name, held, applied, of_unit, *names))
     return found
 
 
@@ -200,6 +223,8 @@ def _with_units(found: list[Recipe], known: PushedList) -> list[Recipe]:
         of_name = names.get(each.name) if each.unit is None and each.attribute > 1 else None
         if of_name is not None and of_name.unit is not None and each.held[0] in _NUMBERS:
             each = each._replace(scaler=of_name.scaler, unit=of_name.unit)
+        if of_name is not None and of_name.layout is not None:
+            each = each._replace(layout=of_name.layout)
         done.append(each)
     return done
 
