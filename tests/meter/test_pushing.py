@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import socket
 from collections.abc import Awaitable, Callable
 from decimal import Decimal
 
@@ -17,8 +18,9 @@ from ferraris.data.obis import Obis
 from ferraris.line.url import parse_url
 from ferraris.messaging.dlms.names import AttributeDescriptor
 from ferraris.messaging.dlms.notify import EventNotification
+from ferraris.messaging.dlms.security.control import BOTH, SIGNED
 from ferraris.messaging.dlms.security.counters import CounterLease
-from ferraris.meter.behaviour.push_setup import course_of
+from ferraris.meter.behaviour.push_setup import course_of, protection_parameters
 from ferraris.meter.behaviour.push_states import PushState
 from ferraris.meter.fleet import Fleet
 from ferraris.meter.pushing import SCHEMES, Pusher
@@ -201,6 +203,75 @@ def test_set_up_objects_say_whereto_and_how(fleet: Fleet):
                 while len(failures) == seen:
                     await asyncio.sleep(0)
                 assert "destination" in str(failures[-1])
+            task.cancel()
+
+    run(scenario)
+
+
+def test_a_listener_that_takes_nobody_keeps_nobody_else_waiting(fleet: Fleet):
+    """Its queue is full, so that a call neither fails nor ends."""
+
+    async def scenario() -> None:
+        with socket.socket() as deaf, socket.socket() as one, socket.socket() as other:
+            deaf.bind(("127.0.0.1", 0))
+            deaf.listen(0)
+            for each in (one, other):
+                each.setblocking(False)
+                each.connect_ex(deaf.getsockname())
+            async with ferraris.listen("tcp://127.0.0.1:0", keys_of(fleet)) as listening:
+                sending = Pusher(fleet, every_s=None, utc=lambda: NOON, most_at_once=1)
+                task = asyncio.create_task(sending.run())
+                await asyncio.sleep(0)
+                for meter in fleet:
+                    port = listening.port if meter.index else deaf.getsockname()[1]
+                    text = f"127.0.0.1:{port}".encode()
+                    write(meter, ALARM, 3, structure(enum(0), octet_string(text), enum(0)))
+                    act(meter, ALARM)
+                heard = {(await listening.next()).system_title for _ in range(2)}
+                assert heard == {fleet[1].system_title, fleet[2].system_title}
+                waiting = course_of(fleet[0], sending.plan.setup(ALARM))
+                assert waiting.state is PushState.SENDING
+                task.cancel()
+
+    run(scenario)
+
+
+def test_signed_pushes_name_their_recipient():
+    signing = Fleet(template("residential", suite=1), 1, seed=7)
+    meter, ours = signing[0], b"FRR\0\0\0\0\1"
+    pair = meter.pairs.signing
+    assert pair is not None
+    known = ferraris.PushKeys(
+        meter.keys.encryption_key,
+        meter.keys.authentication_key,
+        suite=1,
+        sender_signing=pair.public_key,
+        client_system_title=ours,
+    )
+
+    async def scenario() -> None:
+        keys = {meter.system_title: known}
+        failures: list[ferraris.Error] = []
+        async with ferraris.listen("tcp://127.0.0.1:0", keys) as listening:
+            sending = pusher(signing, listening, every_s=None, on_failure=failures.append)
+            task = asyncio.create_task(sending.run())
+            await asyncio.sleep(0)
+            counters = []
+            for control in (SIGNED, BOTH | SIGNED, BOTH):
+                write(meter, ALARM, 10, protection_parameters(control, ours))
+                act(meter, ALARM)
+                push = await listening.next()
+                assert push.protection.signed == bool(control & SIGNED)
+                assert push.protection.encrypted == bool(control & BOTH)
+                counters.append(push.protection.counter)
+            assert counters == [None, 2, 3]
+            assert listening.failures == 0
+            write(meter, ALARM, 6, unsigned(0))
+            write(meter, ALARM, 10, protection_parameters(SIGNED))
+            act(meter, ALARM)
+            while not failures:
+                await asyncio.sleep(0)
+            assert "recipient" in str(failures[0])
             task.cancel()
 
     run(scenario)

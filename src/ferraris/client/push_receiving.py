@@ -200,7 +200,7 @@ class PushReceiver:
         if len(content) < _HEADER_OCTETS:
             raise DecodeError("a security header has 5 octets", where=_WHERE, octets=content)
         control = content[0]
-        sender = self._sender(title, control)
+        sender = self._proven.get(title) or self._sender(title, control)
         unit.title = sender.title
         if control & AUTHENTICATION and sender.keys.authentication_key is not None:
             opened = sender.opener.open(content)

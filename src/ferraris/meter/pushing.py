@@ -15,8 +15,7 @@ from ferraris.data.obis import Obis
 from ferraris.line.outlet import Outlet
 from ferraris.line.url import Endpoint
 from ferraris.messaging.dlms.names import AttributeDescriptor
-from ferraris.messaging.dlms.security.control import BOTH, SIGNED
-from ferraris.messaging.dlms.security.protection import Sealer
+from ferraris.messaging.dlms.security.control import BOTH
 from ferraris.meter.behaviour.push_course import PushCourse
 from ferraris.meter.behaviour.push_setup import PushList, PushSettings, protection_parameters
 from ferraris.meter.behaviour.push_states import PushState
@@ -25,6 +24,7 @@ from ferraris.meter.fleet import Fleet
 from ferraris.meter.push_plan import PushPlan
 from ferraris.meter.push_receipts import Receipts
 from ferraris.meter.push_routes import SCHEMES, Routes
+from ferraris.meter.push_sealing import Sealing
 from ferraris.meter.simulated import SimulatedMeter
 from ferraris.server import pushing
 from ferraris.server.device import RequestContext
@@ -84,7 +84,7 @@ class Pusher:
         self.confirmed_by: Counter[int] = Counter()
         """Confirmations heard so far, by place in the fleet."""
         self._receipts = Receipts(fleet, self._confirm)
-        self._sealers: dict[int, tuple[bytes, Sealer]] = {}  # and the key it seals with
+        self._sealing = Sealing()
         self._outlets: dict[tuple[str, str, int, int], Outlet] = {}
         self._room: dict[tuple[str, str, int], asyncio.Semaphore] = {}
         self._changed = asyncio.Event()
@@ -137,24 +137,18 @@ class Pusher:
             date_time=self._stamp(meter),
         )
 
-    def protected(self, meter: SimulatedMeter, plain: bytes, control: int | None = None) -> bytes:
+    def protected(
+        self, meter: SimulatedMeter, plain: bytes, control: int | None = None, to: bytes = b""
+    ) -> bytes:
         """A notification as it leaves the meter; each takes a fresh invocation counter.
 
-        `control` holds bits of the security control, 0 for none, None for what the fleet uses.
+        `control` holds bits of the security control and `SIGNED`, 0 for none, None for what the
+        fleet uses; `to` is the system title that a signed one is for. Raises `UsageError` for a
+        signature without one.
         """
         if control is None:
             control = BOTH if self._ciphered else 0
-        if not control:
-            return plain
-        if control & SIGNED:
-            raise UsageError("this meter has no key for signatures", where="push")
-        keys = meter.keys
-        used, sealer = self._sealers.get(meter.index, (b"", None))
-        if sealer is None or not sealer.lease.left or used != keys.encryption_key:
-            lease = meter.counter_lease(_CLIENT)
-            sealer = Sealer(keys, meter.system_title, lease)
-            self._sealers[meter.index] = (keys.encryption_key, sealer)
-        return pushing.protected(plain, sealer, control | keys.suite)
+        return self._sealing.sealed(meter, plain, control, to) if control else plain
 
     def close(self) -> None:
         """Hang up everywhere."""
@@ -219,7 +213,7 @@ class Pusher:
     async def _try(self, course: PushCourse, endpoint: Endpoint, settings: PushSettings) -> None:
         meter = course.meter
         plain = course.notification(self._utc())
-        apdu = self.protected(meter, plain, settings.protection)
+        apdu = self.protected(meter, plain, settings.protection, settings.recipient)
         await self._send(meter, endpoint, apdu, settings.client_sap)
         course.taken(self._utc())
 

@@ -10,6 +10,7 @@ from ferraris.data import axdr
 from ferraris.data.date_time import DateTime
 from ferraris.data.kinds import (
     Data,
+    Tag,
     array,
     enum,
     integer,
@@ -45,6 +46,7 @@ __all__ = ["PushList", "PushListV1", "PushListV2", "PushSettings", "Sent", "cour
 
 _AXDR = 0
 _PROTECTION = 10
+_RECIPIENT = 2  # among the options [facts-g]
 _CLIENT = 1
 _NOWHERE = bytes(6)
 _NOT_SPECIFIED = b"\xff" * 12
@@ -69,7 +71,8 @@ class Sent(NamedTuple):
 class PushSettings(NamedTuple):
     """What a set-up object says now; seconds are whole.
 
-    `protection` holds bits of the security control, None where the version does not say.
+    `protection` holds bits of the security control and `SIGNED`, None where the version does not
+    say; `recipient` is the system title that signatures name.
     """
 
     destination: Destination
@@ -80,6 +83,7 @@ class PushSettings(NamedTuple):
     client_sap: int = _CLIENT
     port_reference: bytes = _NOWHERE
     protection: int | None = None
+    recipient: bytes = b""
     confirms: bool = False
 
     def delay_s(self, tries: int) -> float:
@@ -182,13 +186,15 @@ class PushListV1(PushList):
 
     def settings(self, meter: SimulatedMeter, now: int) -> PushSettings:
         """As version 0, and the attributes 8 to 10."""
+        parameters = self._loaded(meter, 10, now)
         return (
             super()
             .settings(meter, now)
             ._replace(
                 port_reference=bytes(self._loaded(meter, 8, now)),
                 client_sap=self._loaded(meter, 9, now),
-                protection=_protection(self._loaded(meter, 10, now)),
+                protection=_protection(parameters),
+                recipient=_recipient(parameters),
             )
         )
 
@@ -253,11 +259,15 @@ def course_of(meter: SimulatedMeter, setup: PushList) -> PushCourse:
     return course
 
 
-def protection_parameters(control: int) -> Data:
-    """The attribute 10 for one kind of protection by the meter's own keys, 0 for none."""
-    kinds = [kind for kind, bits in _PROTECTIONS.items() if bits == control]
+def protection_parameters(control: int, recipient: bytes = b"") -> Data:
+    """The attribute 10 for protection by the meter's own keys, 0 for none.
+
+    `control` holds bits of the security control and `SIGNED`, which names its `recipient`.
+    """
+    wanted = (control & BOTH, control & SIGNED)
+    kinds = [kind for kind, bits in _PROTECTIONS.items() if bits in wanted]
     nobody = octet_string(b"")
-    options = structure(nobody, nobody, nobody, nobody, null_data())
+    options = structure(nobody, nobody, octet_string(recipient), nobody, null_data())
     return array(*(structure(enum(kind), options) for kind in kinds))
 
 
@@ -269,6 +279,15 @@ def _protection(parameters: Sequence[tuple[int, Data]]) -> int:
             raise DecodeError(f"there is no protection type {kind}", where="push")
         control |= _PROTECTIONS[kind]
     return control
+
+
+def _recipient(parameters: Sequence[tuple[int, Data]]) -> bytes:
+    """The recipient that the options of a protection name, b"" for none."""
+    for _, (tag, fields) in parameters:
+        title = fields[_RECIPIENT][1] if tag == Tag.STRUCTURE and len(fields) > _RECIPIENT else b""
+        if isinstance(title, bytes) and title:
+            return title
+    return b""
 
 
 def _captured(class_id: int, name: str, attribute: int, data_index: int) -> tuple[Data, ...]:
