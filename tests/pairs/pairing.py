@@ -19,6 +19,8 @@ from ferraris.data.obis import Obis
 from ferraris.line.virtual import Physics, VirtualLine, VirtualTime
 from ferraris.messaging.dlms.apdu import Apdu
 from ferraris.messaging.dlms.association.client import ClientAssociation, is_push
+from ferraris.messaging.dlms.association.parameters import FULL_CONFORMANCE
+from ferraris.messaging.dlms.conformance import Conformance
 from ferraris.meter.behaviour.behaviour import Behaviour
 from ferraris.meter.fleet import Fleet
 from ferraris.meter.simulated import SimulatedMeter
@@ -40,6 +42,9 @@ from ferraris.transport.profiles import Profile
 from ferraris.transport.schemes import profile_of
 
 Result = TypeVar("Result")
+
+PROPOSED = FULL_CONFORMANCE & ~int(Conformance.ACCESS)
+"""What a client proposes unless a test says more: lists are the usual way."""
 
 NOON = 1_795_003_200.0
 """2026-11-18 12:00 UTC."""
@@ -135,6 +140,7 @@ class Pair:
         self.seed = seed
         self.line: VirtualLine | None = None
         self.pushes: list[Apdu] = []
+        self.conformance = PROPOSED
 
     @property
     def service(self) -> Service:
@@ -175,6 +181,7 @@ class Pair:
         """Lay a new line; what is returned opens the association on it."""
         association = ClientAssociation(security.parameters(self.entropy))
         client_sap = security.client if client is None else client
+        association.parameters.conformance = self.conformance
         for name, value in changes.items():
             setattr(association.parameters, name, value)
         below = self.profile.client_stack(client_sap, server)

@@ -70,7 +70,9 @@ def pair_of(scheme: str = "tcp", extra: int = OFFERED, **settings: Any) -> Pair:
         f"c{client}": {"conformance": known.conformance | extra, **settings}
         for client, known in template("residential").associations.items()
     }
-    return Pair(scheme, fleet=fleet_with(**changes))
+    pair = Pair(scheme, fleet=fleet_with(**changes))
+    pair.conformance = FULL_CONFORMANCE
+    return pair
 
 
 def security_of(pair: Pair, name: str) -> Any:
@@ -277,6 +279,7 @@ def test_rights_are_those_of_single_services() -> None:
 
 def test_the_public_client_has_it_only_when_it_is_offered() -> None:
     pair = Pair()
+    pair.conformance = FULL_CONFORMANCE
 
     async def procedure(meter: Meter) -> None:
         with pytest.raises(UsageError, match="does not offer ACCESS"):

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from pairing import NOON, Pair
+from pairing import NOON, PROPOSED, Pair
 
 from ferraris.client.by_lists import LONGEST_LIST
 from ferraris.client.kind import Kind
@@ -16,7 +16,6 @@ from ferraris.client.wishes import Act, ActData, Read, ReadData, Wish, Write, Wr
 from ferraris.core.errors import DecodeError, LineError, RefusedError, UsageError
 from ferraris.data.date_time import DateTime
 from ferraris.data.kinds import octet_string, unsigned
-from ferraris.messaging.dlms.association.parameters import FULL_CONFORMANCE
 from ferraris.messaging.dlms.conformance import Conformance
 from ferraris.messaging.dlms.enumerations import (
     ActionResult,
@@ -192,7 +191,7 @@ def test_a_long_list_is_split() -> None:
 
 def test_without_lists_negotiated_each_goes_alone() -> None:
     pair = Pair()
-    conformance = FULL_CONFORMANCE & ~int(Conformance.MULTIPLE_REFERENCES)
+    conformance = PROPOSED & ~int(Conformance.MULTIPLE_REFERENCES)
 
     async def procedure(meter: Meter) -> None:
         tap = Tap(meter)

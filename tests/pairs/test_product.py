@@ -32,6 +32,7 @@ from ferraris.data import axdr
 from ferraris.data.kinds import octet_string
 from ferraris.data.obis import Obis
 from ferraris.line.virtual import Physics
+from ferraris.messaging.dlms.association.parameters import FULL_CONFORMANCE
 from ferraris.messaging.dlms.conformance import Conformance
 from ferraris.messaging.dlms.enumerations import ActionResult, DataAccessResult
 from ferraris.messaging.dlms.names import AttributeDescriptor, MethodDescriptor, Selection
@@ -135,6 +136,7 @@ class Scene:
             fleet=fleet_with(c1={"policy": 0, **offer(1)}, c2=offer(2), c16=offer(16)),
             profile=profile,
         )
+        self.pair.conformance = FULL_CONFORMANCE
         self.case = case
 
     @property
