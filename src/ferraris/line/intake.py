@@ -174,8 +174,7 @@ class DatagramIntake:
                 bound.close()
                 raise
         except OSError as cause:
-            reason = cause.strerror or str(cause)
-            raise LineError(f"cannot listen on {endpoint}: {reason}", where="udp") from None
+            raise tcp.not_bound(endpoint, cause) from None
         self._socket, self._loop = bound, loop
         self._watch(bound, loop)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import socket
 import ssl
 from collections.abc import Callable
@@ -38,6 +39,7 @@ async def connect(
     """
     loop = asyncio.get_running_loop()
     driver = AsyncDriver(layer, loop, is_push=is_push, on_push=on_push)
+    driver.explain = lambda cause: lost(endpoint, cause, opened=driver.opened)
     await connected(endpoint, driver, timeout_s)
     return driver
 
@@ -52,7 +54,9 @@ def connect_blocking(
 ) -> BlockingDriver[In, Out]:
     """The same on a blocking socket."""
     connection = open_socket(endpoint, timeout_s)
-    return BlockingDriver(layer, connection, is_push=is_push, on_push=on_push)
+    driver = BlockingDriver(layer, connection, is_push=is_push, on_push=on_push)
+    driver.explain = lambda cause: lost(endpoint, cause, opened=driver.opened)
+    return driver
 
 
 class Listener:
@@ -172,17 +176,50 @@ async def open_server(
             ssl_handshake_timeout=handshake,
         )
     except OSError as cause:
-        raise LineError(
-            f"cannot listen on {endpoint}: {cause.strerror or cause}", where=endpoint.line
-        ) from None
+        raise not_bound(endpoint, cause) from None
 
 
 def silent(endpoint: Endpoint, timeout_s: float) -> Error:
     """Nobody answered in time."""
-    return LineError(f"{endpoint} did not answer within {timeout_s:g} s", where=endpoint.line)
+    text = f"{endpoint} did not answer within {timeout_s:g} s: is the address right, and is "
+    return LineError(text + "there no firewall between?", where=endpoint.line)
 
 
 def refused(endpoint: Endpoint, cause: OSError) -> Error:
-    """No connection, and why."""
-    reason = cause.strerror or str(cause)
+    """No connection, and why, and what helps."""
+    reason = _reason(cause)
     return LineError(f"no connection to {endpoint}: {reason}", where=endpoint.line)
+
+
+def not_bound(endpoint: Endpoint, cause: OSError) -> Error:
+    """Nobody can listen there, and why, and what helps."""
+    reason = _reason(cause)
+    return LineError(f"cannot listen on {endpoint}: {reason}", where=endpoint.line)
+
+
+def lost(endpoint: Endpoint, cause: BaseException | None, *, opened: bool) -> Error:
+    """The connection is gone; `opened` when the stack had met its peer."""
+    if cause is not None and not isinstance(cause, ConnectionError):
+        return LineError(f"{endpoint}: {cause}", where=endpoint.line)
+    text = f"{endpoint} closed the connection"
+    if not opened:
+        other = "the wrapper, tcp://" if endpoint.scheme.endswith("+hdlc") else "HDLC, tcp+hdlc://"
+        text += f" before it said anything: is it a meter, and does it not speak {other}?"
+    return LineError(text, where=endpoint.line)
+
+
+_REMEDIES = {
+    errno.ECONNREFUSED: "nobody listens there: is the port right, and the meter running?",
+    errno.EHOSTUNREACH: "no way leads there: check the address and the network",
+    errno.ENETUNREACH: "no way leads there: check the address and the network",
+    errno.EADDRINUSE: "the port is taken: end the program that has it, or choose another",
+    errno.EADDRNOTAVAIL: "this computer does not have that address",
+    errno.EACCES: "not permitted: ports below 1024 are for the system",
+}
+
+
+def _reason(cause: OSError) -> str:
+    if isinstance(cause, socket.gaierror):
+        return "nobody knows that name: check its spelling, or give the address"
+    remedy = _REMEDIES.get(cause.errno or 0)
+    return remedy or cause.strerror or str(cause)

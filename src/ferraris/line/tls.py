@@ -253,7 +253,7 @@ def explain(endpoint: Endpoint, cause: BaseException | None, *, opened: bool = F
     if not opened and "cert" in endpoint.options:
         hint = ": perhaps it does not trust our certificate"
     elif not opened:
-        hint = ": perhaps it wants to see a certificate, cert=FILE&key=FILE"
+        hint = ": perhaps it wants to see a certificate, cert=FILE&key=FILE, or speaks no TLS"
     if cause is None or isinstance(cause, (ConnectionError, ssl.SSLEOFError)):
         return LineError(f"{endpoint} closed the connection{hint}", where=_WHERE)
     text = cause.strerror if isinstance(cause, OSError) and cause.strerror else str(cause)

@@ -332,9 +332,7 @@ async def _bound(endpoint: Endpoint) -> socket.socket:
     except OSError as cause:
         if server is not None:
             server.close()
-        raise LineError(
-            f"cannot listen on {endpoint}: {cause.strerror or cause}", where="udp"
-        ) from None
+        raise tcp.not_bound(endpoint, cause) from None
     _enlarge(server)
     return server
 
