@@ -62,9 +62,13 @@ async def serve(
         ports = "" if first.port == last.port else f" to {last.port}"
         ready = partial(typer.echo, f"{count} x {name} at {first}{ports}", err=keys_out == "-")
         task = None if pusher is None else asyncio.create_task(pusher.run())
-        await until_told(ready, listening.lost())
+        await until_told(ready, listening.keep(_tell))
         if task is not None:
             task.cancel()
+
+
+def _tell(error: Error) -> None:
+    typer.echo(f"ferraris: {one_line(error)}", err=True)
 
 
 def _telling_once() -> Callable[[Error], None]:
@@ -75,7 +79,7 @@ def _telling_once() -> Callable[[Error], None]:
         line = one_line(error)
         if line not in told and len(told) < _MOST_FAILURES:
             told.add(line)
-            typer.echo(f"ferraris: {line}", err=True)
+            _tell(error)
 
     return tell
 

@@ -193,6 +193,7 @@ class _Carrier(asyncio.Protocol):
         self._loop = loop
         self._port: Any = None
         self._task: asyncio.Task[None] | None = None
+        self._gone: asyncio.Task[None] | None = None
         self._made = False
         self._ending = False
         driver.on_settings = self.change
@@ -248,8 +249,10 @@ class _Carrier(asyncio.Protocol):
         return self._ending
 
     async def wait_closed(self) -> None:
-        """Until the port is free for others."""
-        await self._port.wait_closed()
+        """Until the port is free for others; several may wait, and give up waiting."""
+        if self._gone is None:
+            self._gone = self._loop.create_task(self._port.wait_closed())
+        await asyncio.shield(self._gone)
 
     # -- one piece of work at a time --------------------------------------------------------
 

@@ -10,13 +10,13 @@ import asyncio
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from functools import partial
 from typing import Never
 
 from ferraris.client.security import HighECDSA, HighGMAC
-from ferraris.core.errors import UsageError
+from ferraris.core.errors import Error, LineError, UsageError
 from ferraris.core.layer import Layer
 from ferraris.line.serial import SerialListener
 from ferraris.line.serving import Listener, serve
@@ -31,6 +31,8 @@ __all__ = ["Listening", "Simulation", "listen", "simulate"]
 _METERS_OF_A_LISTENER = 65_520
 _HDLC_METERS = 16_000  # upper HDLC addresses have 14 bits [hdlc-quoted]
 _LAST_SHORT_ADDRESS = 0x7F
+_FIRST_PAUSE_S = 0.25  # before a lost port is tried again; each time twice as long
+_LONGEST_PAUSE_S = 10.0
 _PHYSICAL = "17"  # of a listener that takes any
 _ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - not listening
 _OVER_HDLC = ("+hdlc", "serial")
@@ -40,8 +42,15 @@ _SCHEMES = ("tcp", "tls", "udp", "tcp+hdlc", "tls+hdlc", "udp+hdlc", "serial")
 class Listening:
     """The open listeners of a fleet; `async with` closes them."""
 
-    def __init__(self, fleet: Fleet, servers: list[Listener], endpoint: Endpoint) -> None:
+    def __init__(
+        self,
+        fleet: Fleet,
+        serve: Callable[[], Awaitable[list[Listener]]],
+        servers: list[Listener],
+        endpoint: Endpoint,
+    ) -> None:
         self.fleet = fleet
+        self._serve = serve
         self._servers = servers
         self._ports = [server.port for server in servers]
         self._scheme = endpoint.scheme
@@ -83,12 +92,39 @@ class Listening:
                 await server.wait_closed()
         await asyncio.sleep(0)  # transports end in the next turn of the loop
 
-    async def lost(self) -> None:
+    async def keep(self, on_failure: Callable[[Error], None]) -> None:
+        """Serve on until cancelled: a serial port that is lost is opened again when it is back.
+
+        `on_failure` hears of every loss, and of each reason why the port does not open.
+        """
+        while True:
+            try:
+                await self._lost()
+            except LineError as error:
+                on_failure(error)
+            await self._reopen(on_failure)
+
+    async def _lost(self) -> None:
         """Wait until a serial port is gone, which is a `LineError`; listeners on sockets stay."""
         for server in self._servers:
             if isinstance(server, SerialListener):
                 await server.lost()
+                return
         await asyncio.Event().wait()
+
+    async def _reopen(self, on_failure: Callable[[Error], None]) -> None:
+        pause_s, told = _FIRST_PAUSE_S, set[str]()
+        while True:
+            await asyncio.sleep(pause_s)
+            pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
+            try:
+                self._servers = await self._serve()
+            except LineError as error:
+                if str(error) not in told:
+                    told.add(str(error))
+                    on_failure(error)
+            else:
+                return
 
 
 async def listen(
@@ -109,21 +145,24 @@ async def listen(
         raise UsageError(f"at most {_HDLC_METERS} meters have an HDLC address on one line")
     profile = profile_of(endpoint.scheme, endpoint.options)
     physical = endpoint.number("physical")
-    servers: list[Listener] = []
-    for number in range(-(-len(fleet) // _METERS_OF_A_LISTENER)):
 
-        def stack(number: int = number) -> Layer[Never, None, bytes]:
-            directory = partial(fleet.find, listener=number)
-            return server_stack(profile, directory, entropy=entropy, utc=utc, physical=physical)
+    def stack(number: int) -> Layer[Never, None, bytes]:
+        directory = partial(fleet.find, listener=number)
+        return server_stack(profile, directory, entropy=entropy, utc=utc, physical=physical)
 
-        port = endpoint.port + number if endpoint.port else 0
-        try:
-            servers.append(await serve(replace(endpoint, port=port), stack))
-        except BaseException:
-            for server in servers:
-                server.close()
-            raise
-    return Listening(fleet, servers, endpoint)
+    async def open_all() -> list[Listener]:
+        servers: list[Listener] = []
+        for number in range(-(-len(fleet) // _METERS_OF_A_LISTENER)):
+            port = endpoint.port + number if endpoint.port else 0
+            try:
+                servers.append(await serve(replace(endpoint, port=port), partial(stack, number)))
+            except BaseException:
+                for server in servers:
+                    server.close()
+                raise
+        return servers
+
+    return Listening(fleet, open_all, await open_all(), endpoint)
 
 
 class Simulation:
