@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from ferraris.cli.key_store import referenced
+from ferraris.core.errors import UsageError
 from ferraris.crypto.wrap import unwrap
 
 KEY = "00112233445566778899AABBCCDDEEFF"
@@ -135,3 +137,16 @@ def test_tenants(keys):
     assert keys("tenant", "--destroy", "north", "--yes").out == ""
     ran = keys("add", "north/m1", "encryption_key", "env:METER_KEY")
     assert (ran.code, "destroyed" in ran.err) == (2, True)
+
+
+def test_meter_commands_take_secrets_from_the_store(keys, monkeypatch):
+    keys("add", "m1", "encryption_key", "env:METER_KEY")
+    Path("password").write_text("open sesame")
+    keys("add", "m1", "password", "@password")
+    assert referenced("store:m1") == bytes.fromhex(KEY)
+    assert referenced("store:m1", form="text", kind="password") == b"open sesame"
+    with pytest.raises(UsageError, match="no authentication_key"):
+        referenced("store:m1", kind="authentication_key")
+    monkeypatch.setenv("FERRARIS_KEYS", "absent.db")
+    with pytest.raises(UsageError, match=r"absent\.db: no such file"):
+        referenced("store:m1")

@@ -8,9 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import typer
-
 from ferraris.cli.identities import pairs_beside, pairs_of, private_key
+from ferraris.cli.key_store import referenced
 from ferraris.cli.options import MeterOptions
 from ferraris.client.security import (
     HighDigest,
@@ -22,7 +21,6 @@ from ferraris.client.security import (
 )
 from ferraris.core.errors import UsageError
 from ferraris.crypto.curves import PrivateKey
-from ferraris.keys.secrets import secret
 from ferraris.messaging.dlms.security.forms import KeyPairs
 
 __all__ = ["entries_of", "high_priority", "security_of", "security_of_entry"]
@@ -60,17 +58,17 @@ def security_of(given: MeterOptions, url: str) -> Security:
     if way in _DIGESTS:
         if given.password is None:
             raise UsageError(f"--auth {way} needs --password SECRET")
-        return HighDigest(secret(given.password, form="text", kind="hls_secret", warn=_warn), way)
+        return HighDigest(referenced(given.password, form="text", kind="hls_secret"), way)
     if way == "password":
         reference = given.password or given.key
         if reference is None:
             raise UsageError("--auth password needs --password SECRET")
-        return Password(secret(reference, form="text", kind="password", warn=_warn))
+        return Password(referenced(reference, form="text", kind="password"))
     if way in _CIPHERED:
         if given.key is None or given.auth_key is None:
             raise UsageError(f"--auth {way} needs --key SECRET and --auth-key SECRET")
-        key = secret(given.key, kind="encryption_key", warn=_warn)
-        auth_key = secret(given.auth_key, kind="authentication_key", warn=_warn)
+        key = referenced(given.key, kind="encryption_key")
+        auth_key = referenced(given.auth_key, kind="authentication_key")
         pairs, title = pairs_of(_own_pairs(given), given.peer_certificate or ())
         if way == "ecdsa" and not pairs.can_sign:
             raise UsageError("--auth ecdsa needs --signing-key SECRET and --peer-certificate FILE")
@@ -139,13 +137,13 @@ def _way(given: MeterOptions) -> str:
 
 def _own_pairs(given: MeterOptions) -> KeyPairs:
     def optional(reference: str | None) -> PrivateKey | None:
-        return None if reference is None else private_key(reference, _warn)
+        return None if reference is None else private_key(reference)
 
     master = given.master_key
     return KeyPairs(
         signing=optional(given.signing_key),
         agreement=optional(given.agreement_key),
-        master_key=None if master is None else secret(master, kind="master_key", warn=_warn),
+        master_key=None if master is None else referenced(master, kind="master_key"),
     )
 
 
@@ -183,7 +181,3 @@ def _title(text: str) -> bytes:
     if len(title) != 8:
         raise UsageError(f"a system title has 8 octets, not {len(title)}")
     return title
-
-
-def _warn(message: str) -> None:
-    typer.echo(f"ferraris: warning: {message}", err=True)

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from ferraris.cli.key_store import referenced
 from ferraris.core.errors import DecodeError, Error, UsageError
 from ferraris.crypto.certificates import Certificate, Usage, pem
 from ferraris.crypto.curves import PrivateKey
-from ferraris.keys.secrets import secret
 from ferraris.messaging.dlms.security.forms import KeyPairs
 
 __all__ = ["pairs_beside", "pairs_of", "private_key", "write_identities", "write_secretly"]
@@ -19,9 +19,9 @@ __all__ = ["pairs_beside", "pairs_of", "private_key", "write_identities", "write
 _SIGNING, _AGREEMENT = "signing.key", "agreement.key"
 
 
-def private_key(reference: str, warn: Callable[[str], None] | None = None) -> PrivateKey:
+def private_key(reference: str) -> PrivateKey:
     """The key that a reference names: its scalar, or PKCS#8, in hexadecimal; `UsageError`."""
-    octets = secret(reference, kind="signing_key", warn=warn)
+    octets = referenced(reference, kind="signing_key")
     try:
         if len(octets) in (32, 48):
             return PrivateKey.from_octets(octets)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -16,8 +17,9 @@ if TYPE_CHECKING:
     from ferraris.keys import KeyStore
     from ferraris.keys.pkcs11 import Token
 
-__all__ = ["Opening", "opening", "store_options"]
+__all__ = ["DEFAULT_STORE", "Opening", "opening", "referenced", "store_options"]
 
+DEFAULT_STORE = "keys.db"
 _MODULE = "/usr/lib/softhsm/libsofthsm2.so"
 
 
@@ -75,7 +77,7 @@ def store_options(
     context: typer.Context,
     store: Annotated[
         str, typer.Option(metavar="FILE", envvar="FERRARIS_KEYS", help="The key store.")
-    ] = "keys.db",
+    ] = DEFAULT_STORE,
     passphrase: Annotated[
         str | None,
         typer.Option(
@@ -109,6 +111,24 @@ def opening(context: typer.Context) -> Opening:
     found = context.obj
     assert isinstance(found, Opening)
     return found
+
+
+def referenced(
+    reference: str, *, form: Literal["hex", "text"] = "hex", kind: str = "encryption_key"
+) -> bytes:
+    """The secret that a meter command names; `store:ID` opens the store of the environment.
+
+    That is the file in `FERRARIS_KEYS`, keys.db otherwise, with the passphrase that
+    `FERRARIS_PASSPHRASE` names.
+    """
+    from ferraris.keys.secrets import secret
+
+    if not reference.startswith("store:"):
+        return secret(reference, form=form, kind=kind, warn=warn)
+    path, passphrase = os.environ.get("FERRARIS_KEYS"), os.environ.get("FERRARIS_PASSPHRASE")
+    given = Opening(path or DEFAULT_STORE, passphrase, None, _MODULE, None, "")
+    with given.opened() as store:
+        return secret(reference, form=form, kind=kind, store=store)
 
 
 def passphrase_of(reference: str) -> bytes:
