@@ -112,6 +112,10 @@ def test_octets_that_are_no_certificate(tree: Tree) -> None:
                 altered[chance.randrange(len(altered))] = chance.randrange(256)
             with contextlib.suppress(DecodeError):  # anything else fails
                 reader.from_der(bytes(altered))
+    serial = tree.device.der.index(tree.device.serial)
+    negative = tree.device.der[:serial] + b"\xff" + tree.device.der[serial + 1 :]
+    with pytest.raises(DecodeError, match="not positive"):
+        Certificate.from_der(negative)
     with pytest.raises(DecodeError, match="PEM"):
         Certificate.read(b"-----BEGIN CERTIFICATE-----\n!!!\n-----END CERTIFICATE-----\n")
     with pytest.raises(DecodeError, match="PEM"):

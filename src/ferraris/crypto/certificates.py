@@ -154,6 +154,7 @@ class Certificate:
         if len(octets) > _MOST_OCTETS:
             raise DecodeError(f"longer than {_MOST_OCTETS} octets", where=_WHERE)
         try:
+            _check_serial(octets)
             return cls(octets, x509.load_der_x509_certificate(octets))
         except DecodeError:
             raise
@@ -290,6 +291,13 @@ def unpem(octets: bytes, label: str) -> bytes:
         return b64decode(b"".join(body.split()), validate=True)
     except ValueError:
         raise DecodeError(f"no PEM of a {label}", where=_WHERE) from None
+
+
+def _check_serial(octets: bytes) -> None:
+    """Serial numbers are positive; the library only grumbles about others."""
+    serial = _tbs(parts(one(octets, SEQUENCE))[0].whole)[0].content
+    if not any(serial) or serial[0] & 0x80:
+        raise DecodeError("the serial number is not positive", where=_WHERE)
 
 
 def _tbs(octets: bytes) -> list[Part]:
