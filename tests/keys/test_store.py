@@ -499,6 +499,43 @@ def test_a_rotation_that_fails_changes_nothing(path: Path) -> None:
         assert store.get("m1", "encryption_key") == SECRET
 
 
+ROTATING = """
+import os, sys
+from ferraris.keys import KeyStore
+with KeyStore.open(sys.argv[1], "correct horse") as store:
+    while True:
+        os.write(int(sys.argv[2]), b"rotating\\n")
+        store.rotate("correct horse", cost=2)
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="SIGKILL")
+def test_a_rotation_that_is_killed_happened_or_did_not(path: Path) -> None:
+    chance = random.Random(4)
+    with KeyStore.open(path, PHRASE) as store:
+        store.create_tenant("north")
+        store.put_many((f"north/m{n}", "encryption_key", bytes([n]) * 16) for n in range(200))
+    for _ in range(6):
+        reading, writing = os.pipe()
+        worker = subprocess.Popen(
+            [sys.executable, "-c", ROTATING, str(path), str(writing)],
+            pass_fds=(writing,),
+            env={**os.environ, "PYTHONPATH": SOURCES},
+        )
+        os.close(writing)
+        with open(reading) as pipe:
+            for _ in range(chance.randrange(1, 12)):
+                assert pipe.readline()
+            worker.send_signal(signal.SIGKILL)
+            assert worker.wait(timeout=20) == -signal.SIGKILL
+        with KeyStore.open(path, PHRASE) as store:
+            assert store.get("m1", "encryption_key") == SECRET
+            assert all(
+                store.get(f"north/m{n}", "encryption_key") == bytes([n]) * 16 for n in range(200)
+            )
+            store.lease("m1")
+
+
 FIRST_FORMAT_TABLES = ("tenant", "renewal", "document", "guard")
 
 
