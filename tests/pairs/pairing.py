@@ -181,7 +181,8 @@ class Pair:
         """Lay a new line; what is returned opens the association on it."""
         association = ClientAssociation(security.parameters(self.entropy))
         client_sap = security.client if client is None else client
-        association.parameters.conformance = self.conformance
+        if not changes.get("short_names"):  # they have services of their own
+            association.parameters.conformance = self.conformance
         for name, value in changes.items():
             setattr(association.parameters, name, value)
         below = self.profile.client_stack(client_sap, server)
