@@ -57,7 +57,7 @@ def open_meter(
     high_priority: bool = True,
     short_names: bool | None = None,
     tap: Tap | None = None,
-    block_window: int = 16,
+    block_window: int = 0,
 ) -> BlockingMeter:
     """Open an association and block until it is open; arguments as for `connect`.
 

@@ -63,7 +63,7 @@ def connect(
     high_priority: bool = True,
     short_names: bool | None = None,
     tap: Tap | None = None,
-    block_window: int = 16,
+    block_window: int = 0,
 ) -> Connecting:
     """Open an association with the meter at `url`.
 
@@ -92,8 +92,9 @@ def connect(
         short_names: objects of this meter go by short names; None as the URL says.
         tap: what records the session, such as the `tap` of a recording.
         block_window: how many blocks of general block transfer the meter may send at once, 1 to 63;
-            0 does not propose it. It is never proposed where a late block could go unseen: in
-            associations without tags over datagrams, nor in pre-established ones.
+            0 does not propose it, as its procedure rests on memory and every exchange pays for it.
+            It is never proposed where a late block could go unseen: in associations without tags
+            over datagrams, nor in pre-established ones.
     """
     return Connecting(
         url if isinstance(url, Endpoint) else parse_url(url),
@@ -136,7 +137,7 @@ class Connecting:
         high_priority: bool = True,
         short_names: bool | None = None,
         tap: Tap | None = None,
-        block_window: int = 16,
+        block_window: int = 0,
     ) -> None:
         if not 0 <= block_window <= LARGEST_WINDOW:
             text = f"a window has 1 to {LARGEST_WINDOW} blocks, 0 for none, not {block_window}"

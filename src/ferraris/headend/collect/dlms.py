@@ -40,6 +40,8 @@ class DlmsMeters:
 
     Invocation counters are leased from the key store before they are used, for many meters in one
     transaction, since the store writes each lease to disk. Receive floors go back with `keep`.
+    `block_window` proposes general block transfer, which saves round trips with meters that take
+    only short APDUs.
     """
 
     def __init__(
@@ -50,12 +52,14 @@ class DlmsMeters:
         system_title: bytes,
         timeout_s: float = 10.0,
         max_pdu: int = 0xFFFF,
+        block_window: int = 0,
     ) -> None:
         self._keys = keys
         self._targets = targets
         self._system_title = system_title
         self._timeout_s = timeout_s
         self._max_pdu = max_pdu
+        self._block_window = block_window
         self._kinds: dict[str, Kind] = {}
         self._leases: dict[str, CounterLease] = {}
         self._floors: dict[str, int] = {}
@@ -73,6 +77,7 @@ class DlmsMeters:
             timeout_s=self._timeout_s,
             device=target.meter,
             max_pdu=self._max_pdu,
+            block_window=self._block_window,
             kind=self._kinds.setdefault(target.kind, Kind()) if target.kind else None,
         )
         async with connecting as meter:
