@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from pairing import Pair, fleet_with
+from pairing import PROPOSED, Pair, fleet_with, watch
 
 from ferraris.client import services
 from ferraris.client.meter import Meter
@@ -221,6 +221,26 @@ def test_class_and_priority_are_the_callers() -> None:
     numbers = [octet & 0x0F for octet in requests]
     assert len(set(numbers[:5])) == 5
     assert set(numbers[4:]) == {numbers[4]}  # blocks of one write have one number
+
+
+@pytest.mark.parametrize("lists", [True, False])
+def test_the_priority_of_lists_is_the_callers(lists: bool) -> None:
+    pair = Pair()
+    seen: list[int] = []
+
+    async def procedure(meter: Meter) -> None:
+        assert pair.line is not None
+        watch(pair.line.station, lambda octets: seen.append(octets[10]))
+        driver, negotiated = meter._driver, meter.negotiated
+        low = {"protected": False, "high_priority": False}
+        await services.get_list(driver, negotiated, [(FIRST, None)] * 2, **low)
+        await services.set_list(driver, negotiated, [(FIRST, None, text(5))] * 2, **low)
+        await services.act_list(driver, negotiated, [(SWITCH, None)] * 2, **low)
+
+    without = PROPOSED & ~int(Conformance.MULTIPLE_REFERENCES)
+    pair.run(pair.security("password"), procedure, conformance=PROPOSED if lists else without)
+    requests = seen[:-1]  # the release has none
+    assert [octet & 0xF0 for octet in requests] == [0x40] * (3 if lists else 6)
 
 
 @pytest.mark.parametrize("lists", [True, False])

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from ferraris.client.blocks import (
     BLOCK_HEAD_OCTETS,
     HEAD_OCTETS,
     Exchange,
     by_parts,
-    check_acknowledged,
     check_sizes,
     need_blocks,
     parts,
+    send_in_blocks,
     unknown,
 )
 from ferraris.client.refusals import refused, strange
@@ -81,12 +81,13 @@ async def act(
     else:
         assert data is not None
         need_blocks(negotiated, _ACTION_BLOCKS, len(data), confirmed)
-        answer = await _act_in_blocks(
+        answer = await send_in_blocks(
             driver,
             Outgoing(data),
             block_octets(negotiated.max_send, protected=protected, leading=name),
             lambda *block: ActionRequestFirstBlock(how, method, *block),
-            how,
+            lambda *block: ActionRequestBlock(how, *block),
+            acknowledgement=ActionResponseNextBlock,
         )
     if type(answer) is ActionResponseBlock:
         return _action_data(await _long_answer(driver, method, answer, how))
@@ -119,7 +120,7 @@ async def act_list(
     if not negotiated.has(Conformance.MULTIPLE_REFERENCES):
 
         async def single(part: Sequence[_Item]) -> list[ActionOutcome]:
-            return [await _acted(driver, negotiated, part[0], protected)]
+            return [await _acted(driver, negotiated, part[0], protected, high_priority)]
 
         return await by_parts([[item] for item in items], single)
     how = service_class(high_priority=high_priority)
@@ -149,12 +150,13 @@ async def _act_part(
     if fits(negotiated, HEAD_OCTETS + leading + len(values), protected):
         answer = await driver.exchange(ActionRequestWithList(how, methods, data))
     else:
-        answer = await _act_in_blocks(
+        answer = await send_in_blocks(
             driver,
             Outgoing(values),
             block_octets(negotiated.max_send, protected=protected, leading=leading),
             lambda *block: ActionRequestListFirstBlock(how, methods, *block),
-            how,
+            lambda *block: ActionRequestBlock(how, *block),
+            acknowledgement=ActionResponseNextBlock,
         )
     if type(answer) is ActionResponseBlock:
         answer = decode(b"\xc7\x03\x00" + await _long_answer(driver, methods[0], answer, how))
@@ -170,9 +172,12 @@ async def _acted(
     negotiated: Negotiated,
     item: _Item,
     protected: bool,
+    high_priority: bool,
 ) -> ActionOutcome:
     try:
-        data = await act(driver, negotiated, *item, protected=protected)
+        data = await act(
+            driver, negotiated, *item, protected=protected, high_priority=high_priority
+        )
     except RefusedError as no:
         if isinstance(no.reason, ActionResult):
             return ActionOutcome(no.reason)
@@ -180,22 +185,6 @@ async def _acted(
             return ActionOutcome(ActionResult.SUCCESS, None, no.reason)
         raise
     return ActionOutcome(ActionResult.SUCCESS, data)
-
-
-async def _act_in_blocks(
-    driver: Exchange,
-    outgoing: Outgoing,
-    octets: int,
-    first: Callable[[bool, int, bytes], Apdu],
-    how: int,
-) -> Apdu:
-    last, number, block = outgoing.next(octets)
-    answer = await driver.exchange(first(last, number, block))
-    while type(answer) is ActionResponseNextBlock and not outgoing.done:
-        check_acknowledged(answer.block_number, number)
-        last, number, block = outgoing.next(octets)
-        answer = await driver.exchange(ActionRequestBlock(how, last, number, block))
-    return answer
 
 
 async def _long_answer(driver: Exchange, target: MethodDescriptor, answer: Apdu, how: int) -> bytes:

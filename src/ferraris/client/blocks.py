@@ -7,10 +7,12 @@ from typing import Protocol, TypeVar
 
 from ferraris.client.refusals import UnprovenRefusalError
 from ferraris.core.errors import Error, LineError, RefusedError, SequenceError, UsageError
+from ferraris.messaging.dlms.action import ActionResponseNextBlock
 from ferraris.messaging.dlms.apdu import Apdu
-from ferraris.messaging.dlms.association.blocks import fits
+from ferraris.messaging.dlms.association.blocks import Outgoing, fits
 from ferraris.messaging.dlms.association.parameters import Negotiated
 from ferraris.messaging.dlms.conformance import Conformance
+from ferraris.messaging.dlms.set import SetResponseBlock
 
 __all__ = [
     "BLOCK_HEAD_OCTETS",
@@ -22,6 +24,7 @@ __all__ = [
     "check_sizes",
     "need_blocks",
     "parts",
+    "send_in_blocks",
     "unknown",
 ]
 
@@ -114,6 +117,29 @@ def need_blocks(negotiated: Negotiated, service: Conformance, octets: int, confi
             "take them in blocks",
             where="client",
         )
+
+
+async def send_in_blocks(
+    driver: Exchange,
+    outgoing: Outgoing,
+    octets: int,
+    first: Callable[[bool, int, bytes], Apdu],
+    following: Callable[[bool, int, bytes], Apdu],
+    *,
+    acknowledgement: type[SetResponseBlock | ActionResponseNextBlock],
+) -> Apdu:
+    """Send a long request block by block, `octets` of data in each; what answers the last one.
+
+    Anything but an `acknowledgement` ends the transfer and is returned as it is. Raises
+    `SequenceError` when another block was acknowledged than was sent.
+    """
+    last, number, block = outgoing.next(octets)
+    answer = await driver.exchange(first(last, number, block))
+    while isinstance(answer, acknowledgement) and not outgoing.done:
+        check_acknowledged(answer.block_number, number)
+        last, number, block = outgoing.next(octets)
+        answer = await driver.exchange(following(last, number, block))
+    return answer
 
 
 def check_acknowledged(number: int, expected: int) -> None:

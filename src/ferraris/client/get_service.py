@@ -67,7 +67,7 @@ async def get_list(
     Requests with lists where that was negotiated, as long as the meter takes; else one each.
     """
     if not negotiated.has(Conformance.MULTIPLE_REFERENCES):
-        return [await _one(driver, *attribute) for attribute in attributes]
+        return [await _one(driver, *attribute, high_priority) for attribute in attributes]
     results: list[bytes | DataAccessResult] = []
     for part in parts(
         attributes,
@@ -79,10 +79,13 @@ async def get_list(
 
 
 async def _one(
-    driver: Exchange, attribute: AttributeDescriptor, selection: Selection | None
+    driver: Exchange,
+    attribute: AttributeDescriptor,
+    selection: Selection | None,
+    high_priority: bool,
 ) -> bytes | DataAccessResult:
     try:
-        return await get(driver, attribute, selection)
+        return await get(driver, attribute, selection, high_priority=high_priority)
     except RefusedError as no:
         if isinstance(no.reason, DataAccessResult):
             return no.reason

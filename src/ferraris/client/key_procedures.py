@@ -255,10 +255,6 @@ async def _answers(meter: Meter) -> bool:
     return True
 
 
-def _purpose(key_id: int) -> Purpose:
-    return Purpose.WRAPPING if key_id == KeyIdentifier.MASTER else Purpose.CIPHERING
-
-
 def _protected(meter: Meter) -> tuple[ClientParameters, Channel]:
     channel = meter.channel
     if channel is None:

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from ferraris.client.blocks import (
     BLOCK_HEAD_OCTETS,
     HEAD_OCTETS,
     Exchange,
     by_parts,
-    check_acknowledged,
     check_sizes,
     need_blocks,
     parts,
+    send_in_blocks,
     unknown,
 )
 from ferraris.client.refusals import refused, strange
 from ferraris.core.errors import Error, RefusedError
-from ferraris.messaging.dlms.apdu import Apdu
 from ferraris.messaging.dlms.association.blocks import Outgoing, block_octets, fits, fits_whole
 from ferraris.messaging.dlms.association.parameters import Negotiated
 from ferraris.messaging.dlms.conformance import Conformance
@@ -75,12 +74,13 @@ async def set_(
             return
     else:
         need_blocks(negotiated, _SET_BLOCKS, len(data), confirmed)
-        answer = await _set_in_blocks(
+        answer = await send_in_blocks(
             driver,
             Outgoing(data),
             block_octets(negotiated.max_send, protected=protected, leading=leading),
             lambda *block: SetRequestFirstBlock(how, attribute, selection, *block),
-            how,
+            lambda *block: SetRequestBlock(how, *block),
+            acknowledgement=SetResponseBlock,
         )
     if not isinstance(answer, (SetResponseNormal, SetResponseLastBlock)):
         raise unknown(strange(attribute, answer))
@@ -108,7 +108,7 @@ async def set_list(
     if not negotiated.has(Conformance.MULTIPLE_REFERENCES):
 
         async def single(part: Sequence[_Item]) -> list[DataAccessResult]:
-            return [await _written(driver, negotiated, part[0], protected)]
+            return [await _written(driver, negotiated, part[0], protected, high_priority)]
 
         return await by_parts([[item] for item in items], single)
 
@@ -139,12 +139,13 @@ async def _set_part(
     if fits(negotiated, HEAD_OCTETS + leading + len(values), protected):
         answer = await driver.exchange(SetRequestWithList(how, names, data))
     else:
-        answer = await _set_in_blocks(
+        answer = await send_in_blocks(
             driver,
             Outgoing(values),
             block_octets(negotiated.max_send, protected=protected, leading=leading),
             lambda *block: SetRequestListFirstBlock(how, names, *block),
-            how,
+            lambda *block: SetRequestBlock(how, *block),
+            acknowledgement=SetResponseBlock,
         )
     if isinstance(answer, (SetResponseWithList, SetResponseLastBlockWithList)):
         return answer.results
@@ -158,28 +159,21 @@ async def _written(
     negotiated: Negotiated,
     item: _Item,
     protected: bool,
+    high_priority: bool,
 ) -> DataAccessResult:
     attribute, selection, data = item
     try:
-        await set_(driver, negotiated, attribute, data, selection, protected=protected)
+        await set_(
+            driver,
+            negotiated,
+            attribute,
+            data,
+            selection,
+            protected=protected,
+            high_priority=high_priority,
+        )
     except RefusedError as no:
         if isinstance(no.reason, DataAccessResult):
             return no.reason
         raise
     return _SUCCESS
-
-
-async def _set_in_blocks(
-    driver: Exchange,
-    outgoing: Outgoing,
-    octets: int,
-    first: Callable[[bool, int, bytes], Apdu],
-    how: int,
-) -> Apdu:
-    last, number, block = outgoing.next(octets)
-    answer = await driver.exchange(first(last, number, block))
-    while type(answer) is SetResponseBlock and not outgoing.done:
-        check_acknowledged(answer.block_number, number)
-        last, number, block = outgoing.next(octets)
-        answer = await driver.exchange(SetRequestBlock(how, last, number, block))
-    return answer

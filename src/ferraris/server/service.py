@@ -175,6 +175,7 @@ class Service(Plain[Never, None, To[Addresses, bytes]]):
             found = self._associations.pop(address, None)
             if found is not None:
                 found[1].disconnected()
+                del self._key_changes[address]
             self._transfers.end(address)
             return
         if type(what) is Closed:
@@ -182,6 +183,7 @@ class Service(Plain[Never, None, To[Addresses, bytes]]):
             for _, association in self._associations.values():
                 association.disconnected()
             self._associations.clear()
+            self._key_changes.clear()
         super().notice(what, now)
 
     def _covered(self, notification: Notification) -> To[Addresses, bytes] | None:
