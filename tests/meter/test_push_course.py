@@ -26,6 +26,7 @@ from ferraris.meter.behaviour.push_course import PushCourse
 from ferraris.meter.behaviour.push_states import TRANSITIONS, PushState, PushTrigger, after
 from ferraris.meter.behaviour.scripts import execution_times
 from ferraris.meter.fleet import Fleet
+from ferraris.meter.life import switch_off, switch_on
 from ferraris.meter.push_plan import PushPlan
 from ferraris.meter.simulated import SimulatedMeter
 from ferraris.meter.templates import template
@@ -222,10 +223,10 @@ def test_a_meter_switched_off_between_tries_forgets_the_push():
     world.act(PROFILE)
     world.run(NOON + 30)
     assert world.course(PROFILE).state is PushState.PAUSED
-    world.plan.switch_off(world.meter)
+    switch_off(world.meter, int(world.now))
     world.run(NOON + 3600)
     assert world.tries == [0]
-    world.plan.switch_on(world.meter, world.now)
+    switch_on(world.meter, int(world.now))
     world.delays_s = [[1]]
     world.act(PROFILE)
     world.run(NOON + 3700)
@@ -241,10 +242,10 @@ def test_a_schedule_runs_the_script_and_once_for_all_that_was_missed():
     world.set(SCHEDULE, 4, times)
     world.run(NOON + 1800)
     assert world.tries == [900, 1800]
-    world.plan.switch_off(world.meter)
+    switch_off(world.meter, int(world.now))
     world.run(NOON + 5000)
     assert world.tries == [900, 1800]
-    world.plan.switch_on(world.meter, world.now)
+    switch_on(world.meter, int(world.now))
     world.run(NOON + 5400)
     assert world.tries == [900, 1800, 5000, 5400]
 

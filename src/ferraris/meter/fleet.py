@@ -86,8 +86,10 @@ class Fleet:
         self._meters: dict[int, SimulatedMeter] = {}
         self.configured: dict[tuple[ObjectKey, int], bytes] = {}
         """Attributes that were set in all meters alike before anybody wrote to one of them."""
-        self.happened: Callable[[SimulatedMeter, ObjectKey, float], None] = _nobody_asks
-        """Hears of a meter whose push or schedule has changed at a UTC second."""
+        self.born: int | None = None
+        """UTC second from which the meters live; None: each from when it is first touched."""
+        self.happened: Callable[[SimulatedMeter, ObjectKey | None, float], None] = _nobody_asks
+        """Hears of a meter whose push, named by its key, or future has changed at a UTC second."""
         # Deriving keys and setting up their cipher costs as much as an exchange.
         self.cipher_keys = lru_cache(maxsize=2048)(self._cipher_keys)
         self.pairs = lru_cache(maxsize=2048)(self._pairs)
@@ -242,7 +244,7 @@ class Stream:
         return drawn[:octets]
 
 
-def _nobody_asks(meter: SimulatedMeter, key: ObjectKey, now: float) -> None:
+def _nobody_asks(meter: SimulatedMeter, key: ObjectKey | None, now: float) -> None:
     """What happens in a fleet that nobody lets push."""
 
 

@@ -1,4 +1,4 @@
-"""Whose push is next: the courses and schedules of a whole fleet in order of time, without a line.
+"""Whose push is next: the courses and lives of a whole fleet in order of time, without a line.
 
 Each meter goes its own way: whatever becomes of one push, the others are due when they are due.
 """
@@ -8,17 +8,17 @@ from __future__ import annotations
 import heapq
 from itertools import count
 
+from ferraris.meter import life
 from ferraris.meter.behaviour.push_course import PushCourse
 from ferraris.meter.behaviour.push_setup import PushList, course_of
 from ferraris.meter.behaviour.push_states import PushState
-from ferraris.meter.behaviour.scripts import Schedule
 from ferraris.meter.fleet import Fleet
 from ferraris.meter.simulated import SimulatedMeter
 from ferraris.server.device import ObjectKey
 
 __all__ = ["PushPlan"]
 
-_Due = tuple[float, int, "SimulatedMeter", "Schedule | PushList"]
+_Due = tuple[float, int, "SimulatedMeter", "PushList | None"]
 
 
 class PushPlan:
@@ -35,16 +35,13 @@ class PushPlan:
         self._order = count()
         self._ready: list[PushCourse] = []
         self._out: set[PushCourse] = set()  # ready, or handed out and not settled
-        self._expected: dict[tuple[int, ObjectKey], float] = {}
-        self._off: dict[int, set[bytes]] = {}
+        self._expected: dict[int, float] = {}
         behaviours = fleet.template.behaviours.values()
-        self._schedules = {each.key: each for each in behaviours if isinstance(each, Schedule)}
         self._setups = {each.key: each for each in behaviours if isinstance(each, PushList)}
         self.on_change = _nobody
         fleet.happened = self._happened
         for meter in fleet:
-            for schedule in self._schedules.values():
-                self._expect(meter, schedule, int(now))
+            self._expect(meter, int(now))
 
     @property
     def deadline(self) -> float | None:
@@ -61,8 +58,10 @@ class PushPlan:
         """The courses that want to send now, each once for every try."""
         while self._due and self._due[0][0] <= now:
             due, _, meter, what = heapq.heappop(self._due)
-            if isinstance(what, Schedule):
-                self._run(meter, what, due, now)
+            if what is None:
+                if self._expected.get(meter.index) == due:
+                    del self._expected[meter.index]
+                    self._expect(meter, int(now))
                 continue
             course = course_of(meter, what)
             if course.deadline == due and course not in self._out:
@@ -90,51 +89,36 @@ class PushPlan:
                 return True
         return False
 
-    def switch_off(self, meter: SimulatedMeter) -> None:
-        """The power of a meter goes: pushes under way are forgotten, nothing is begun."""
-        self._off.setdefault(meter.index, set())
-        for course in (meter.state.courses or {}).values():
-            course.power_down()
-        self._out.difference_update(each for each in self._ready if each.meter is meter)
-        self._ready = [course for course in self._ready if course.meter is not meter]
-
-    def switch_on(self, meter: SimulatedMeter, now: float) -> None:
-        """The power is back; schedules that came in between are run once [memory]."""
-        for name in sorted(self._off.pop(meter.index, ())):
-            self._schedules[Schedule.declares.class_id, name].run(meter, int(now))
-
-    def _happened(self, meter: SimulatedMeter, key: ObjectKey, now: float) -> None:
-        schedule = self._schedules.get(key)
-        if schedule is not None:
-            self._expect(meter, schedule, int(now))
+    def _happened(self, meter: SimulatedMeter, key: ObjectKey | None, now: float) -> None:
+        if key is None:
+            if meter.state.off_since is not None:
+                self._switch_off(meter)
+            self._expect(meter, int(now))
         elif key in self._setups:
             course = course_of(meter, self._setups[key])
-            if meter.index in self._off:
+            if meter.state.off_since is not None:
                 course.power_down()
             elif course not in self._out:
                 self.settle(course)
         self.on_change()
 
-    def _run(self, meter: SimulatedMeter, schedule: Schedule, due: float, now: float) -> None:
-        """Run a schedule whose moment this still is, and expect its next one."""
-        if self._expected.get((meter.index, schedule.key)) != due:
-            return  # somebody has written other times since
-        missed = self._off.get(meter.index)
-        if missed is None:
-            schedule.run(meter, int(now))
-        else:
-            missed.add(schedule.logical_name)
-        self._expect(meter, schedule, int(now))
+    def _switch_off(self, meter: SimulatedMeter) -> None:
+        """Pushes under way are forgotten."""
+        for course in (meter.state.courses or {}).values():
+            course.power_down()
+        self._out.difference_update(each for each in self._ready if each.meter is meter)
+        self._ready = [course for course in self._ready if course.meter is not meter]
 
-    def _expect(self, meter: SimulatedMeter, schedule: Schedule, after: int) -> None:
-        coming = schedule.next_run(meter, after)
+    def _expect(self, meter: SimulatedMeter, now: int) -> None:
+        """Let the meter live until `now`, and come back when something is due in it."""
+        coming = life.due(meter, now)
         if coming is None:
-            self._expected.pop((meter.index, schedule.key), None)
-        elif self._expected.get((meter.index, schedule.key)) != coming:
-            self._expected[meter.index, schedule.key] = coming
-            self._put(float(coming), meter, schedule)
+            self._expected.pop(meter.index, None)
+        elif self._expected.get(meter.index) != coming:
+            self._expected[meter.index] = coming
+            self._put(float(coming), meter, None)
 
-    def _put(self, due: float, meter: SimulatedMeter, what: Schedule | PushList) -> None:
+    def _put(self, due: float, meter: SimulatedMeter, what: PushList | None) -> None:
         heapq.heappush(self._due, (due, next(self._order), meter, what))
 
 

@@ -11,10 +11,10 @@ from ferraris.messaging.dlms.enumerations import ActionResult, DataAccessResult
 from ferraris.messaging.dlms.security.cipher_keys import CipherKeys
 from ferraris.messaging.dlms.security.counters import COUNTER_LIMIT, CounterLease
 from ferraris.messaging.dlms.security.forms import KeyPairs
-from ferraris.meter import supply
-from ferraris.meter.behaviour.alarms import FRAUD_ALARM, raise_alarm
-from ferraris.meter.codes import FAILED_LOGINS, FRAUD_LOG
+from ferraris.meter import life, supply
+from ferraris.meter.behaviour.alarms import raise_alarm
 from ferraris.meter.consumption import Household
+from ferraris.meter.happenings import Happening
 from ferraris.meter.patterns import QUARTER
 from ferraris.meter.state import UNTOUCHED, State
 from ferraris.meter.zone import Zone
@@ -178,6 +178,7 @@ class SimulatedMeter:
         behaviour = self.fleet.template.behaviours.get((entry.class_id, entry.logical_name))
         if behaviour is None:
             raise AccessRefused(DataAccessResult.OBJECT_UNDEFINED)
+        self._live(int(context.now))
         return behaviour.get(self, attribute, selection, int(context.now))
 
     def set(
@@ -194,7 +195,9 @@ class SimulatedMeter:
             raise AccessRefused(DataAccessResult.OBJECT_UNDEFINED)
         if selection is not None:
             raise AccessRefused(DataAccessResult.SCOPE_OF_ACCESS_VIOLATED)
+        self._live(int(context.now))
         behaviour.set(self, attribute, data, int(context.now))
+        self.reconsider(int(context.now))
 
     def act(
         self, entry: ObjectEntry, method: int, data: bytes | None, context: RequestContext
@@ -206,12 +209,18 @@ class SimulatedMeter:
         if entry.class_id == AssociationSn.class_id:
             self._change_secret(method, data, context.client_sap)
             return None
-        return behaviour.act(self, method, data, int(context.now))
+        self._live(int(context.now))
+        answer = behaviour.act(self, method, data, int(context.now))
+        self.reconsider(int(context.now))
+        return answer
 
     def incident(self, incident: Incident, client_sap: int, now: float) -> None:
         """A failed authentication or a forged or replayed APDU: an event, and an alarm."""
-        self.note(FRAUD_LOG, FAILED_LOGINS, int(now))
-        raise_alarm(self, FRAUD_ALARM, int(now))
+        self.note(Happening.FAILED_LOGINS, int(now))
+
+    def _live(self, now: int) -> None:
+        if self.fleet.template.living and now >= self.state.due:
+            life.live(self, now)
 
     def _change_secret(self, method: int, data: bytes | None, client_sap: int) -> None:
         """The password of the client that asks; it holds from its next association on."""
@@ -262,7 +271,22 @@ class SimulatedMeter:
             self.state = State()
         return self.state
 
-    def note(self, log: int, code: int, now: int) -> int:
+    def reconsider(self, now: int) -> None:
+        """What is due next may have changed."""
+        if self.fleet.template.living:
+            self.change().due = now
+            self.fleet.happened(self, None, now)
+
+    def note(self, happening: Happening, now: int) -> None:
+        """Tell what happened at UTC second `now`, as far as the template has a code for it."""
+        coded = self.fleet.template.codes.get(happening)
+        if coded is None:
+            return
+        self.log(coded.log, coded.code, now)
+        if coded.alarm is not None:
+            raise_alarm(self, 1 << coded.alarm, now)
+
+    def log(self, log: int, code: int, now: int) -> int:
         """Write an event to a log and return its serial."""
         return self.change().record(log, code, now, self.local(now))
 

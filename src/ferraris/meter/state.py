@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from ferraris.crypto.curves import PrivateKey
 from ferraris.messaging.dlms.security.cipher_keys import CipherKeys
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "COMMISSIONED",
+    "NEVER",
     "UNTOUCHED",
     "Interruption",
     "LogEntry",
@@ -28,6 +29,9 @@ __all__ = [
 
 COMMISSIONED = FIRST_DAY * DAY
 """UTC seconds at which every simulated meter starts to count and to record."""
+
+NEVER = 1 << 62
+"""UTC seconds of what nobody waits for."""
 
 _MOST_STEPS = 64
 _MOST_ENTRIES = 512
@@ -83,9 +87,23 @@ class SecurityState:
     certificates: dict[tuple[bytes, bytes], bytes] = field(default_factory=dict)
 
 
+P = TypeVar("P")
+
+
 @dataclass(slots=True)
 class State:
-    """Everything about one meter that does not follow from its seed and the time."""
+    """Everything about one meter that does not follow from its seed and the time.
+
+    `lived` is the UTC second until which everything due has happened, `due` the next one at which
+    something may; `off_since` is when the power went, None while it is on. What one kind of
+    behaviour remembers is a dataclass of its own among the `parts`.
+    """
+
+    lived: int | None = None
+    due: int = 0
+    off_since: int | None = None
+    is_living: bool = False
+    parts: dict[tuple[type, ObjectKey | None], object] | None = None
 
     steps: tuple[Step, ...] = ()
     interruptions: tuple[Interruption, ...] = ()
@@ -98,6 +116,20 @@ class State:
     security: SecurityState | None = None
     courses: dict[ObjectKey, PushCourse] | None = None
     secrets: dict[int, bytes] | None = None
+
+    def found(self, kind: type[P], key: ObjectKey | None = None) -> P | None:
+        """What a kind of behaviour, or the object `key` alone, remembers; None before anything."""
+        part = None if self.parts is None else self.parts.get((kind, key))
+        assert part is None or isinstance(part, kind)
+        return part
+
+    def part(self, kind: type[P], key: ObjectKey | None = None) -> P:
+        """The same to write to, made of defaults at the first change."""
+        if self.parts is None:
+            self.parts = {}
+        part = self.parts.setdefault((kind, key), kind())
+        assert isinstance(part, kind)
+        return part
 
     def secure(self) -> SecurityState:
         """What was changed about the protection; made at the first change."""

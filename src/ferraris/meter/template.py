@@ -8,8 +8,9 @@ from types import MappingProxyType
 
 from ferraris.core.errors import UsageError
 from ferraris.messaging.dlms.security.suites import SecuritySuite
-from ferraris.meter.behaviour.behaviour import Behaviour
+from ferraris.meter.behaviour.behaviour import Behaviour, Living
 from ferraris.meter.consumption import Consumption
+from ferraris.meter.happenings import IDIS_LIKE, Coded, Happening
 from ferraris.meter.tariff import Tariff
 from ferraris.meter.zone import Zone
 from ferraris.server.device import (
@@ -45,8 +46,12 @@ class Placed:
 class Template:
     """A kind of meter. It is built once and shared; nothing in it changes afterwards.
 
-    `counts_as` names addresses of one and the same client: one system title, one counter. Raises
-    `UsageError` when two objects have the same class and name.
+    `counts_as` names addresses of one and the same client: one system title, one counter. `codes`
+    tells what happens in the numbers of the companion specification. Raises `UsageError` when two
+    objects have the same class and name.
+
+    Attributes:
+        living: the behaviours with a future of their own, in the order of the objects.
     """
 
     def __init__(
@@ -58,11 +63,13 @@ class Template:
         *,
         suite: int = 0,
         counts_as: Mapping[int, int] | None = None,
+        codes: Mapping[Happening, Coded] = IDIS_LIKE,
     ) -> None:
         self.name = name
         self.suite = SecuritySuite(suite)
         self.counts_as: Mapping[int, int] = MappingProxyType(counts_as or {})
         self.consumption = consumption
+        self.codes = codes
         behaviours: dict[ObjectKey, Behaviour] = {}
         objects: dict[ObjectKey, ObjectEntry] = {}
         for each in placed:
@@ -72,6 +79,7 @@ class Template:
             behaviours[behaviour.key] = behaviour
             objects[behaviour.key] = _entry(behaviour, each.base_name)
         self.behaviours: Mapping[ObjectKey, Behaviour] = MappingProxyType(behaviours)
+        self.living = tuple(each for each in behaviours.values() if isinstance(each, Living))
         self.objects: Mapping[ObjectKey, ObjectEntry] = MappingProxyType(objects)
         self.associations: Mapping[int, AssociationSettings] = MappingProxyType(
             {settings.client_sap: settings for settings in associations}

@@ -15,9 +15,8 @@ from ferraris.meter.behaviour.scripts import run_script
 if TYPE_CHECKING:
     from ferraris.meter.simulated import SimulatedMeter
 
-__all__ = ["ALARM_SCRIPT", "FRAUD_ALARM", "PUSH_SCRIPTS", "raise_alarm"]
+__all__ = ["ALARM_SCRIPT", "PUSH_SCRIPTS", "raise_alarm"]
 
-FRAUD_ALARM = 1 << 13  # [facts-g]
 PUSH_SCRIPTS = bytes(Obis.of(0, 0, 10, 0, 108))
 ALARM_SCRIPT = 3
 """The script among those of pushes that sends the alarm."""

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ferraris.messaging.dlms.names import Selection
     from ferraris.meter.simulated import SimulatedMeter
 
-__all__ = ["Behaviour", "decoded", "encoded"]
+__all__ = ["Behaviour", "Living", "decoded", "encoded"]
 
 
 class Behaviour:
@@ -74,6 +74,24 @@ class Behaviour:
     def act(self, meter: SimulatedMeter, method: int, data: bytes | None, now: int) -> bytes | None:
         """Invoke a method; raises `ActionRefused`."""
         raise ActionRefused(ActionResult.READ_WRITE_DENIED)
+
+
+class Living(Behaviour):
+    """A behaviour with a future of its own; see `ferraris.meter.life`."""
+
+    def due(self, meter: SimulatedMeter, after: int) -> int | None:
+        """The next UTC second after `after` at which `happen` is needed, None for never."""
+        raise NotImplementedError
+
+    def happen(self, meter: SimulatedMeter, at: int) -> None:
+        """Do what is due at UTC second `at`; what it cannot do is left undone."""
+        raise NotImplementedError
+
+    def power_down(self, meter: SimulatedMeter, at: int) -> None:
+        """The power goes; what is remembered in volatile memory is forgotten."""
+
+    def power_up(self, meter: SimulatedMeter, since: int, at: int) -> None:
+        """The power that went at `since` is back: make up for what was missed, or drop it."""
 
 
 def decoded(data: bytes) -> Data:

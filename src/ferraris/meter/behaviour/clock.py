@@ -10,7 +10,7 @@ from ferraris.data.kinds import Tag, boolean, enum, integer, long, octet_string
 from ferraris.messaging.dlms.enumerations import ActionResult, DataAccessResult
 from ferraris.meter.behaviour.behaviour import Behaviour, decoded, encoded
 from ferraris.meter.behaviour.registers import stamp
-from ferraris.meter.codes import CLOCK_NEW_TIME, CLOCK_OLD_TIME, STANDARD_LOG
+from ferraris.meter.happenings import Happening
 from ferraris.meter.patterns import QUARTER
 from ferraris.meter.state import COMMISSIONED
 from ferraris.meter.zone import Zone
@@ -101,9 +101,9 @@ def _step(meter: SimulatedMeter, now: int, instant: int) -> None:
     """Let the meter's clock show `instant` from `now` on, and log both times."""
     if instant == meter.local(now):
         return
-    meter.note(STANDARD_LOG, CLOCK_OLD_TIME, now)
+    meter.note(Happening.CLOCK_OLD_TIME, now)
     meter.change().step_clock(now, instant - now)
-    meter.note(STANDARD_LOG, CLOCK_NEW_TIME, now)
+    meter.note(Happening.CLOCK_NEW_TIME, now)
 
 
 def _shift(data: bytes | None) -> int:

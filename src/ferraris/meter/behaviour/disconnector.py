@@ -8,16 +8,7 @@ from ferraris.data.kinds import Tag, enum
 from ferraris.messaging.dlms.enumerations import ActionResult, DataAccessResult
 from ferraris.meter.behaviour.behaviour import Behaviour, decoded, encoded
 from ferraris.meter.behaviour.states import MODES, Trigger, next_state
-from ferraris.meter.codes import (
-    CONTROL_LOG,
-    LOCAL_CONNECTION,
-    LOCAL_DISCONNECTION,
-    MANUAL_CONNECTION,
-    MANUAL_DISCONNECTION,
-    READY_FOR_CONNECTION,
-    REMOTE_CONNECTION,
-    REMOTE_DISCONNECTION,
-)
+from ferraris.meter.happenings import Happening
 from ferraris.model.time_control import ControlState, DisconnectControl
 from ferraris.server.device import AccessRefused, ActionRefused
 
@@ -31,13 +22,13 @@ _GOALS = {
     Trigger.REMOTE_DISCONNECT: (ControlState.DISCONNECTED,),
     Trigger.REMOTE_RECONNECT: (ControlState.CONNECTED, ControlState.READY_FOR_RECONNECTION),
 }
-_CODES = {
-    Trigger.REMOTE_DISCONNECT: REMOTE_DISCONNECTION,
-    Trigger.REMOTE_RECONNECT: REMOTE_CONNECTION,
-    Trigger.MANUAL_DISCONNECT: MANUAL_DISCONNECTION,
-    Trigger.MANUAL_RECONNECT: MANUAL_CONNECTION,
-    Trigger.LOCAL_DISCONNECT: LOCAL_DISCONNECTION,
-    Trigger.LOCAL_RECONNECT: LOCAL_CONNECTION,
+_HAPPENINGS = {
+    Trigger.REMOTE_DISCONNECT: Happening.REMOTE_DISCONNECTION,
+    Trigger.REMOTE_RECONNECT: Happening.REMOTE_CONNECTION,
+    Trigger.MANUAL_DISCONNECT: Happening.MANUAL_DISCONNECTION,
+    Trigger.MANUAL_RECONNECT: Happening.MANUAL_CONNECTION,
+    Trigger.LOCAL_DISCONNECT: Happening.LOCAL_DISCONNECTION,
+    Trigger.LOCAL_RECONNECT: Happening.LOCAL_CONNECTION,
 }
 
 
@@ -66,7 +57,7 @@ class Disconnector(Behaviour):
         super().set(meter, attribute, data, now)
         if mode == 0 and meter.connection != ControlState.CONNECTED:
             self._move(meter, ControlState.CONNECTED, now)
-            meter.note(CONTROL_LOG, REMOTE_CONNECTION, now)
+            meter.note(Happening.REMOTE_CONNECTION, now)
 
     def act(self, meter: SimulatedMeter, method: int, data: bytes | None, now: int) -> bytes | None:
         """Remote disconnect and reconnect; where the switch already is there, nothing happens."""
@@ -86,7 +77,7 @@ class Disconnector(Behaviour):
             return False
         self._move(meter, after, now)
         armed = trigger is Trigger.REMOTE_RECONNECT and after != ControlState.CONNECTED
-        meter.note(CONTROL_LOG, READY_FOR_CONNECTION if armed else _CODES[trigger], now)
+        meter.note(Happening.READY_FOR_CONNECTION if armed else _HAPPENINGS[trigger], now)
         return True
 
     def _mode(self, meter: SimulatedMeter) -> int:

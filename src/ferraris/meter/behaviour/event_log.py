@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from ferraris.data.kinds import Tag
@@ -10,7 +11,7 @@ from ferraris.messaging.dlms.enumerations import ActionResult
 from ferraris.meter.behaviour.behaviour import Behaviour, encoded
 from ferraris.meter.behaviour.profile import CLOCK_COLUMN, Column, Profile
 from ferraris.meter.behaviour.registers import stamp
-from ferraris.meter.codes import DST_CHANGED, LOG_CLEARED, POWER_UP, STANDARD_LOG
+from ferraris.meter.happenings import LOG_CLEARED_CODE, STANDARD_LOG, Coded, Happening
 from ferraris.meter.state import COMMISSIONED, LogEntry
 from ferraris.meter.zone import Zone
 from ferraris.model.data_storage import DataObject
@@ -33,18 +34,21 @@ def entries(meter: SimulatedMeter, log: int, now: int) -> list[LogEntry]:
     """
     found = [entry for entry in meter.state.entries if entry.log == log]
     if log == STANDARD_LOG:
-        found += _calendar_entries(meter.zone, now)
+        found += _calendar_entries(meter.zone, meter.fleet.template.codes, now)
         found.sort()
     return found
 
 
-def _calendar_entries(zone: Zone, now: int) -> list[LogEntry]:
-    found = [LogEntry(COMMISSIONED, 0, STANDARD_LOG, COMMISSIONED, POWER_UP)]
-    if zone.summer:
+def _calendar_entries(zone: Zone, codes: Mapping[Happening, Coded], now: int) -> list[LogEntry]:
+    power_up, season = codes.get(Happening.POWER_UP), codes.get(Happening.DST_CHANGED)
+    found = []
+    if power_up is not None:
+        found.append(LogEntry(COMMISSIONED, 0, power_up.log, COMMISSIONED, power_up.code))
+    if zone.summer and season is not None:
         first, last = zone.month(COMMISSIONED) // 12, zone.month(now) // 12
         changes = (change for year in range(first, last + 1) for change in zone.changes(year))
         found += [
-            LogEntry(change, 0, STANDARD_LOG, change, DST_CHANGED)
+            LogEntry(change, 0, season.log, change, season.code)
             for change in changes
             if COMMISSIONED < change <= now
         ]
@@ -97,7 +101,7 @@ class EventLog(Profile):
         """Method 1 clears the log, which is an event itself."""
         if method != 1:
             raise ActionRefused(ActionResult.READ_WRITE_DENIED)
-        meter.change().restart(self.key, meter.note(self.log, LOG_CLEARED, now))
+        meter.change().restart(self.key, meter.log(self.log, LOG_CLEARED_CODE, now))
         return None
 
     def _kept(self, meter: SimulatedMeter, now: int) -> list[LogEntry]:

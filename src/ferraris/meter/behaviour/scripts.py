@@ -10,7 +10,7 @@ from ferraris.data import axdr
 from ferraris.data.kinds import Data, Tag, array, enum, long_unsigned, octet_string, structure
 from ferraris.data.obis import Obis
 from ferraris.messaging.dlms.enumerations import ActionResult, DataAccessResult
-from ferraris.meter.behaviour.behaviour import Behaviour, decoded
+from ferraris.meter.behaviour.behaviour import Behaviour, Living, decoded
 from ferraris.meter.recurrence import next_time
 from ferraris.model.time_control import (
     Script,
@@ -50,8 +50,11 @@ class Scripts(Behaviour):
         return None
 
 
-class Schedule(Behaviour):
-    """A single action schedule; without execution times nothing ever happens."""
+class Schedule(Living):
+    """A single action schedule; without execution times nothing ever happens.
+
+    An execution that was missed while the power was off is made up for once [memory].
+    """
 
     declares = SingleActionSchedule
 
@@ -60,8 +63,8 @@ class Schedule(Behaviour):
         kind = SingleActionType.DIFFERENT_TIMES_WITH_WILDCARDS
         super().__init__(name, {2: executed, 3: enum(kind), 4: array() if times is None else times})
 
-    def next_run(self, meter: SimulatedMeter, after: int) -> int | None:
-        """The next UTC second after `after` at which the script is run, by the meter's clock."""
+    def due(self, meter: SimulatedMeter, after: int) -> int | None:
+        """The next execution time by the meter's own clock."""
         entries = axdr.decode(self.get(meter, 4, None, after))[1]
         own = meter.local(after)
         coming = [
@@ -71,10 +74,16 @@ class Schedule(Behaviour):
         ]
         return min(coming) - own + after if coming else None
 
-    def run(self, meter: SimulatedMeter, now: int) -> None:
-        """Run the script; what it cannot do is left undone."""
-        name, selector = (each[1] for each in axdr.decode(self.get(meter, 2, None, now))[1])
-        run_script(meter, bytes(name), selector, now)
+    def happen(self, meter: SimulatedMeter, at: int) -> None:
+        """Run the script."""
+        name, selector = (each[1] for each in axdr.decode(self.get(meter, 2, None, at))[1])
+        run_script(meter, bytes(name), selector, at)
+
+    def power_up(self, meter: SimulatedMeter, since: int, at: int) -> None:
+        """Run the script once if it was due in between."""
+        due = self.due(meter, since)
+        if due is not None and due <= at:
+            self.happen(meter, at)
 
     def set(self, meter: SimulatedMeter, attribute: int, data: bytes, now: int) -> None:
         """Attributes 2 to 4; what comes next follows from the new ones."""
@@ -83,7 +92,6 @@ class Schedule(Behaviour):
         except DecodeError as error:
             raise AccessRefused(DataAccessResult.TYPE_UNMATCHED) from error
         super().set(meter, attribute, data, now)
-        meter.fleet.happened(meter, self.key, now)
 
 
 def run_script(meter: SimulatedMeter, table: bytes, selector: int, now: int) -> bool:

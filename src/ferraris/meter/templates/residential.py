@@ -32,8 +32,8 @@ from ferraris.meter.behaviour.push_setup import PushList, PushListV1, PushListV2
 from ferraris.meter.behaviour.registers import Demand, Energy, Instantaneous, MaximumDemand
 from ferraris.meter.behaviour.scripts import Schedule, Scripts
 from ferraris.meter.behaviour.security_setup import SecuritySetup, SecuritySetupV1
-from ferraris.meter.codes import CONTROL_LOG, FRAUD_LOG, STANDARD_LOG
 from ferraris.meter.consumption import Consumption
+from ferraris.meter.happenings import CONTROL_LOG, FRAUD_LOG, STANDARD_LOG
 from ferraris.meter.patterns import (
     ACTIVE_EXPORT,
     ACTIVE_IMPORT,

@@ -27,8 +27,8 @@ from ferraris.meter.behaviour.identity import (
 from ferraris.meter.behaviour.periodic import LoadProfile
 from ferraris.meter.behaviour.profile import Column
 from ferraris.meter.behaviour.registers import Energy, Instantaneous, MaximumDemand
-from ferraris.meter.codes import STANDARD_LOG
 from ferraris.meter.consumption import Consumption
+from ferraris.meter.happenings import STANDARD_LOG
 from ferraris.meter.patterns import (
     ACTIVE_EXPORT,
     ACTIVE_IMPORT,
