@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -43,6 +46,30 @@ def test_find_and_newest() -> None:
     assert newest is not None
     assert newest.version == 2
     assert registry.newest(8192) is None
+
+
+def test_each_module_declares_what_its_group_says() -> None:
+    said = [
+        (class_id, f"ferraris.model.{module}")
+        for group in registry.GROUPS
+        for module, class_ids in group.modules.items()
+        for class_id in class_ids
+    ]
+    assert len(said) == len({class_id for class_id, _ in said})
+    assert set(said) == {(item.class_id, item.__module__) for item in CLASSES}
+
+
+def test_a_group_is_loaded_when_it_is_asked_for(root: Path) -> None:
+    script = (
+        "import sys; from ferraris.model import registry; "
+        "assert 'ferraris.model.interface_class' not in sys.modules; "
+        "assert registry.find(111, 0).__name__ == 'Account'; "
+        "assert 'ferraris.model.payment' in sys.modules; "
+        "assert 'ferraris.model.time_control' not in sys.modules; "
+        "assert registry.newest(70).version == 1"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(root / "src")}
+    subprocess.run([sys.executable, "-c", script], check=True, env=environment)
 
 
 @pytest.mark.parametrize("declared", CLASSES, ids=lambda item: item.__name__)

@@ -34,6 +34,7 @@ from ferraris.model.interface_class import (
     optional,
     static,
 )
+from ferraris.model.references import ObjectIdentity, ObjectIdentityType
 
 __all__ = [
     "AccessRight",
@@ -103,13 +104,6 @@ class BriefObject(NamedTuple):
     logical_name: Obis
 
 
-class ObjectIdentity(NamedTuple):
-    """Class and logical name."""
-
-    class_id: int
-    logical_name: Obis
-
-
 _ATTRIBUTE_ACCESS = Structure(AttributeAccess, Integer, EnumCode, Nullable(ArrayOf(Integer)))
 _METHOD_ACCESS_V0 = Structure(MethodAccess, Integer, Boolean)
 _METHOD_ACCESS = Structure(MethodAccess, Integer, Choice(EnumCode, Boolean))
@@ -127,7 +121,6 @@ _ELEMENT = Structure(
     LogicalName,
     Structure(AccessRight, ArrayOf(_ATTRIBUTE_ACCESS), ArrayOf(_METHOD_ACCESS)),
 )
-_IDENTITY = Structure(ObjectIdentity, LongUnsigned, LogicalName)
 
 ObjectListType = ArrayOf(_ELEMENT)
 BriefObjectListType = ArrayOf(Structure(BriefObject, LongUnsigned, Unsigned, LogicalName))
@@ -135,8 +128,8 @@ BriefObjectListType = ArrayOf(Structure(BriefObject, LongUnsigned, Unsigned, Log
 _SELECTORS: dict[int, DataType[Any]] = {
     1: Null,
     2: ArrayOf(LongUnsigned),
-    3: ArrayOf(_IDENTITY),
-    4: _IDENTITY,
+    3: ArrayOf(ObjectIdentityType),
+    4: ObjectIdentityType,
 }
 
 

@@ -17,11 +17,14 @@ from ferraris.data.types import (
     Integer,
     LogicalName,
     LongUnsigned,
+    OctetString,
     ScalerUnit,
     ScalerUnitType,
     Structure,
+    Unsigned,
 )
 from ferraris.model.interface_class import Attribute, InterfaceClass, Method, dynamic, static
+from ferraris.model.references import ObjectIdentityType
 
 __all__ = [
     "CaptureObject",
@@ -35,8 +38,13 @@ __all__ = [
     "RangeDescriptor",
     "RangeDescriptorType",
     "Register",
+    "RegisterActivation",
+    "RegisterMask",
+    "RegisterTable",
     "ScalerUnit",
     "SortMethod",
+    "TableCells",
+    "UtilityTables",
 ]
 
 
@@ -162,6 +170,37 @@ class DemandRegister(
     next_period = Method(2, Integer)
 
 
+class RegisterMask(NamedTuple):
+    """Registers that count together, by their place in the assignment, the first being 1."""
+
+    mask_name: bytes
+    indices: list[int]
+
+
+_MASK = Structure(RegisterMask, OctetString, ArrayOf(Unsigned))
+
+
+class RegisterActivation(
+    InterfaceClass,
+    class_id=6,
+    version=0,
+    source="bluebook-quoted",
+    provenance="two-sources",
+    first_method=0x30,
+):
+    """Register activation: which registers of a tariff count at present; `active_mask` names one.
+
+    That the first register of a mask has index 1 rests on memory.
+    """
+
+    register_assignment = Attribute(2, ArrayOf(ObjectIdentityType), static)
+    mask_list = Attribute(3, ArrayOf(_MASK), static)
+    active_mask = Attribute(4, OctetString, dynamic)
+    add_register = Method(1, ObjectIdentityType)
+    add_mask = Method(2, _MASK)
+    delete_mask = Method(3, OctetString)
+
+
 class ProfileGeneric(
     InterfaceClass,
     class_id=7,
@@ -187,5 +226,45 @@ class ProfileGeneric(
     sort_object = Attribute(6, CaptureObjectType, static)
     entries_in_use = Attribute(7, DoubleLongUnsigned, dynamic)
     profile_entries = Attribute(8, DoubleLongUnsigned, static)
+    reset = Method(1, Integer)
+    capture = Method(2, Integer)
+
+
+class UtilityTables(
+    InterfaceClass, class_id=26, version=0, source="bluebook-quoted", provenance="two-sources"
+):
+    """Utility tables: a table of ANSI C12.19 as octets; `length` is in octets."""
+
+    table_id = Attribute(2, LongUnsigned, static)
+    length = Attribute(3, DoubleLongUnsigned, dynamic)
+    buffer = Attribute(4, OctetString, dynamic)
+
+
+class TableCells(NamedTuple):
+    """One attribute of all objects whose logical names differ in their value of group E."""
+
+    class_id: int
+    logical_name: Obis
+    group_e_values: list[int]
+    attribute: int
+
+
+class RegisterTable(
+    InterfaceClass,
+    class_id=61,
+    version=0,
+    source="bluebook-quoted",
+    provenance="two-sources",
+    first_method=0x28,
+):
+    """Register table: the same attribute of many objects, captured together."""
+
+    table_cell_values = Attribute(
+        2, AnyOf((Tag.ARRAY, Tag.COMPACT_ARRAY), "array of cells or compact-array"), dynamic
+    )
+    table_cell_definition = Attribute(
+        3, Structure(TableCells, LongUnsigned, LogicalName, ArrayOf(Unsigned), Integer), static
+    )
+    scaler_unit = Attribute(4, ScalerUnitType, static)
     reset = Method(1, Integer)
     capture = Method(2, Integer)

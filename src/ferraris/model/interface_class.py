@@ -32,6 +32,7 @@ __all__ = [
     "optional",
     "registered",
     "static",
+    "unverified",
 ]
 
 T = TypeVar("T")
@@ -48,11 +49,14 @@ class Trait(Enum):
     DYNAMIC = "dynamic"
     STATIC = "static"
     OPTIONAL = "optional"
+    UNVERIFIED = "unverified"
+    """Its index or type rests on memory, while the class as a whole has a better source."""
 
 
 dynamic = Trait.DYNAMIC
 static = Trait.STATIC
 optional = Trait.OPTIONAL
+unverified = Trait.UNVERIFIED
 
 
 class Attribute(Generic[T]):

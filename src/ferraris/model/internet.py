@@ -25,7 +25,7 @@ class TcpUdpSetup(
     class_id=41,
     version=0,
     source="bluebook-quoted",
-    provenance="one-source",
+    provenance="two-sources",
 ):
     """TCP-UDP set-up: the port listened on; `inactivity_time_out` is in seconds."""
 
@@ -49,7 +49,7 @@ class Ipv4Setup(
     class_id=42,
     version=0,
     source="bluebook-quoted",
-    provenance="one-source",
+    provenance="two-sources",
     first_method=0x60,
 ):
     """IPv4 set-up: addresses as numbers of 32 bits."""

@@ -12,7 +12,6 @@ from ferraris.data.types import (
     AnyData,
     ArrayOf,
     DateTimeTagged,
-    DateTimeType,
     DoubleLongUnsigned,
     Enum,
     EnumCode,
@@ -25,6 +24,14 @@ from ferraris.data.types import (
 )
 from ferraris.model.data_storage import CaptureObject, CaptureObjectType
 from ferraris.model.interface_class import Attribute, InterfaceClass, Method, dynamic, static
+from ferraris.model.references import (
+    RestrictedObject,
+    RestrictedObjectType,
+    Restriction,
+    RestrictionType,
+    Window,
+    WindowsType,
+)
 
 __all__ = [
     "ConfirmationParameters",
@@ -67,19 +74,12 @@ class Destination(NamedTuple):
     message: int
 
 
-class Window(NamedTuple):
-    """A span of time, wildcards allowed."""
-
-    start: DateTime
-    end: DateTime
-
-
 class PushSetup(
     InterfaceClass,
     class_id=40,
     version=0,
     source="bluebook-quoted",
-    provenance="one-source",
+    provenance="two-sources",
     first_method=0x38,
 ):
     """Push set-up: what is sent where and when.
@@ -92,30 +92,15 @@ class PushSetup(
     send_destination_and_method = Attribute(
         3, Structure(Destination, Enum(TransportService), OctetString, EnumCode), static
     )
-    communication_window = Attribute(
-        4, ArrayOf(Structure(Window, DateTimeType, DateTimeType)), static
-    )
+    communication_window = Attribute(4, WindowsType, static)
     randomisation_start_interval = Attribute(5, LongUnsigned, static)
     number_of_retries = Attribute(6, Unsigned, static)
     repetition_delay = Attribute(7, LongUnsigned, static)
     push = Method(1, Integer)
 
 
-class Restriction(NamedTuple):
-    """Which rows of a profile are sent: 0 all, 1 by date, 2 by entry, with the span as data."""
-
-    restriction_type: int
-    span: Data
-
-
-class PushObject(NamedTuple):
-    """An attribute to be sent, with a restriction when it is a profile's buffer."""
-
-    class_id: int
-    logical_name: Obis
-    attribute: int
-    data_index: int
-    restriction: Restriction
+PushObject = RestrictedObject
+"""What versions 1 and later list."""
 
 
 class PushProtection(NamedTuple):
@@ -125,18 +110,11 @@ class PushProtection(NamedTuple):
     options: Data
 
 
-_RESTRICTION = Structure(Restriction, EnumCode, AnyData)
-
-
-class PushSetupV1(PushSetup, version=1):
+class PushSetupV1(PushSetup, version=1, provenance="one-source"):
     """Push set-up: with restrictions and protection."""
 
     push_object_list: Attribute[list[PushObject]] = Attribute(  # type: ignore[assignment] # longer elements
-        2,
-        ArrayOf(
-            Structure(PushObject, LongUnsigned, LogicalName, Integer, LongUnsigned, _RESTRICTION)
-        ),
-        static,
+        2, ArrayOf(RestrictedObjectType), static
     )
     port_reference = Attribute(8, LogicalName, static)
     push_client_sap = Attribute(9, Integer, static)
@@ -191,7 +169,7 @@ class PushSetupV2(PushSetupV1, version=2):
                 LogicalName,
                 Integer,
                 LongUnsigned,
-                _RESTRICTION,
+                RestrictionType,
                 ArrayOf(CaptureObjectType),
             )
         ),

@@ -23,7 +23,7 @@ from ferraris.data.types import (
     Unsigned,
     VisibleString,
 )
-from ferraris.model.access_control import AttributeAccess, MethodAccess, ObjectIdentity, User
+from ferraris.model.access_control import AttributeAccess, MethodAccess, User
 from ferraris.model.interface_class import (
     Attribute,
     InterfaceClass,
@@ -32,6 +32,7 @@ from ferraris.model.interface_class import (
     optional,
     static,
 )
+from ferraris.model.references import AttributeIdentity, AttributeIdentityType, ObjectIdentityType
 
 __all__ = [
     "BROADCAST_SCRIPTS_NAME",
@@ -99,14 +100,6 @@ class ShortNameRights(NamedTuple):
     methods: list[MethodAccess]
 
 
-class AttributeIdentity(NamedTuple):
-    """One attribute by class and logical name, 0 for all attributes."""
-
-    class_id: int
-    logical_name: Obis
-    attribute: int
-
-
 class AccessDescription(NamedTuple):
     """Which attributes and methods may be used, one bit for each, the first for index 1."""
 
@@ -116,7 +109,6 @@ class AccessDescription(NamedTuple):
 
 
 _OBJECT = Structure(NamedObject, Long, LongUnsigned, Unsigned, LogicalName)
-_IDENTITY = Structure(ObjectIdentity, LongUnsigned, LogicalName)
 _RIGHTS = Structure(
     ShortNameRights,
     Long,
@@ -142,16 +134,16 @@ class AssociationSn(
 
     object_list = Attribute(2, ArrayOf(_OBJECT), static)
     getlist_by_classid = Method(1, LongUnsigned, optional, returns=ArrayOf(_OBJECT))
-    getobj_by_logicalname = Method(2, _IDENTITY, optional, returns=_OBJECT)
+    getobj_by_logicalname = Method(2, ObjectIdentityType, optional, returns=_OBJECT)
     read_by_logicalname = Method(
         3,
-        ArrayOf(Structure(AttributeIdentity, LongUnsigned, LogicalName, Integer)),
+        ArrayOf(AttributeIdentityType),
         optional,
         returns=AnyData,
     )
     get_attributes_and_methods = Method(
         4,
-        ArrayOf(_IDENTITY),
+        ArrayOf(ObjectIdentityType),
         optional,
         returns=ArrayOf(
             Structure(AccessDescription, BitStringType(), BitStringType(), BitStringType())

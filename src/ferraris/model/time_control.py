@@ -25,6 +25,7 @@ from ferraris.data.types import (
     Unsigned,
 )
 from ferraris.model.interface_class import Attribute, InterfaceClass, Method, dynamic, static
+from ferraris.model.references import ExecutedScript, ExecutedScriptType
 
 __all__ = [
     "ActivityCalendar",
@@ -264,13 +265,6 @@ class ActivityCalendar(
     activate_passive_calendar = Method(1, Integer)
 
 
-class ExecutedScript(NamedTuple):
-    """A script of a script table."""
-
-    script_logical_name: Obis
-    script_selector: int
-
-
 class SingleActionType(IntEnum):
     """One execution time or many, at one time of day or several, wildcards or not [facts-g]."""
 
@@ -297,7 +291,7 @@ class SingleActionSchedule(
 ):
     """Single action schedule: one script, and when it is run."""
 
-    executed_script = Attribute(2, Structure(ExecutedScript, LogicalName, LongUnsigned), static)
+    executed_script = Attribute(2, ExecutedScriptType, static)
     type = Attribute(3, Enum(SingleActionType), static)
     execution_time = Attribute(4, ArrayOf(Structure(ExecutionTime, TimeType, DateType)), static)
 
