@@ -43,7 +43,7 @@ from ferraris.model.references import (
 
 __all__ = [
     "ArrayEntry",
-    "ArrayManager",
+    "ArrayManagement",
     "ArrayRange",
     "CommunicationPortProtection",
     "DataProtection",
@@ -271,7 +271,7 @@ _ARRAY_RANGE = Structure(ArrayRange, Unsigned, Structure(EntrySpan, LongUnsigned
 _ARRAY_ENTRY = Structure(ArrayEntry, Unsigned, Structure(EntryAtIndex, LongUnsigned, AnyData))
 
 
-class ArrayManager(
+class ArrayManagement(
     InterfaceClass, class_id=123, version=0, source="bluebook-quoted", provenance="one-source"
 ):
     """Array manager: entries of long arrays one by one."""

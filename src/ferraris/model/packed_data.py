@@ -34,7 +34,7 @@ __all__ = [
     "CompactDataV1",
     "MappingTable",
     "MeasurementDataMonitoring",
-    "SensorManager",
+    "SensorManagement",
     "StatusMapping",
     "TriggerSource",
 ]
@@ -113,7 +113,7 @@ class MeasurementDataMonitoring(
     trigger = Method(2, Integer)
 
 
-class SensorManager(
+class SensorManagement(
     InterfaceClass, class_id=67, version=0, source="class-table", provenance="one-source"
 ):
     """Sensor manager: identity, sealing, raw and processed value of one sensor."""
