@@ -39,3 +39,6 @@ def test_provenance_lists_what_rests_on_memory(ferraris):
     assert {each["rests_on"] for each in found} <= {"memory", "one-source"}
     assert any("ferraris.messaging" in each["what"] for each in found)
     assert not any("cli.look_up" in each["what"] for each in found)
+    rows = {each["what"]: each["rests_on"] for each in found if "companion" in each["what"]}
+    assert rows["companion specification smr-5.5, 4 of its rows"] == "one-source"
+    assert any(what.startswith("companion specification t5") for what in rows)

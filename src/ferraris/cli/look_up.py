@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from importlib import resources
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ferraris.core.errors import UsageError
+
+if TYPE_CHECKING:
+    from ferraris.model.companion import Companion
 
 __all__ = ["register"]
 
@@ -83,7 +87,7 @@ def _matches(row: dict[str, Any], wanted: str) -> bool:
 def _weak() -> Iterator[dict[str, Any]]:
     from ferraris.client.push_makers import MAKERS
     from ferraris.data.units import UNITS
-    from ferraris.model import registry
+    from ferraris.model import companion, registry
 
     for declared in registry.classes():
         if declared.provenance != "two-sources":
@@ -95,8 +99,19 @@ def _weak() -> Iterator[dict[str, Any]]:
     for unit in UNITS.values():
         if unit.provenance == "memory":
             yield {"what": f"unit {unit.code}, {unit.name}", "rests_on": "memory"}
+    for name in companion.names():
+        yield from _weak_rows(companion.companion(name))
     for module, line in _marked(resources.files("ferraris"), "ferraris"):
         yield {"what": f"{module}: {line}", "rests_on": "memory"}
+
+
+def _weak_rows(specification: Companion) -> Iterator[dict[str, Any]]:
+    """The rows of a companion specification of its own, counted by what they rest on."""
+    own = (row for row in specification.objects if row.origin == specification.name)
+    for rests_on, count in sorted(Counter(row.provenance for row in own).items()):
+        if rests_on != "two-sources":
+            what = f"companion specification {specification.name}, {count} of its rows"
+            yield {"what": what, "rests_on": rests_on}
 
 
 def _marked(folder: Any, name: str) -> Iterator[tuple[str, str]]:
