@@ -92,7 +92,7 @@ class Table:
         return Table(found, self._file, self._text, path, self._block, key)
 
     def tables(self, key: str) -> Iterator[Table]:
-        """The tables under headers `[[key]]`."""
+        """The tables under headers in double brackets."""
         found = self._values.pop(key, [])
         if not isinstance(found, list) or not all(isinstance(each, dict) for each in found):
             raise self.error(key, f"tables under [[{key}]] expected")
