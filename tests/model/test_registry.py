@@ -14,6 +14,7 @@ import pytest
 from ferraris.data.types import DataType, LogicalName
 from ferraris.model import registry
 from ferraris.model.interface_class import InterfaceClass
+from ferraris.model.known_by_name import LATER_VERSIONS, NAMED_CLASSES
 
 GOLDEN = Path(__file__).parent / "registry.golden.json"
 CLASSES = registry.classes()
@@ -26,14 +27,52 @@ def test_the_registry_is_as_committed() -> None:
 
 def test_what_is_declared() -> None:
     declared = {(item.class_id, item.version) for item in CLASSES}
-    assert declared >= {
-        *((1, 0), (3, 0), (4, 0), (5, 0), (7, 1), (8, 0), (11, 0), (17, 0), (20, 0)),
-        *((12, version) for version in range(5)),
-        *((15, version) for version in range(4)),
-        *((40, version) for version in range(3)),
-        *((64, 0), (64, 1), (70, 0), (70, 1)),
-        *((9, 0), (22, 0), (41, 0), (42, 0)),
+    first_versions = {
+        *(1, 3, 4, 5, 6, 8, 9, 10, 11, 12, 15, 17, 18, 20, 21, 22, 24, 25, 26, 28, 29, 30, 40),
+        *(41, 42, 43, 44, 45, 46, 47, 48, 51, 52, 53, 56, 57, 58, 59, 61, 62, 63, 64, 65, 66, 67),
+        *(68, 70, 71, 72, 74, 76, 77, 80, 81, 82, 83, 84, 85, 86, 91, 92, 100, 111, 112, 113, 115),
+        *(116, 122, 123, 124, 151, 152, 153),
     }
+    later_versions = {
+        *((7, 1), (19, 1), (23, 1), (27, 1), (50, 1), (55, 1), (73, 1), (90, 1)),
+        *((12, version) for version in range(1, 5)),
+        *((class_id, version) for class_id in (15, 91, 92) for version in range(1, 4)),
+        *((class_id, version) for class_id in (29, 40, 47) for version in range(1, 3)),
+        *((class_id, 1) for class_id in (24, 62, 64, 65, 70, 72, 151)),
+        (28, 2),
+    }
+    assert declared == {(class_id, 0) for class_id in first_versions} | later_versions
+
+
+def test_classes_known_by_name_are_not_declared() -> None:
+    declared = {item.class_id for item in CLASSES}
+    assert not declared & set(NAMED_CLASSES)
+    assert not declared & {49, 110, 114, 125}  # there are none
+    for class_id, version in LATER_VERSIONS:
+        assert class_id in declared
+        assert not registry.is_layout_known(class_id, version)
+    assert registry.name(95) == "Wi-SUN set-up"
+    assert registry.name(3) == "Register"
+    assert registry.name(49) == ""
+    assert not registry.is_layout_known(95)
+    assert registry.is_layout_known(3)
+
+
+def test_names_for_versions_that_are_not_declared() -> None:
+    later = registry.nearest(40, 3)
+    assert later is not None
+    assert later.version == 2
+    assert registry.nearest(28, 1) is registry.find(28, 0)
+    assert registry.nearest(7, 0) is None
+    assert registry.nearest(95, 0) is None
+    assert [each.version for each in registry.versions(47)] == [2, 1, 0]
+
+
+def test_groups_are_found() -> None:
+    group = registry.group_of(113)
+    assert group is not None
+    assert group.title == "Payment"
+    assert registry.group_of(95) is None
 
 
 def test_find_and_newest() -> None:
@@ -91,6 +130,8 @@ def test_each_declaration(declared: type[InterfaceClass], root: Path) -> None:
     for method in declared.methods.values():
         assert method.owner is declared
         assert isinstance(method.type, DataType)
+    own = {item.name for item in (*declared.attributes.values(), *declared.methods.values())}
+    assert own & set(dir(InterfaceClass)) == {"logical_name"}  # none hides what a class says
     # Methods never overlap attributes in short-name referencing.
     offsets = {declared.method_offset(index) for index in declared.methods}
     assert not offsets & {8 * (index - 1) for index in declared.attributes}

@@ -48,7 +48,12 @@ __all__ = [
     "BriefObject",
     "BriefObjectListType",
     "Certificate",
+    "CertificateBySerial",
+    "CertificateIdentification",
+    "CertificateOfEntity",
+    "KeyAgreement",
     "KeyIdentifier",
+    "KeyPairUsage",
     "KeyTransfer",
     "MethodAccess",
     "ObjectIdentity",
@@ -310,10 +315,58 @@ class Certificate(NamedTuple):
     subject_alt_name: bytes
 
 
+class KeyPairUsage(IntEnum):
+    """What a key pair, or its certificate, is for [facts-g]."""
+
+    SIGNATURE = 0
+    KEY_AGREEMENT = 1
+    TLS = 2
+
+
+class KeyAgreement(NamedTuple):
+    """A key to be agreed: `key_data` is an ephemeral public key, and its signature behind it."""
+
+    key_id: KeyIdentifier | int
+    key_data: bytes
+
+
+class CertificateOfEntity(NamedTuple):
+    """A certificate by whose it is: 0 server, 1 client, 2 authority, 3 other, and what for."""
+
+    entity: int
+    certificate_type: int
+    system_title: bytes
+
+
+class CertificateBySerial(NamedTuple):
+    """A certificate by its serial number and issuer."""
+
+    serial_number: bytes
+    issuer: bytes
+
+
+class CertificateIdentification(NamedTuple):
+    """Which certificate is meant: 0 by entity, 1 by serial number."""
+
+    identification_type: int
+    identification: CertificateOfEntity | CertificateBySerial
+
+
+_KEY_AGREEMENT = ArrayOf(Structure(KeyAgreement, Enum(KeyIdentifier), OctetString))
+_CERTIFICATE_IDENTIFICATION = Structure(
+    CertificateIdentification,
+    EnumCode,
+    Choice(
+        Structure(CertificateOfEntity, EnumCode, EnumCode, OctetString),
+        Structure(CertificateBySerial, OctetString, OctetString),
+    ),
+)
+
+
 class SecuritySetupV1(SecuritySetup, version=1, provenance="one-source", first_method=0x30):
     """Security set-up: policy as bits (2 to 7 of the octet), certificates and key agreement.
 
-    The parameters of methods 3 to 8 are kept as any data.
+    A request for a certificate is PKCS#10, a certificate X.509, both as DER.
     """
 
     security_policy: Attribute[int] = Attribute(2, EnumCode, static)
@@ -333,9 +386,9 @@ class SecuritySetupV1(SecuritySetup, version=1, provenance="one-source", first_m
         dynamic,
     )
     security_activate: Method[int, None] = Method(1, EnumCode, optional)
-    key_agreement = Method(3, AnyData, optional, returns=AnyData)
-    generate_key_pair = Method(4, AnyData, optional)
-    generate_certificate_request = Method(5, AnyData, optional, returns=AnyData)
-    import_certificate = Method(6, AnyData, optional)
-    export_certificate = Method(7, AnyData, optional, returns=AnyData)
-    remove_certificate = Method(8, AnyData, optional)
+    key_agreement = Method(3, _KEY_AGREEMENT, optional, returns=_KEY_AGREEMENT)
+    generate_key_pair = Method(4, Enum(KeyPairUsage), optional)
+    generate_certificate_request = Method(5, Enum(KeyPairUsage), optional, returns=OctetString)
+    import_certificate = Method(6, OctetString, optional)
+    export_certificate = Method(7, _CERTIFICATE_IDENTIFICATION, optional, returns=OctetString)
+    remove_certificate = Method(8, _CERTIFICATE_IDENTIFICATION, optional)

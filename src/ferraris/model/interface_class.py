@@ -209,10 +209,14 @@ class InterfaceClass:
         raise UsageError(f"{type(self).__name__} is a declaration and has no instances")
 
     @classmethod
+    def words(cls) -> str:
+        """The standard's name of the class, for example `Register`."""
+        return (cls.__doc__ or cls.__name__).split("\n", 1)[0].split(":", 1)[0].rstrip(".")
+
+    @classmethod
     def title(cls) -> str:
         """Name and key in words, for example `Register (class 3, version 0)`."""
-        words = (cls.__doc__ or cls.__name__).split("\n", 1)[0].split(":", 1)[0].rstrip(".")
-        return f"{words} (class {cls.class_id}, version {cls.version})"
+        return f"{cls.words()} (class {cls.class_id}, version {cls.version})"
 
     @classmethod
     def method_offset(cls, index: int) -> int | None:
