@@ -37,6 +37,7 @@ FAR_S = 0.1
 FAR_ROUNDS = 20
 ROUNDS = 5
 
+LOGICAL_DEVICE_NAME = AttributeDescriptor(1, bytes((0, 0, 42, 0, 0, 255)), 2)
 AARQ = bytes.fromhex("601da109060760857405080101be10040e01000000065f1f0400001014ffff")
 GET = bytes.fromhex("c001c1000100002a0000ff0200")
 ANSWER = bytes.fromhex("c401c1000910") + b"FER0000000000001"
@@ -206,7 +207,7 @@ def stack() -> Layer[Apdu, Apdu, bytes]:
 
 def request() -> GetRequestNormal:
     """The logical device name."""
-    return GetRequestNormal(0, AttributeDescriptor(1, bytes((0, 0, 42, 0, 0, 255)), 2))
+    return GetRequestNormal(0, LOGICAL_DEVICE_NAME)
 
 
 async def client(port: int) -> float:

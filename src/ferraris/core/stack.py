@@ -110,6 +110,7 @@ class Over(Generic[In, Out, Mid, Below]):
         "_stillborn",
         "_told",
         "_unframed",
+        "_upper_events",
         "lower",
         "upper",
     )
@@ -124,6 +125,9 @@ class Over(Generic[In, Out, Mid, Below]):
         self._now = 0.0
         self._framed: Callable[[Mid], Below] | None = getattr(lower, "framed", None)
         self._unframed: Callable[[Below], Mid | None] | None = getattr(lower, "unframed", None)
+        # Of a plain layer the queue of its events says as much as the question for one.
+        plain = isinstance(upper, Plain) and type(upper).event is Plain.event
+        self._upper_events = upper._up if plain else None  # type: ignore[attr-defined]
 
     @property
     def room(self) -> bool:
@@ -217,7 +221,12 @@ class Over(Generic[In, Out, Mid, Below]):
         return unit
 
     def event(self) -> Deliver[Out] | Notice | None:
-        what = self.upper.event()
+        events = self._upper_events
+        what: Deliver[Out] | Notice | None = None
+        if events is None:
+            what = self.upper.event()
+        elif events:
+            what = events.popleft()
         if what is None:
             if self._closing is not None and not self._lower_open:
                 what, self._closing = self._closing, None

@@ -30,8 +30,6 @@ class AsyncDriver(Pump[In, Out]):
     A cancelled `open` or `close` cuts the line.
     """
 
-    feeds = True
-
     def __init__(
         self,
         layer: Layer[In, Out, bytes],
@@ -69,9 +67,14 @@ class AsyncDriver(Pump[In, Out]):
     async def exchange(self, unit: In) -> Out:
         if self._down is not None:
             raise self._down
-        answer: asyncio.Future[Out] = self._loop.create_future()
-        self._waiting.append((unit, answer))
-        self._drain(self._loop.time())
+        loop = self._loop
+        answer: asyncio.Future[Out] = loop.create_future()
+        now = loop.time()
+        if self._pending is None and not self._waiting and self.layer.room:
+            self._give(unit, answer, now)
+        else:
+            self._waiting.append((unit, answer))
+        self._drain(now)
         return await answer
 
     async def close(self) -> None:
@@ -165,19 +168,25 @@ class AsyncDriver(Pump[In, Out]):
     def _feed(self, now: float) -> None:
         while self._waiting and self._pending is None and self.layer.room:
             unit, answer = self._waiting.popleft()
-            if answer.done():
-                continue
-            try:
-                self.layer.send(unit, now)
-            except Exception as error:  # noqa: BLE001 - it is the caller's, not the line's
-                answer.set_exception(error)
-            else:
-                self._pending = (unit, answer)
+            if not answer.done():
+                self._give(unit, answer, now)
+
+    def _give(self, unit: In, answer: asyncio.Future[Out], now: float) -> None:
+        """Begin an exchange."""
+        try:
+            self.layer.send(unit, now)
+        except Exception as error:  # noqa: BLE001 - it is the caller's, not the line's
+            answer.set_exception(error)
+        else:
+            self._pending = (unit, answer)
 
     def _happened(self, what: Any) -> None:
         kind = type(what)
         if kind is Deliver:
-            self._delivered(what.unit)
+            if self._is_push is not None and self._is_push(what.unit):
+                self._heard(what.unit)
+            else:
+                self._settle(what.unit)
         elif kind is Failed:
             pending = self._pending
             if pending is not None and what.ref is pending[0]:
@@ -188,14 +197,15 @@ class AsyncDriver(Pump[In, Out]):
         elif kind is Closed:
             self._end(what.error)
 
-    def _delivered(self, unit: Out) -> None:
-        if self._is_push is not None and self._is_push(unit):
-            if self._on_push is not None:
-                try:
-                    self._on_push(unit)
-                except Exception:  # noqa: BLE001 - theirs, not the line's
-                    _LOG.exception("what takes pushes failed")
-            return
+    def _heard(self, push: Out) -> None:
+        if self._on_push is not None:
+            try:
+                self._on_push(push)
+            except Exception:  # noqa: BLE001 - theirs, not the line's
+                _LOG.exception("what takes pushes failed")
+
+    def _settle(self, unit: Out) -> None:
+        """End the exchange in flight with its answer."""
         pending = self._pending
         if pending is None:
             return

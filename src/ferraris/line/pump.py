@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any, Generic, TypeVar, cast
 
 from ferraris.core.errors import Error, LineError
@@ -45,9 +45,6 @@ class Pump(asyncio.BufferedProtocol, Generic[In, Out]):
     It takes streams and datagrams: asyncio calls what fits its transport.
     """
 
-    feeds = False
-    """Whether `_feed` has anything to do: calling it costs as much as a layer."""
-
     def __init__(self, layer: Layer[In, Out, bytes], loop: asyncio.AbstractEventLoop) -> None:
         self.layer = layer
         self._loop = loop
@@ -55,6 +52,8 @@ class Pump(asyncio.BufferedProtocol, Generic[In, Out]):
         self._write: Callable[[bytes], object] | None = None  # None: there is no line
         self._paused = False
         self._draining = False
+        self._waiting: Collection[object] = ()
+        """What waits for `_feed`: calling it for nothing costs as much as a layer."""
         self._timer: asyncio.TimerHandle | None = None
         self.explain: Callable[[BaseException | None], Error] = _explain
         """Says what the loss of the line means."""
@@ -112,7 +111,7 @@ class Pump(asyncio.BufferedProtocol, Generic[In, Out]):
             while True:
                 while (what := event()) is not None:
                     self._happened(what)
-                if self.feeds and self._write is not None and not self._paused:
+                if self._waiting and self._write is not None and not self._paused:
                     self._feed(now)
                 while not self._paused and (write := self._write) is not None:
                     unit = transmit(now)

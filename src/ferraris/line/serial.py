@@ -145,8 +145,6 @@ class _SerialStation(AsyncStation):
 
     loss: Error | None = None
 
-    feeds = True
-
     def __init__(
         self,
         layer: Layer[Any, Any, bytes],
@@ -157,20 +155,18 @@ class _SerialStation(AsyncStation):
         super().__init__(layer, loop, set())
         self._path = path
         self._deliver = on_unit
-        self._over = False
 
     def connection_lost(self, exception: Exception | None) -> None:
         self.loss = LineError(str(exception), where=_WHERE)
         super().connection_lost(exception)
 
     def _feed(self, now: float) -> None:
-        if self._over:  # the last answer has left
-            self._over = False
-            self.layer.open(now)
+        self._waiting = ()  # the last answer has left
+        self.layer.open(now)
 
     def _happened(self, what: Any) -> None:
         if type(what) is Closed:
-            self._over = True
+            self._waiting = (self.layer,)
         elif type(what) is Deliver and self._deliver is not None:
             self._deliver(self._path, what.unit)
 

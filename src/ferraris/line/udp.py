@@ -141,6 +141,7 @@ class DatagramListener(asyncio.DatagramProtocol):
         self.unsent = 0
         self.evicted = 0
         self._socket = server
+        self.sendto: Callable[[bytes, Any], object] = server.sendto
         self._make_layer = make_layer
         self._loop = loop
         self._on_unit = on_unit
@@ -175,6 +176,7 @@ class DatagramListener(asyncio.DatagramProtocol):
             self._transport, _ = await self._loop.create_datagram_endpoint(
                 lambda: self, sock=self._socket
             )
+            self.sendto = self._transport.sendto
 
     def close(self) -> None:
         """Take no more datagrams and forget the peers."""
@@ -249,16 +251,6 @@ class DatagramListener(asyncio.DatagramProtocol):
 
     # -- what peers need ------------------------------------------------------------------
 
-    def send(self, octets: bytes, address: Any) -> None:
-        """Send one datagram; what the system does not take is lost like any other."""
-        try:
-            if self._transport is not None:
-                self._transport.sendto(octets, address)
-            else:
-                self._socket.sendto(octets, address)
-        except OSError:
-            self.unsent += 1
-
     def delivered(self, address: Any, unit: Any) -> None:
         """Hand on what a stack delivered."""
         if self._on_unit is not None:
@@ -283,6 +275,7 @@ class _Peer(Pump[Any, Any]):
         self._listener = listener
         self._address = address
         self._write = self._send
+        self._sendto = listener.sendto
         self.spoke = False  # anything sensible came or went
         self.over = False
 
@@ -298,7 +291,10 @@ class _Peer(Pump[Any, Any]):
 
     def _send(self, octets: bytes) -> None:
         self.spoke = True
-        self._listener.send(octets, self._address)
+        try:
+            self._sendto(octets, self._address)
+        except OSError:  # what the system does not take is lost like any other
+            self._listener.unsent += 1
 
     def _happened(self, what: Any) -> None:
         kind = type(what)

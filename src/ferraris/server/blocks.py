@@ -15,22 +15,18 @@ from ferraris.messaging.dlms.block_transfer.transfer import (
     push_blocks,
 )
 from ferraris.messaging.dlms.general import decode_general_block_transfer
-from ferraris.messaging.dlms.tags import ApduTag
 from ferraris.transport.addresses import Addresses
 
-__all__ = ["ABORTING", "Transfers", "is_block", "pushed"]
+__all__ = ["ABORTING", "Transfers", "pushed", "takes_blocks"]
 
-_TAG = bytes((int(ApduTag.GENERAL_BLOCK_TRANSFER),))
 ABORTING = ABORT.to_octets()
 """What the end that gives a transfer up sends."""
 
 _LIMIT_OCTETS = 4 * 1024 * 1024  # of a request
 
 
-def is_block(octets: bytes, association: ServerAssociation) -> bool:
-    """Whether an APDU is a block of a transfer that the association has agreed to."""
-    if octets[:1] != _TAG:
-        return False
+def takes_blocks(association: ServerAssociation) -> bool:
+    """Whether the association has agreed to general block transfer."""
     negotiated = association.negotiated
     return negotiated is not None and negotiated.general_blocks
 

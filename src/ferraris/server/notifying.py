@@ -57,6 +57,11 @@ class Outbox:
         self.dropped = 0
 
     @property
+    def is_empty(self) -> bool:
+        """Whether no push waits, for its turn or its time."""
+        return not self._waiting and not self._overdue
+
+    @property
     def deadline(self) -> float | None:
         """When a push that was held goes in spite of the half-sent answer."""
         return None if self._held_since is None else self._held_since + _HOLD_S

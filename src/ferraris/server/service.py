@@ -19,14 +19,16 @@ from ferraris.messaging.dlms.association.server import (
     Indication,
     Receipt,
     Renewal,
+    Reply,
     ServerAssociation,
 )
 from ferraris.messaging.dlms.notify import DataNotification, EventNotification
 from ferraris.messaging.dlms.security.forms import NO_PAIRS
 from ferraris.messaging.dlms.security.policy import Policy
 from ferraris.messaging.dlms.short_name import InformationReportRequest
+from ferraris.messaging.dlms.tags import ApduTag
 from ferraris.server import short_names
-from ferraris.server.blocks import ABORTING, Transfers, is_block, pushed
+from ferraris.server.blocks import ABORTING, Transfers, pushed, takes_blocks
 from ferraris.server.device import LogicalDevice, RequestContext
 from ferraris.server.dispatch import serve
 from ferraris.server.notifying import Notification, Outbox
@@ -40,6 +42,7 @@ Directory = Callable[[int], LogicalDevice | None]
 """Finds the logical device that has a server address."""
 
 _AARQ = b"\x60"
+_BLOCK = bytes((int(ApduTag.GENERAL_BLOCK_TRANSFER),))
 _MAX_ASSOCIATIONS = 64  # on one line, so that a stranger cannot fill the memory with addresses
 
 
@@ -125,8 +128,11 @@ class Service(Plain[Never, None, To[Addresses, bytes]]):
             return
         device, association = found
         client_sap = unit.address.client_sap
-        _take_floors(device, association, client_sap)
-        octets, in_blocks = unit.unit, unit.confirmed and is_block(unit.unit, association)
+        has_keys = association.offer.keys is not None  # which once known stay, or are replaced
+        if has_keys:
+            _take_floors(device, association, client_sap)
+        octets = unit.unit
+        in_blocks = octets[:1] == _BLOCK and unit.confirmed and takes_blocks(association)
         if in_blocks:
             joined = self._join(unit, association)
             if joined is None:
@@ -135,26 +141,36 @@ class Service(Plain[Never, None, To[Addresses, bytes]]):
         if octets[:1] == _AARQ:  # the secret may have been changed since the last one
             association.offer.secret = device.credentials(client_sap).secret
         outcome = association.receive(octets)
-        answer: bytes | None = None
-        genuine = True
-        if isinstance(outcome, Indication):
+        if type(outcome) is Indication:
             answer = self._serve(device, association, outcome, client_sap)
-        elif isinstance(outcome, Receipt):
-            self._outbox.confirmed(unit.address, outcome.confirm)
         else:
-            answer = outcome.octets
-            if outcome.incident is not None:
-                genuine = False
-                device.incident(outcome.incident, client_sap, self._utc())
-        same_keys = device.key_changes == self._key_changes[unit.address]
-        _keep_floors(device, association, client_sap, same_keys=same_keys)
+            answer = self._replied(device, outcome, unit.address)
+        if has_keys:
+            same_keys = device.key_changes == self._key_changes[unit.address]
+            _keep_floors(device, association, client_sap, same_keys=same_keys)
         if answer is None or not unit.confirmed:
             self._speak(unit.address)
             return
-        if genuine and not in_blocks and self._transfers.end(unit.address):
-            # The client asks anew: what is left of the answer before would only be in the way.
-            self._down = deque(each for each in self._down if each.address != unit.address)
+        if not in_blocks and (type(outcome) is not Reply or outcome.incident is None):
+            self._asked_anew(unit.address)
         self._answer(unit.address, answer, association, in_blocks)
+
+    def _replied(
+        self, device: LogicalDevice, outcome: Reply | Receipt | Indication, address: Addresses
+    ) -> bytes | None:
+        """What needs nobody to serve it."""
+        if isinstance(outcome, Reply):
+            if outcome.incident is not None:
+                device.incident(outcome.incident, address.client_sap, self._utc())
+            return outcome.octets
+        if isinstance(outcome, Receipt):
+            self._outbox.confirmed(address, outcome.confirm)
+        return None
+
+    def _asked_anew(self, address: Addresses) -> None:
+        """What is left of an answer before would only be in the way."""
+        if self._transfers.end(address):
+            self._down = deque(each for each in self._down if each.address != address)
 
     def wake(self, now: float) -> None:
         self._outbox.wake(now)
@@ -163,7 +179,10 @@ class Service(Plain[Never, None, To[Addresses, bytes]]):
         if self._down:
             self._outbox.progress(now)
             return self._down.popleft()
-        while (notification := self._outbox.take(now, self._is_busy)) is not None:
+        outbox = self._outbox
+        if outbox.is_empty:
+            return None
+        while (notification := outbox.take(now, self._is_busy)) is not None:
             unit = self._covered(notification)
             if unit is not None:
                 return unit

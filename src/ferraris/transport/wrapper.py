@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from struct import Struct
+from struct import error as StructError  # noqa: N812 - the class of the module
 from typing import TypeVar
 
 from ferraris.core.errors import DecodeError, LineError, SequenceError, UsageError
@@ -42,9 +43,10 @@ def pack(source: int, destination: int, apdu: bytes) -> bytes:
     """Put the header before an APDU; `UsageError` beyond 65535 octets or for impossible ports."""
     if len(apdu) > MAX_OCTETS:
         raise UsageError(f"{len(apdu)} octets do not fit: the wrapper carries {MAX_OCTETS}")
-    if not (0 <= source <= 0xFFFF and 0 <= destination <= 0xFFFF):
-        raise UsageError(f"wrapper ports are 0 to 65535, not {source} and {destination}")
-    return _HEADER.pack(_VERSION, source, destination, len(apdu)) + apdu
+    try:
+        return _HEADER.pack(_VERSION, source, destination, len(apdu)) + apdu
+    except StructError:
+        raise UsageError(f"wrapper ports are 0 to 65535, not {source} and {destination}") from None
 
 
 def unpack(octets: bytes) -> tuple[int, int, bytes]:
@@ -105,15 +107,6 @@ class _Wrapper(Plain[Unit, Unit, bytes]):
         else:
             self._pending += unit
             self._take_pending()
-
-    def _whole(self, unit: bytes) -> tuple[int, int] | None:
-        """Source and destination in the usual case: the chunk is one unit, and nothing waits."""
-        if len(unit) <= HEADER_OCTETS or self._pending or not self._open:
-            return None
-        version, source, destination, length = _HEADER.unpack_from(unit)
-        if version != _VERSION or length + HEADER_OCTETS != len(unit) or length > self.limit:
-            return None
-        return source, destination
 
     def _take_pending(self) -> None:
         pending = self._pending
@@ -178,7 +171,7 @@ class WrapperClient(_Wrapper[bytes]):
         super().__init__(stream=stream, limit=limit)
         pack(client_sap, server_sap, b"")
         self.addresses = Addresses(client_sap, server_sap)
-        self._answers_from = (server_sap, client_sap)
+        self._answered = pack(server_sap, client_sap, b"")[:-2]
 
     def framed(self, unit: bytes) -> bytes:
         """The unit with its header."""
@@ -187,9 +180,13 @@ class WrapperClient(_Wrapper[bytes]):
 
     def unframed(self, unit: bytes) -> bytes | None:
         """The APDU in a chunk that is exactly one unit for us."""
-        if self._whole(unit) == self._answers_from:
-            return unit[HEADER_OCTETS:]
-        return None
+        if len(unit) <= HEADER_OCTETS or self._pending or not self._open:
+            return None
+        length = len(unit) - HEADER_OCTETS
+        header = self._answered + length.to_bytes(2, "big")
+        if length > self.limit or unit[:HEADER_OCTETS] != header:
+            return None
+        return unit[HEADER_OCTETS:]
 
     def _deliver(self, source: int, destination: int, apdu: bytes) -> None:
         if (destination, source) == self.addresses:
@@ -229,10 +226,11 @@ class WrapperServer(_Wrapper[To[Addresses, bytes]]):
 
     def unframed(self, unit: bytes) -> To[Addresses, bytes] | None:
         """The APDU and its addresses in a chunk that is exactly one unit."""
-        found = self._whole(unit)
-        if found is None:
+        if len(unit) <= HEADER_OCTETS or self._pending or not self._open:
             return None
-        source, destination = found
+        version, source, destination, length = _HEADER.unpack_from(unit)
+        if version != _VERSION or length + HEADER_OCTETS != len(unit) or length > self.limit:
+            return None
         return To(Addresses(source, destination), unit[HEADER_OCTETS:], destination != ALL_STATIONS)
 
     def _deliver(self, source: int, destination: int, apdu: bytes) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from struct import Struct
 
 from ferraris.data.axdr import Limits
 from ferraris.messaging.dlms.enumerations import DataAccessResult
@@ -27,6 +28,7 @@ __all__ = [
     "decode_results",
 ]
 
+_NORMAL = Struct(">BBBH6sb?")  # a descriptor, and whether a selection follows
 _RESULTS = DataAccessResult.table()
 _SUCCESS = DataAccessResult.SUCCESS
 
@@ -41,11 +43,10 @@ class GetRequestNormal:
 
     def to_octets(self) -> bytes:
         """Encode with tag C0."""
-        head = bytes((0xC0, 1, self.invoke_id_and_priority)) + self.attribute.to_octets()
         selection = self.selection
-        if selection is None:
-            return head + b"\x00"
-        return head + bytes((1, selection.selector)) + selection.parameter
+        here = selection is not None
+        head = _NORMAL.pack(0xC0, 1, self.invoke_id_and_priority, *self.attribute, here)
+        return head if selection is None else head + selection.to_octets()
 
 
 @dataclass(slots=True)

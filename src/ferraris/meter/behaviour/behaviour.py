@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ferraris.messaging.dlms.names import Selection
     from ferraris.meter.simulated import SimulatedMeter
 
-__all__ = ["Behaviour", "Living", "decoded", "encoded"]
+__all__ = ["Behaviour", "Living", "decoded", "encoded", "octets"]
 
 
 class Behaviour:
@@ -56,7 +56,10 @@ class Behaviour:
             data = written.get((self.key, attribute))
             if data is not None:
                 return data
-        data = meter.fleet.configured.get((self.key, attribute)) or self.fixed.get(attribute)
+        configured = meter.fleet.configured
+        data = configured.get((self.key, attribute)) if configured else None
+        if data is None:
+            data = self.fixed.get(attribute)
         return self.value(meter, attribute, now) if data is None else data
 
     def value(self, meter: SimulatedMeter, attribute: int, now: int) -> bytes:
@@ -100,6 +103,11 @@ def decoded(data: bytes) -> Data:
         return axdr.decode(data)
     except DecodeError as error:
         raise AccessRefused(DataAccessResult.TYPE_UNMATCHED) from error
+
+
+def octets(value: bytes) -> bytes:
+    """An octet-string, encoded."""
+    return b"\x09" + axdr.length_octets(len(value)) + value
 
 
 def encoded(tag: int, value: int) -> bytes:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from ferraris.data import axdr
 from ferraris.data.kinds import (
     Data,
     Tag,
@@ -17,7 +16,7 @@ from ferraris.data.kinds import (
     unsigned,
 )
 from ferraris.messaging.dlms.enumerations import ActionResult, DataAccessResult
-from ferraris.meter.behaviour.behaviour import Behaviour, decoded, encoded
+from ferraris.meter.behaviour.behaviour import Behaviour, decoded, encoded, octets
 from ferraris.meter.tariff import Tariff
 from ferraris.model import time_control
 from ferraris.model.data_storage import DataObject
@@ -57,7 +56,7 @@ class LogicalDeviceName(Behaviour):
 
     def value(self, meter: SimulatedMeter, attribute: int, now: int) -> bytes:
         """Attribute 2."""
-        return axdr.encode(octet_string(meter.logical_device_name))
+        return octets(meter.logical_device_name)
 
 
 class DeviceNumber(Behaviour):
@@ -71,7 +70,7 @@ class DeviceNumber(Behaviour):
 
     def value(self, meter: SimulatedMeter, attribute: int, now: int) -> bytes:
         """Attribute 2."""
-        return axdr.encode(octet_string((self._prefix + meter.number).encode("ascii")))
+        return octets((self._prefix + meter.number).encode("ascii"))
 
 
 class InvocationCounter(Behaviour):

@@ -178,7 +178,10 @@ class ClientAssociation(Plain[Apdu, Apdu, bytes]):
             raise UsageError(f"no request can be sent while {self.state.value}", where=_WHERE)
         if kind not in UNNUMBERED:
             self._number(unit)
-        octets = self._covered(codec.encode(unit))
+        octets = codec.encode(unit)
+        channel = self._protected
+        if channel is not None:
+            octets = channel.protect(octets)
         self._suspicion = None
         if is_unconfirmed(unit):
             self._down.append(octets)
@@ -253,7 +256,8 @@ class ClientAssociation(Plain[Apdu, Apdu, bytes]):
 
     @property
     def _protected(self) -> Channel | None:
-        return None if self._opening is None else self._opening.protected
+        opening = self._opening
+        return opening.channel if opening is not None and self.parameters.ciphered else None
 
     def _covered(self, octets: bytes) -> bytes:
         channel = self._protected
@@ -262,26 +266,28 @@ class ClientAssociation(Plain[Apdu, Apdu, bytes]):
     def _answer(self, octets: bytes) -> None:
         # Only an exception-response may come unprotected into a protected association [facts-g §9].
         channel = self._protected
-        proven = channel is None or octets[:1] != _EXCEPTION
-        if channel is not None and proven:
-            octets = channel.unprotect(octets).plain
+        proven = True
+        if channel is not None:
+            proven = octets[:1] != _EXCEPTION
+            if proven:
+                octets = channel.unprotect(octets).plain
         answer = codec.decode(octets)
-        kind = type(answer)
-        if kind in PUSHES:
-            self._pushed(answer)
-            return
-        if self._pending is None:
-            raise SequenceError(f"an answer that nobody asked for: {kind.__name__}", where=_WHERE)
-        if kind in self._answers and type(self._pending) not in UNNUMBERED:
-            invoke_id, asked = number_of(answer), number_of(self._pending)
-            if invoke_id != asked:
+        kind, pending = type(answer), self._pending
+        if kind in self._answers and pending is not None:
+            if type(pending) not in UNNUMBERED and number_of(answer) != number_of(pending):
                 raise SequenceError(
-                    f"the answer to invoke id {invoke_id} came while {asked} was asked",
+                    f"the answer to invoke id {number_of(answer)} came while {number_of(pending)} "
+                    "was asked",
                     where=_WHERE,
                 )
-        elif kind not in self._answers and kind not in ERRORS:
+        elif kind in PUSHES:
+            self._pushed(answer)
+            return
+        elif pending is None:
+            raise SequenceError(f"an answer that nobody asked for: {kind.__name__}", where=_WHERE)
+        elif kind not in ERRORS:
             raise SequenceError(
-                f"{kind.__name__} cannot answer {type(self._pending).__name__}", where=_WHERE
+                f"{kind.__name__} cannot answer {type(pending).__name__}", where=_WHERE
             )
         if not proven and isinstance(answer, ExceptionResponse):
             answer = UnauthenticatedRefusal.of(answer)

@@ -142,12 +142,13 @@ def is_unconfirmed(request: Apdu) -> bool:
     GET is always answered, whatever it says, and so are blocks, which go on only by their
     answers [memory].
     """
+    kind = type(request)
+    if kind in _MAY_BE_UNCONFIRMED:
+        how: int = request.invoke_id_and_priority  # type: ignore[union-attr] # a SET or an ACTION
+        return not how & CONFIRMED
     if isinstance(request, AccessRequest):
         return not request.long_invoke_id_and_priority & LONG_CONFIRMED
-    if type(request) not in _MAY_BE_UNCONFIRMED:
-        return type(request) is UnconfirmedWriteRequest
-    how: int = request.invoke_id_and_priority  # type: ignore[union-attr] # a SET or an ACTION
-    return not how & CONFIRMED
+    return kind is UnconfirmedWriteRequest
 
 
 def changes(request: Apdu) -> bool:
@@ -159,7 +160,7 @@ def changes(request: Apdu) -> bool:
 
 def number(request: Apdu, exchange: int) -> None:
     """Write the number of an exchange into a request, beside the bits of the caller."""
-    if isinstance(request, AccessRequest):
+    if type(request) is AccessRequest:
         how = request.long_invoke_id_and_priority & ~LONG_INVOKE_ID
         request.long_invoke_id_and_priority = how | exchange & LONG_INVOKE_ID
     else:
@@ -169,6 +170,7 @@ def number(request: Apdu, exchange: int) -> None:
 
 def number_of(apdu: Apdu) -> int:
     """The number of the exchange that a request or an answer is part of."""
-    if isinstance(apdu, (AccessRequest, AccessResponse)):
-        return apdu.long_invoke_id_and_priority & LONG_INVOKE_ID
+    kind = type(apdu)
+    if kind is AccessRequest or kind is AccessResponse:
+        return apdu.long_invoke_id_and_priority & LONG_INVOKE_ID  # type: ignore[union-attr]
     return apdu.invoke_id_and_priority & INVOKE_ID  # type: ignore[union-attr]

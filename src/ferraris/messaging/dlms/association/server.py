@@ -241,7 +241,7 @@ class ServerAssociation:
         self._demanded = 0 if channel is None else demanded & channel.can_protect
         protected = accepted.channel is not None
         plain = self._blocks.respond(response, self._governing(accepted), protected=protected)
-        return self._protect(plain)
+        return plain if channel is None else self._protect(plain)
 
     def notification(
         self,
@@ -290,10 +290,10 @@ class ServerAssociation:
     def _service(self, octets: bytes) -> Reply | Indication | Receipt:
         accepted = self._accepted
         assert accepted is not None
-        if octets[:1] == bytes((_RECEIPT,)) and accepted.channel is not None:
+        if octets[0] == _RECEIPT and accepted.channel is not None:
             return Reply(None, Incident.DECIPHERING_FAILED)  # nobody waits for an answer to it
-        plain = self._uncover(octets)
-        if plain[:1] and plain[0] not in self._request_tags:
+        plain = octets if accepted.channel is None else self._uncover(octets)
+        if plain and plain[0] not in self._request_tags:
             return _receipt_within(plain) or Reply(
                 _exception(StateError.SERVICE_UNKNOWN, ExceptionServiceError.SERVICE_NOT_SUPPORTED)
             )
@@ -303,8 +303,9 @@ class ServerAssociation:
         self._silent = is_unconfirmed(request)
         self._demanded = 0
         outcome = self._blocks.take(request, self._governing(accepted), protected=protected)
-        if isinstance(outcome, bytes):
+        if type(outcome) is bytes:
             return Reply(None if self._silent else self._protect(outcome))
+        assert not isinstance(outcome, bytes)
         if accepted.channel is None:
             return Indication(outcome, 0)
         can_protect = accepted.channel.can_protect

@@ -78,6 +78,17 @@ _NEEDS: dict[type, int] = {
     ),
     AccessRequest: int(_C.ACCESS),
 }
+_WHOLE = frozenset(
+    (
+        GetRequestNormal,
+        GetRequestWithList,
+        SetRequestNormal,
+        SetRequestWithList,
+        ActionRequestNormal,
+        ActionRequestWithList,
+        AccessRequest,
+    )
+)
 _GET_BLOCKS = int(_C.BLOCK_TRANSFER_WITH_GET_OR_READ)
 _ACTION_BLOCKS = int(_C.BLOCK_TRANSFER_WITH_ACTION)
 _LIMIT_OCTETS = 4 * 1024 * 1024  # of a request gathered from blocks
@@ -111,14 +122,16 @@ class ServerBlocks:
             return ExceptionResponse(
                 StateError.SERVICE_UNKNOWN, ExceptionServiceError.SERVICE_NOT_SUPPORTED
             ).to_octets()
+        if kind in _WHOLE:
+            self._outgoing = self._first = None
+            self._set_number = 0
+            return request
         if isinstance(request, (GetRequestNext, ActionRequestNextBlock)):
             return self._next(request, negotiated, protected).to_octets()
         self._outgoing = None
         if isinstance(request, (SetRequestBlock, ActionRequestBlock)):
             return self._gather(request)
-        self._first = None
-        self._set_number = 0
-        if isinstance(
+        assert isinstance(
             request,
             (
                 SetRequestFirstBlock,
@@ -126,11 +139,11 @@ class ServerBlocks:
                 ActionRequestFirstBlock,
                 ActionRequestListFirstBlock,
             ),
-        ):
-            self._first = request
-            self._gathered = Incoming(_LIMIT_OCTETS)
-            return self._gather(request)
-        return request
+        )
+        self._first = request
+        self._set_number = 0
+        self._gathered = Incoming(_LIMIT_OCTETS)
+        return self._gather(request)
 
     def respond(self, response: Apdu, negotiated: Negotiated, *, protected: bool) -> bytes:
         """The plain octets of an answer, or of its first block when it is too long."""
