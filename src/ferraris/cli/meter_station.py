@@ -6,7 +6,8 @@ import asyncio
 import json
 import secrets
 import signal
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -15,14 +16,15 @@ import typer
 from ferraris.cli.failures import one_line
 from ferraris.cli.identities import write_identities, write_secretly
 from ferraris.core.errors import Error
-from ferraris.line.url import parse_url
+from ferraris.line.url import Endpoint, parse_url
 from ferraris.meter.calling import call_in
 from ferraris.meter.fleet import Fleet, KeysLine
+from ferraris.meter.persistence import Identity, StateDirectory
 from ferraris.meter.pushing import SCHEMES, Pusher
 from ferraris.meter.serving import listen
 from ferraris.meter.templates import template
 
-__all__ = ["Pushing", "call", "serve", "until_told"]
+__all__ = ["Keeping", "Pushing", "call", "serve", "until_told"]
 
 _CALLED = ("tcp", "tls", "tcp+hdlc", "tls+hdlc")
 _FRESH_OCTETS = 32
@@ -38,6 +40,13 @@ class Pushing(NamedTuple):
     ciphered: bool
 
 
+class Keeping(NamedTuple):
+    """Where the state is kept, and the passphrase that seals it."""
+
+    directory: str
+    passphrase: bytes | None
+
+
 async def serve(
     name: str,
     count: int,
@@ -47,13 +56,18 @@ async def serve(
     *,
     pushing: Pushing | None = None,
     suite: int = 0,
+    keeping: Keeping | None = None,
 ) -> None:
     """Listen, hand out the keys, and serve until interrupted or terminated."""
     endpoint = parse_url(url)
-    # Fresh keys, because invocation counters begin anew: no key may see the same one twice.
-    fleet = Fleet(
-        template(name, suite=suite), count, seed, secret=secrets.token_bytes(_FRESH_OCTETS)
-    )
+    with _fleet(name, count, seed, suite, keeping) as fleet:
+        await _serve(fleet, endpoint, keys_out, pushing)
+
+
+async def _serve(
+    fleet: Fleet, endpoint: Endpoint, keys_out: str | None, pushing: Pushing | None
+) -> None:
+    name, count = fleet.template.name, len(fleet)
     pusher = None if pushing is None else _pusher(fleet, pushing)
     async with await listen(fleet, endpoint) as listening:
         if keys_out is not None:
@@ -62,7 +76,7 @@ async def serve(
         ports = "" if first.port == last.port else f" to {last.port}"
         ready = partial(typer.echo, f"{count} x {name} at {first}{ports}", err=keys_out == "-")
         task = None if pusher is None else asyncio.create_task(pusher.run())
-        await until_told(ready, listening.keep(_tell))
+        await until_told(ready, _kept(fleet, listening.keep(_tell)))
         if task is not None:
             task.cancel()
 
@@ -96,17 +110,48 @@ def _pusher(fleet: Fleet, pushing: Pushing) -> Pusher:
 
 
 async def call(
-    name: str, count: int, url: str, seed: int, keys_out: str | None, *, suite: int = 0
+    name: str,
+    count: int,
+    url: str,
+    seed: int,
+    keys_out: str | None,
+    *,
+    suite: int = 0,
+    keeping: Keeping | None = None,
 ) -> None:
     """Hand out the keys and call in, again and again, until interrupted or terminated."""
     endpoint = parse_url(url, schemes=_CALLED)
-    fleet = Fleet(
-        template(name, suite=suite), count, seed, secret=secrets.token_bytes(_FRESH_OCTETS)
-    )
-    if keys_out is not None:
-        _write_keys(fleet, (fleet.line(index, endpoint.url) for index in range(count)), keys_out)
-    ready = partial(typer.echo, f"{count} x {name} calling {endpoint}", err=keys_out == "-")
-    await until_told(ready, call_in(fleet, endpoint, on_failure=_telling_once()))
+    with _fleet(name, count, seed, suite, keeping) as fleet:
+        if keys_out is not None:
+            lines = (fleet.line(index, endpoint.url) for index in range(count))
+            _write_keys(fleet, lines, keys_out)
+        ready = partial(typer.echo, f"{count} x {name} calling {endpoint}", err=keys_out == "-")
+        calling = call_in(fleet, endpoint, on_failure=_telling_once())
+        await until_told(ready, _kept(fleet, calling))
+
+
+@contextmanager
+def _fleet(
+    name: str, count: int, seed: int, suite: int, keeping: Keeping | None
+) -> Iterator[Fleet]:
+    """The meters, as they were left; what they remember is kept at the end."""
+    kind = template(name, suite=suite)
+    if keeping is None:
+        # Fresh keys, because invocation counters begin anew: no key may see the same one twice.
+        yield Fleet(kind, count, seed, secret=secrets.token_bytes(_FRESH_OCTETS))
+        return
+    identity = Identity(name, suite, seed)
+    with StateDirectory.open(keeping.directory, identity, keeping.passphrase) as memory:
+        yield Fleet(kind, count, seed, secret=memory.secret, memory=memory)
+
+
+async def _kept(fleet: Fleet, running: Coroutine[Any, Any, None]) -> None:
+    """Run, and keep what the meters remember meanwhile."""
+    memory = fleet.memory
+    if isinstance(memory, StateDirectory):
+        await asyncio.gather(running, memory.keep())
+    else:
+        await running
 
 
 def _write_keys(fleet: Fleet, lines: Iterable[KeysLine], keys_out: str) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ferraris.core.errors import UsageError
+
+if TYPE_CHECKING:
+    from ferraris.cli.meter_station import Keeping
 
 __all__ = ["register"]
 
@@ -82,6 +85,12 @@ def run(
     ] = None,
     push_every: Annotated[float, typer.Option(metavar="SECONDS", help="Time between pushes.")] = 15,
     push_plain: Annotated[bool, typer.Option("--push-plain", help="Without protection.")] = False,
+    state: Annotated[
+        str | None, typer.Option(metavar="DIR", help="Go on where the meters stopped.")
+    ] = None,
+    state_key: Annotated[
+        str | None, typer.Option(metavar="SECRET", help="Passphrase that seals --state.")
+    ] = None,
 ) -> None:
     """Run simulated meters until interrupted.
 
@@ -89,23 +98,47 @@ def run(
     connection of its own, serves whoever answers, and calls again. The file of keys is written when
     they are ready: id, url, client, server, system_title, encryption_key, authentication_key and
     password of each; in suites 1 and 2 also its certificates and master key, with the client's
-    private keys and the certificates beside it. The keys are new at every start.
+    private keys and the certificates beside it. The keys are new at every start, unless --state
+    names a directory: then everything is there again, also after a kill.
     """
     from ferraris.cli import meter_station
     from ferraris.cli.loop import run_to_end
 
     _check_count(count, "--count")
+    keeping = _keeping(state, state_key)
     if call is not None:
         if push is not None:
             raise UsageError("--call and --push do not go together")
-        run_to_end(meter_station.call(template, count, call, seed, keys_out, suite=suite))
+        run_to_end(
+            meter_station.call(template, count, call, seed, keys_out, suite=suite, keeping=keeping)
+        )
         return
     pushing = None
     if push is not None:
         pushing = meter_station.Pushing(push, push_every, not push_plain)
     run_to_end(
-        meter_station.serve(template, count, listen, seed, keys_out, pushing=pushing, suite=suite)
+        meter_station.serve(
+            template,
+            count,
+            listen,
+            seed,
+            keys_out,
+            pushing=pushing,
+            suite=suite,
+            keeping=keeping,
+        )
     )
+
+
+def _keeping(state: str | None, key: str | None) -> Keeping | None:
+    from ferraris.cli.key_store import passphrase_of
+    from ferraris.cli.meter_station import Keeping
+
+    if state is None:
+        if key is not None:
+            raise UsageError("--state-key goes with --state DIR")
+        return None
+    return Keeping(state, None if key is None else passphrase_of(key))
 
 
 def cable(

@@ -14,6 +14,7 @@ from ferraris.crypto.curves import PrivateKey
 from ferraris.messaging.dlms.security.agreement import curve_of
 from ferraris.messaging.dlms.security.cipher_keys import CipherKeys
 from ferraris.messaging.dlms.security.forms import KeyPairs
+from ferraris.meter.memory import FORGETFUL, Memory
 from ferraris.meter.pki import FleetAuthority
 from ferraris.meter.simulated import SimulatedMeter
 from ferraris.meter.template import Template
@@ -62,7 +63,8 @@ class Fleet:
     The same seed makes the same households, numbers and system titles. Keys and passwords follow
     from `secret`: whoever runs a fleet for real clients hands in fresh entropy at every start,
     because the invocation counters begin anew and a key may never see the same one twice. Without
-    it, as in tests, they follow from the seed.
+    it, as in tests, they follow from the seed. A fleet with a `memory` goes on where it stopped,
+    and takes its secret from there.
     """
 
     def __init__(
@@ -73,12 +75,14 @@ class Fleet:
         first_counter: int = 1,
         *,
         secret: bytes | None = None,
+        memory: Memory = FORGETFUL,
     ) -> None:
         if not 0 < count <= 1 << 32:
             raise UsageError("a fleet has at least one meter")
         self.template = template
         self.maker = _MAKER
         self.first_counter = first_counter
+        self.memory = memory
         self._count = count
         self._seed = seed
         self._identity = blake2b(b"%d" % seed, digest_size=32, person=b"fleet").digest()
@@ -134,19 +138,22 @@ class Fleet:
 
     def line(self, index: int, url: str) -> KeysLine:
         """What a client must know to reach a meter at `url`; holds secrets."""
+        meter = self[index] if self.memory.knows(index) else None
+        keys = self.cipher_keys(index) if meter is None else meter.keys
         line: KeysLine = {
             "id": (self.maker + self.number(index).encode("ascii")).decode("ascii"),
             "url": url,
             "client": _KEY_CLIENT,
             "server": self.server_sap(index),
             "system_title": self.system_title(index).hex(),
-            "encryption_key": self.key(index, b"encryption").hex(),
-            "authentication_key": self.key(index, b"authentic").hex(),
+            "encryption_key": keys.encryption_key.hex(),
+            "authentication_key": keys.authentication_key.hex(),
             "password": self.password(index).decode("ascii"),
         }
         if self.template.suite:
             line["suite"] = int(self.template.suite)
-            line["master_key"] = self.key(index, b"master").hex()
+            master = None if meter is None else meter.pairs.master_key
+            line["master_key"] = (master or self.key(index, b"master")).hex()
             for usage, name in _NAMES.items():
                 line[name] = self.certificate(index, usage).der.hex()  # type: ignore[literal-required] # both are fields
         return line

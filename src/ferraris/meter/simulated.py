@@ -54,7 +54,7 @@ class SimulatedMeter:
     def __init__(self, fleet: Fleet, index: int) -> None:
         self.fleet = fleet
         self._index = index
-        self.state = UNTOUCHED
+        self.state = fleet.memory.recall(self) or UNTOUCHED
 
     # What the server engine asks for.
 
@@ -142,15 +142,17 @@ class SimulatedMeter:
     def raise_transaction_floor(self, client_sap: int, number: int) -> None:
         """Keep a transaction-id that verified."""
         if number > self.transaction_floor(client_sap):
-            self.change().secure().transactions[client_sap] = number
+            self._made().secure().transactions[client_sap] = number
+            self.fleet.memory.secure(self)
 
     def counter_lease(self, client_sap: int) -> CounterLease:
         """Fresh invocation counters; all clients share one range because they share one key."""
-        state = self.change()
+        state = self._made()
         start = max(state.next_counter, self.fleet.first_counter)
         if start >= COUNTER_LIMIT:
             raise SecurityError("the invocation counters of this meter are used up")
         state.next_counter = min(start + LEASE, COUNTER_LIMIT)
+        self.fleet.memory.secure(self, on_disk=True)
         return CounterLease(start, state.next_counter)
 
     def receive_floor(self, client_sap: int) -> int:
@@ -159,13 +161,14 @@ class SimulatedMeter:
         return (self.state.floors or {}).get(client_sap, -1)
 
     def raise_receive_floor(self, client_sap: int, counter: int) -> None:
-        """Keep a counter whose tag verified."""
-        state = self.change()
+        """Keep a counter whose tag verified, and what its request has changed."""
+        state = self._made()
         if state.floors is None:
             state.floors = {}
         client_sap = self.fleet.template.counts_as.get(client_sap, client_sap)
         if counter > state.floors.get(client_sap, -1):
             state.floors[client_sap] = counter
+            self.fleet.memory.secure(self)
 
     def get(
         self,
@@ -267,6 +270,11 @@ class SimulatedMeter:
 
     def change(self) -> State:
         """The state to write to; made at the first change."""
+        self.fleet.memory.changed(self)
+        return self._made()
+
+    def _made(self) -> State:
+        """The state, when somebody else takes care that it is kept."""
         if self.state is UNTOUCHED:
             self.state = State()
         return self.state

@@ -9,6 +9,7 @@ from ferraris.crypto.curves import PrivateKey
 from ferraris.messaging.dlms.security.cipher_keys import CipherKeys
 from ferraris.messaging.dlms.security.forms import KeyPairs
 from ferraris.messaging.dlms.security.policy import Policy
+from ferraris.meter.freezing import not_kept
 from ferraris.meter.patterns import FIRST_DAY
 from ferraris.meter.zone import DAY
 from ferraris.server.device import ObjectKey
@@ -100,10 +101,13 @@ class State:
     """
 
     lived: int | None = None
-    due: int = 0
+    due: int = field(default=0, metadata=not_kept)
     off_since: int | None = None
-    is_living: bool = False
-    parts: dict[tuple[type, ObjectKey | None], object] | None = None
+    is_living: bool = field(default=False, metadata=not_kept)
+    parts: dict[tuple[type, ObjectKey | None], object] | None = field(
+        default=None,
+        metadata=not_kept,  # kept kind by kind
+    )
 
     steps: tuple[Step, ...] = ()
     interruptions: tuple[Interruption, ...] = ()
@@ -114,7 +118,7 @@ class State:
     written: dict[tuple[ObjectKey, int], bytes] | None = None
     since: dict[ObjectKey, int] | None = None
     security: SecurityState | None = None
-    courses: dict[ObjectKey, PushCourse] | None = None
+    courses: dict[ObjectKey, PushCourse] | None = field(default=None, metadata=not_kept)
     secrets: dict[int, bytes] | None = None
 
     def found(self, kind: type[P], key: ObjectKey | None = None) -> P | None:

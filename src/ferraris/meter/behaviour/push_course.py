@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hashlib import blake2b
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from ferraris.meter.behaviour.push_states import PushState, PushTrigger, after
 from ferraris.meter.recurrence import within
@@ -14,13 +14,22 @@ if TYPE_CHECKING:
     from ferraris.meter.behaviour.push_setup import PushList, PushSettings
     from ferraris.meter.simulated import SimulatedMeter
 
-__all__ = ["PushCourse"]
+__all__ = ["PushCourse", "PushMemory"]
 
 _LEAST_WAIT_S = 5.0
 """How long a confirmation is waited for where the repetition delay is shorter."""
 _INVOKE_IDS = 1 << 24
 _FIRST_SPAN_S, _LONGEST_SPAN_S = 86_400, 7 * 86_400
 """How far back profiles without a beginning go: before anything was pushed, and at most."""
+
+
+class PushMemory(NamedTuple):
+    """What of a course outlives a restart; a push under way does not."""
+
+    invocations: int
+    confirmed_at: int | None
+    pushed_until: int | None
+    given_up: int
 
 
 class PushCourse:
@@ -72,6 +81,15 @@ class PushCourse:
     def invoke_id(self) -> int:
         """The number of the push under way, 24 bits."""
         return self.invocations % _INVOKE_IDS
+
+    @property
+    def remembered(self) -> PushMemory:
+        """What outlives a restart."""
+        return PushMemory(self.invocations, self.confirmed_at, self.pushed_until, self.given_up)
+
+    def remember(self, kept: PushMemory) -> None:
+        """Go on after a restart."""
+        self.invocations, self.confirmed_at, self.pushed_until, self.given_up = kept
 
     def settings(self, now: float) -> PushSettings:
         """What the set-up object says now."""
@@ -197,6 +215,7 @@ class PushCourse:
         if found is None:
             return False
         self.state = found
+        self.meter.change()
         return True
 
     def _own(self, change: int, now: float) -> float:
