@@ -25,7 +25,8 @@ from meter_asking import (
 from ferraris.data.kinds import date_time, null_data, octet_string, unsigned
 from ferraris.messaging.dlms.enumerations import ActionResult, DataAccessResult
 from ferraris.messaging.dlms.names import Selection
-from ferraris.meter.behaviour.periodic import STATUS_ADJUSTED, STATUS_SUMMER
+from ferraris.meter.behaviour.clock import STATUS_ADJUSTED
+from ferraris.meter.behaviour.periodic import STATUS_SUMMER
 from ferraris.meter.fleet import Fleet
 from ferraris.meter.patterns import CHANNELS, QUARTER
 from ferraris.meter.templates import template

@@ -13,6 +13,7 @@ from ferraris.data.date_time import DateTime
 from ferraris.data.kinds import (
     Data,
     array,
+    double_long_unsigned,
     enum,
     long_unsigned,
     octet_string,
@@ -37,6 +38,7 @@ NOON = 1_795_003_200  # 2026-11-18 12:00 UTC, 13:00 by the meter's clock
 PERIODIC, PROFILE, ALARM = (
     (40, bytes(Obis.parse(f"0-{channel}:25.9.0*255"))) for channel in (0, 1, 4)
 )
+ALARM_FILTER = (1, bytes(Obis.parse("0-0:97.98.10*255")))
 SCHEDULE = (22, bytes(Obis.parse("0-0:15.0.4*255")))
 NEVER: float = -1
 
@@ -220,6 +222,7 @@ def test_a_late_confirmation_ends_the_tries_and_a_second_one_is_nothing():
 
 def test_a_meter_switched_off_between_tries_forgets_the_push():
     world = World(takes=lambda at: at > 100)
+    world.set(ALARM_FILTER, 2, double_long_unsigned(0))
     world.act(PROFILE)
     world.run(NOON + 30)
     assert world.course(PROFILE).state is PushState.PAUSED
@@ -236,6 +239,7 @@ def test_a_meter_switched_off_between_tries_forgets_the_push():
 
 def test_a_schedule_runs_the_script_and_once_for_all_that_was_missed():
     world = World()
+    world.set(ALARM_FILTER, 2, double_long_unsigned(0))
     times = execution_times(900)
     assert times is not None
     world.set(SCHEDULE, 4, times)

@@ -87,3 +87,43 @@ def test_local_days_have_23_24_or_25_hours() -> None:
 
 def test_a_zone_without_summer_time() -> None:
     assert {Zone(330, 0).offset(utc) for utc in range(1_760_000_000, 1_790_000_000, DAY)} == {19800}
+
+
+@pytest.mark.parametrize(
+    ("name", "zone"),
+    [
+        (
+            "America/New_York",
+            Zone(
+                -300,
+                60,
+                *map(bytes.fromhex, ("ffff030807020000008000ff", "ffff0b0107020000008000ff")),
+            ),
+        ),
+        (
+            "Australia/Sydney",
+            Zone(
+                600,
+                60,
+                *map(bytes.fromhex, ("ffff0a0107020000008000ff", "ffff040107030000008000ff")),
+            ),
+        ),
+        ("Europe/London", Zone(0, 60)),
+    ],
+)
+def test_zones_with_rules_of_their_own(name: str, zone: Zone) -> None:
+    there = ZoneInfo(name)
+    for utc in range(1_704_067_200, 1_900_000_000, 7201):
+        offset = datetime.fromtimestamp(utc, there).utcoffset()
+        assert offset is not None
+        assert zone.offset(utc) == offset.total_seconds()
+        assert zone.instant(zone.stamp(utc)) == utc
+
+
+def test_a_rule_for_one_year_holds_in_that_year() -> None:
+    zone = Zone(
+        60, 60, *map(bytes.fromhex, ("07ea0401ff020000008000ff", "07ea0a01ff030000008000ff"))
+    )
+    summers = [zone.is_summer(utc) for utc in range(1_735_689_600, 1_830_000_000, DAY)]
+    assert sum(summers) == 183
+    assert zone.changes(2025) == (None, None)

@@ -9,6 +9,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ferraris.meter import outages
+from ferraris.meter.behaviour import clock
+from ferraris.meter.happenings import Happening
 from ferraris.meter.state import NEVER
 
 if TYPE_CHECKING:
@@ -60,8 +63,10 @@ def switch_off(meter: SimulatedMeter, at: int) -> None:
     state = meter.change()
     if state.off_since is not None:
         return
+    meter.note(Happening.POWER_DOWN, at)
     for behaviour in meter.fleet.template.living:
         behaviour.power_down(meter, at)
+    outages.begin(meter, at)
     state.off_since = at
     state.due = NEVER
     meter.fleet.happened(meter, None, at)
@@ -75,6 +80,9 @@ def switch_on(meter: SimulatedMeter, at: int) -> None:
         return
     state.off_since = None
     state.lived = at
+    outages.end(meter, at)
+    clock.power_up(meter, since, at)
+    meter.note(Happening.POWER_UP, at)
     for behaviour in meter.fleet.template.living:
         behaviour.power_up(meter, since, at)
     state.due = at

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from calendar import monthrange
 from collections.abc import Iterator
 from datetime import date, timedelta
 from functools import lru_cache
 
+from ferraris.meter.dates import ANY, ANY_YEAR, DST_BEGIN, DST_END, fits
 from ferraris.meter.zone import DAY, Zone
 
-__all__ = ["ANY_DATE", "ANY_TIME", "Window", "next_time", "within"]
+__all__ = ["ANY_DATE", "ANY_TIME", "Window", "is_on", "next_time", "within"]
 
 ANY_DATE, ANY_TIME = b"\xff" * 5, b"\xff" * 4
 Window = tuple[bytes, bytes]
 """Start and end as date-times of 12 octets."""
 
-_ANY = 0xFF
-_ANY_YEAR = 0xFFFF
-_LAST_OF_MONTH, _LAST_BUT_ONE = 0xFE, 0xFD  # [facts-g]
-_DST_END, _DST_BEGIN = 0xFD, 0xFE  # in the place of a month [facts-g]
 _EPOCH = date(1970, 1, 1)
 _MOST_DAYS = 4 * 366  # a leap day is never further away
 _DATE_OCTETS, _TIME_OCTETS = 5, 4
@@ -36,7 +32,7 @@ def next_time(zone: Zone, day: bytes, time: bytes, after: int) -> int | None:
     begin = max(first, _first_day(day))
     for number in range(begin, begin + _MOST_DAYS):
         today = _EPOCH + timedelta(days=number)
-        if not _fits(zone, day, today):
+        if not is_on(zone, day, today):
             if _is_past(day, today):
                 return None
             continue
@@ -76,7 +72,7 @@ def _is_open(stamp: bytes) -> bool:
 
 def _is_ahead(start: bytes) -> bool:
     """A start that comes once is either past or ahead; one that comes again has been."""
-    return _ANY not in start[2:4] and int.from_bytes(start[:2], "big") != _ANY_YEAR
+    return ANY not in start[2:4] and int.from_bytes(start[:2], "big") != ANY_YEAR
 
 
 def _first_day(day: bytes) -> int:
@@ -88,18 +84,15 @@ def _is_past(day: bytes, today: date) -> bool:
     return today.year > int.from_bytes(day[:2], "big")
 
 
-def _fits(zone: Zone, day: bytes, today: date) -> bool:
-    year, month, of_month, of_week = int.from_bytes(day[:2], "big"), day[2], day[3], day[4]
-    if year not in (_ANY_YEAR, today.year) or of_week not in (_ANY, today.isoweekday()):
+def is_on(zone: Zone, day: bytes, today: date) -> bool:
+    """Tell whether a local day fits a date of 5 octets with wildcards."""
+    month = day[2]
+    if month not in (DST_END, DST_BEGIN):
+        return fits(day, today)
+    if int.from_bytes(day[:2], "big") not in (ANY_YEAR, today.year):
         return False
-    if month in (_DST_END, _DST_BEGIN):
-        change = zone.changes(today.year)[month == _DST_END]
-        return zone.local_day(change) == (today - _EPOCH).days
-    if month not in (_ANY, today.month):
-        return False
-    last = monthrange(today.year, today.month)[1]
-    wanted = {_ANY: today.day, _LAST_OF_MONTH: last, _LAST_BUT_ONE: last - 1}
-    return wanted.get(of_month, of_month) == today.day
+    change = zone.changes(today.year)[month == DST_END]
+    return change is not None and zone.local_day(change) == (today - _EPOCH).days
 
 
 def _least(zone: Zone, number: int, after: int) -> int:
@@ -111,7 +104,7 @@ def _least(zone: Zone, number: int, after: int) -> int:
 def _seconds(time: bytes, least: int) -> Iterator[int]:
     """Seconds of the day that fit, from `least` on."""
     hours, minutes, seconds = (
-        range(limit) if octet == _ANY else range(octet, min(octet + 1, limit))
+        range(limit) if octet == ANY else range(octet, min(octet + 1, limit))
         for octet, limit in zip(time[:3], (24, 60, 60), strict=True)
     )
     for hour in hours:

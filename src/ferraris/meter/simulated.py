@@ -15,8 +15,9 @@ from ferraris.meter import life, supply
 from ferraris.meter.behaviour.alarms import raise_alarm
 from ferraris.meter.consumption import Household
 from ferraris.meter.happenings import Happening
+from ferraris.meter.outages import held_back
 from ferraris.meter.patterns import QUARTER
-from ferraris.meter.state import UNTOUCHED, State
+from ferraris.meter.state import COMMISSIONED, RIGHT, UNTOUCHED, State, Step
 from ferraris.meter.zone import Zone
 from ferraris.model.short_names import AssociationSn
 from ferraris.model.time_control import ControlState
@@ -249,8 +250,9 @@ class SimulatedMeter:
 
     @property
     def zone(self) -> Zone:
-        """The zone of the clock."""
-        return self.fleet.template.zone
+        """The zone of the clock, as clients have made it."""
+        steps = self.state.steps
+        return (steps[-1].zone if steps else None) or self.fleet.template.zone
 
     @property
     def household(self) -> Household:
@@ -298,16 +300,36 @@ class SimulatedMeter:
         """Write an event to a log and return its serial."""
         return self.change().record(log, code, now, self.local(now))
 
+    def clock(self, now: int) -> Step:
+        """How the meter's clock goes at `now`."""
+        for step in reversed(self.state.steps):
+            if now >= step.start:
+                return step
+        return self.first_clock
+
+    @property
+    def first_clock(self) -> Step:
+        """How the clock went when the meter was made: as right as its fleet, but for its drift."""
+        low, high = self.fleet.template.drifts
+        if not low and not high:
+            return RIGHT
+        born = COMMISSIONED if self.fleet.born is None else self.fleet.born
+        drift = low + (self.fleet.meter_seed(self._index) >> 32) % (high - low + 1)
+        return Step(born, 0, drift)
+
     def offset(self, now: int) -> int:
         """Seconds that the meter's clock is ahead of UTC at `now`, the zone left aside."""
-        for start, offset in reversed(self.state.steps):
-            if now >= start:
-                return offset
-        return 0
+        return self.local(now) - now
 
     def local(self, now: int) -> int:
         """UTC seconds that the meter's own clock believes in at `now`."""
-        return now + self.offset(now)
+        return self.clock(now).local(now)
+
+    def stamp(self, now: int) -> bytes:
+        """What the clock shows at `now`: 12 octets with deviation and status."""
+        step = self.clock(now)
+        octets = (step.zone or self.fleet.template.zone).stamp(step.local(now))
+        return octets[:11] + bytes((octets[11] | step.status,)) if step.status else octets
 
     def rate(self, now: int) -> int:
         """Number of the rate in force."""
@@ -316,7 +338,7 @@ class SimulatedMeter:
 
     def energy(self, channel: int, utc: int) -> tuple[int, ...]:
         """Energy counted by rate until `utc`."""
-        return supply.energy(self.household, channel, utc, self.state.interruptions)
+        return supply.energy(self.household, channel, utc, held_back(self.state))
 
     def total(self, channel: int, utc: int) -> int:
         """Energy counted in all rates until `utc`."""
@@ -327,4 +349,8 @@ class SimulatedMeter:
 
         Each is a column of `consumption`.
         """
-        return supply.quarters(self.household, first, stop, shift, self.state.interruptions)
+        return supply.quarters(self.household, first, stop, shift, held_back(self.state))
+
+    def totals(self, start: int, period_s: int, count: int) -> list[bytes]:
+        """Totals of all channels at `count` UTC seconds from `start` on, `period_s` apart."""
+        return supply.evenly(self.household, start, period_s, count, held_back(self.state))

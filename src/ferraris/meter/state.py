@@ -11,7 +11,7 @@ from ferraris.messaging.dlms.security.forms import KeyPairs
 from ferraris.messaging.dlms.security.policy import Policy
 from ferraris.meter.freezing import not_kept
 from ferraris.meter.patterns import FIRST_DAY
-from ferraris.meter.zone import DAY
+from ferraris.meter.zone import DAY, Zone
 from ferraris.server.device import ObjectKey
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = [
     "COMMISSIONED",
     "NEVER",
+    "RIGHT",
     "UNTOUCHED",
     "Interruption",
     "LogEntry",
@@ -34,15 +35,47 @@ COMMISSIONED = FIRST_DAY * DAY
 NEVER = 1 << 62
 """UTC seconds of what nobody waits for."""
 
+_MILLION = 1_000_000
 _MOST_STEPS = 64
 _MOST_ENTRIES = 512
 
 
 class Step(NamedTuple):
-    """From UTC second `start` on, the meter's clock is `offset` seconds ahead of UTC."""
+    """How the meter's clock goes from UTC second `start` on.
+
+    It is `offset` seconds ahead of UTC then, and gains `drift` seconds in a million. Its status
+    octet shows `status`, daylight saving aside. The first row that a profile captures afterwards
+    carries the bits of `mark`. `zone` is what clients made of the template's zone, None before.
+    """
 
     start: int
     offset: int
+    drift: int = 0
+    status: int = 0
+    mark: int = 0
+    zone: Zone | None = None
+
+    def local(self, utc: int) -> int:
+        """What the clock shows at `utc`, the zone left aside."""
+        if not self.drift:
+            return utc + self.offset
+        return utc + self.offset + max(0, utc - self.start) * self.drift // _MILLION
+
+    def utc(self, local: int) -> int:
+        """The first UTC second at which the clock shows `local` or more."""
+        if not self.drift:
+            return local - self.offset
+        ahead = local - self.offset - self.start
+        utc = self.start + (ahead if ahead < 0 else ahead * _MILLION // (_MILLION + self.drift))
+        while self.local(utc) >= local:
+            utc -= 1
+        while self.local(utc) < local:
+            utc += 1
+        return utc
+
+
+RIGHT = Step(COMMISSIONED, 0)
+"""A clock that is right."""
 
 
 class Interruption(NamedTuple):
@@ -141,9 +174,9 @@ class State:
             self.security = SecurityState()
         return self.security
 
-    def step_clock(self, now: int, offset: int) -> None:
-        """Set the clock at `now`; the oldest of more than 64 settings is forgotten."""
-        self.steps = (*self.steps, Step(now, offset))[-_MOST_STEPS:]
+    def step_clock(self, step: Step) -> None:
+        """Let the clock go otherwise; the oldest of more than 64 settings is forgotten."""
+        self.steps = (*self.steps, step)[-_MOST_STEPS:]
 
     def record(self, log: int, code: int, at: int, shown: int) -> int:
         """Write an event and return its serial; the oldest of more than 512 is forgotten."""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import itertools
 
-from ferraris.meter.consumption import Household, pack_totals, unpack_totals
-from ferraris.meter.patterns import QUARTER, QUARTERS
+from ferraris.meter.consumption import TOTAL_OCTETS, Household, pack_totals, unpack_totals
+from ferraris.meter.patterns import CHANNELS, QUARTER, QUARTERS
 from ferraris.meter.state import Interruption
 
-__all__ = ["energy", "quarters"]
+__all__ = ["energy", "evenly", "quarters"]
 
 _Interruptions = tuple[Interruption, ...]
 
@@ -51,6 +51,54 @@ def quarters(
         for channel, column in enumerate(totals):
             totals[channel] = _without(household, channel, column, interruptions)
     return [pack_totals(column) for column in totals]
+
+
+def evenly(
+    household: Household,
+    start: int,
+    period: int,
+    count: int,
+    interruptions: _Interruptions = (),
+) -> list[bytes]:
+    """Totals of all channels at `count` UTC seconds from `start` on, `period` seconds apart."""
+    if not period % QUARTER:
+        first, shift = divmod(start, QUARTER)
+        stride = period // QUARTER
+        stop = first + (count - 1) * stride + 1
+        columns = quarters(household, first, stop, shift, interruptions)
+        if stride == 1:
+            return columns
+        return [_every(column, stride) for column in columns]
+    if not QUARTER % period:
+        rows = QUARTER // period
+        parts = [
+            evenly(household, start + place * period, QUARTER, -(-(count - place) // rows), ())
+            for place in range(min(rows, count))
+        ]
+        totals = [_interleaved([part[channel] for part in parts]) for channel in range(CHANNELS)]
+    else:
+        instants = range(start, start + count * period, period)
+        totals = [
+            [household.total(channel, instant) for instant in instants]
+            for channel in range(CHANNELS)
+        ]
+    if interruptions:
+        totals = [
+            _without(household, channel, column, interruptions)
+            for channel, column in enumerate(totals)
+        ]
+    return [pack_totals(column) for column in totals]
+
+
+def _every(column: bytes, stride: int) -> bytes:
+    step = TOTAL_OCTETS * stride
+    return b"".join(column[at : at + TOTAL_OCTETS] for at in range(0, len(column), step))
+
+
+def _interleaved(parts: list[bytes]) -> list[int]:
+    columns = [unpack_totals(part) for part in parts]
+    rows = itertools.zip_longest(*columns)
+    return [total for row in rows for total in row if total is not None]
 
 
 def _columns(household: Household, first: int, stop: int) -> list[bytes]:

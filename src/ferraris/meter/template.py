@@ -25,7 +25,10 @@ from ferraris.server.device import (
     ObjectRights,
 )
 
-__all__ = ["Placed", "Template", "rights_of"]
+__all__ = ["RESERVE_S", "Placed", "Template", "rights_of"]
+
+RESERVE_S = 7 * 86400
+"""Seconds that a clock goes on without power, unless a template says otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +50,9 @@ class Template:
     """A kind of meter. It is built once and shared; nothing in it changes afterwards.
 
     `counts_as` names addresses of one and the same client: one system title, one counter. `codes`
-    tells what happens in the numbers of the companion specification. Raises `UsageError` when two
-    objects have the same class and name.
+    tells what happens in the numbers of the companion specification. Clocks gain between the two
+    `drifts`, seconds in a million, and go on for `reserve_s` seconds without power. Raises
+    `UsageError` when two objects have the same class and name.
 
     Attributes:
         living: the behaviours with a future of their own, in the order of the objects.
@@ -64,12 +68,16 @@ class Template:
         suite: int = 0,
         counts_as: Mapping[int, int] | None = None,
         codes: Mapping[Happening, Coded] = IDIS_LIKE,
+        drifts: tuple[int, int] = (0, 0),
+        reserve_s: int = RESERVE_S,
     ) -> None:
         self.name = name
         self.suite = SecuritySuite(suite)
         self.counts_as: Mapping[int, int] = MappingProxyType(counts_as or {})
         self.consumption = consumption
         self.codes = codes
+        self.drifts = drifts
+        self.reserve_s = reserve_s
         behaviours: dict[ObjectKey, Behaviour] = {}
         objects: dict[ObjectKey, ObjectEntry] = {}
         for each in placed:

@@ -1,4 +1,4 @@
-"""Civil time of a meter: a zone with the European summer-time rule, and COSEM date-times in it.
+"""Civil time of a meter: a zone with its summer-time rule, and COSEM date-times in it.
 
 Inside the simulator every instant is an integer of UTC seconds; only stamps on the wire are local.
 """
@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import lru_cache
 from struct import Struct
+
+from ferraris.meter.dates import in_year
 
 __all__ = ["DAY", "Zone"]
 
@@ -25,22 +27,32 @@ _EPOCH = date(1970, 1, 1)
 class Zone:
     """Standard time `east` minutes ahead of UTC; `summer` more minutes from March to October.
 
-    The changes are those of the European Union: 01:00 UTC on the last Sundays of March and October.
-    A `summer` of 0 is a zone without daylight saving.
+    `begin` and `end` are date-times of 12 octets, with wildcards, at which daylight saving begins
+    and ends by local time, or by the deviation that they carry. Empty, the changes are those of the
+    European Union: 01:00 UTC on the last Sundays of March and October. A `summer` of 0 is a zone
+    without daylight saving.
     """
 
     east: int = 60
     summer: int = 60
+    begin: bytes = b""
+    end: bytes = b""
 
-    def changes(self, year: int) -> tuple[int, int]:
-        """UTC seconds at which daylight saving begins and ends in `year`."""
-        return _changes(year)
+    def changes(self, year: int) -> tuple[int | None, int | None]:
+        """UTC seconds at which daylight saving begins and ends in `year`, None where it does not.
+
+        Years are those of local time, and a rule names a moment in each at most.
+        """
+        return _own_changes(self, year) if self.begin else _changes(year)
 
     def is_summer(self, utc: int) -> bool:
         """Tell whether daylight saving is active at `utc`."""
         if not self.summer:
             return False
-        begin, end = _changes(_year(utc // DAY))
+        year = _year(utc // DAY)
+        if self.begin:
+            return _is_own_summer(self, utc, year)
+        begin, end = _changes(year)
         return begin <= utc < end
 
     def offset(self, utc: int) -> int:
@@ -131,3 +143,33 @@ def _changes(year: int) -> tuple[int, int]:
         for month in (3, 10)
     )
     return begin + _CHANGE_HOUR, end + _CHANGE_HOUR
+
+
+@lru_cache(maxsize=1024)
+def _own_changes(zone: Zone, year: int) -> tuple[int | None, int | None]:
+    return (
+        _moment(zone.begin, zone.east, year),
+        _moment(zone.end, zone.east + zone.summer, year),
+    )
+
+
+def _moment(rule: bytes, east: int, year: int) -> int | None:
+    """UTC seconds of a rule in a year; its own deviation counts more than `east` minutes."""
+    day = in_year(rule[:5], year)
+    if day is None:
+        return None
+    hour, minute, second = (0 if part == 0xFF else part for part in rule[5:8])
+    deviation = int.from_bytes(rule[9:11], "big", signed=True)
+    east = east if deviation == _UNSPECIFIED_DEVIATION else -deviation
+    return (day - _EPOCH).days * DAY + hour * 3600 + minute * 60 + second - 60 * east
+
+
+def _is_own_summer(zone: Zone, utc: int, year: int) -> bool:
+    """The latest change decides: it may be one of the year before, south of the equator."""
+    latest = [
+        (moment, is_begin)
+        for number in (year - 1, year, year + 1)
+        for moment, is_begin in zip(_own_changes(zone, number), (True, False), strict=True)
+        if moment is not None and moment <= utc
+    ]
+    return max(latest)[1] if latest else False

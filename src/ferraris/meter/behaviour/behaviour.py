@@ -96,6 +96,9 @@ class Living(Behaviour):
     def power_up(self, meter: SimulatedMeter, since: int, at: int) -> None:
         """The power that went at `since` is back: make up for what was missed, or drop it."""
 
+    def clock_set(self, meter: SimulatedMeter, before: int, at: int) -> None:
+        """The clock was set at UTC second `at`, when it showed `before`, UTC as it believed."""
+
 
 def decoded(data: bytes) -> Data:
     """What a client sent, decoded; `AccessRefused` when it is no COSEM data."""

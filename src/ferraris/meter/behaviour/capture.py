@@ -2,16 +2,36 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol
+from collections.abc import Hashable, Iterator, Sequence
+from functools import lru_cache
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from ferraris.meter.patterns import QUARTER
-from ferraris.meter.state import COMMISSIONED, State
+from ferraris.meter.outages import outages
+from ferraris.meter.state import COMMISSIONED, RIGHT, Step
 from ferraris.meter.zone import DAY, Zone
 
-__all__ = ["Daily", "Grid", "Monthly", "Quarterly", "Run", "runs"]
+if TYPE_CHECKING:
+    from ferraris.meter.simulated import SimulatedMeter
+
+__all__ = [
+    "STATUS_POWER_DOWN",
+    "Daily",
+    "Grid",
+    "Monthly",
+    "Periodically",
+    "Run",
+    "Stretch",
+    "captures",
+    "is_undisturbed",
+    "pending_mark",
+    "runs",
+    "stretches",
+]
+
+STATUS_POWER_DOWN = 0x80  # AMR profile status, power down [facts-g]
 
 
-class Grid(Protocol):
+class Grid(Hashable, Protocol):
     """Ascending instants with numbers, UTC seconds."""
 
     def number(self, utc: int, zone: Zone) -> int:
@@ -21,18 +41,26 @@ class Grid(Protocol):
         """The instant with this number."""
 
 
-class Quarterly:
-    """Every 15 minutes; numbers count from 1970."""
+class Periodically(NamedTuple):
+    """Every `period` seconds from local midnight on; the period divides a day."""
 
-    period = QUARTER
+    period: int
 
     def number(self, utc: int, zone: Zone) -> int:
-        """Number of the last quarter at or before `utc`."""
-        return utc // QUARTER
+        """Number of the last instant at or before `utc`."""
+        if self.is_even(zone):
+            return (utc + 60 * zone.east) // self.period
+        return (utc + zone.offset(utc)) // self.period
 
     def instant(self, number: int, zone: Zone) -> int:
         """UTC seconds."""
-        return number * QUARTER
+        if self.is_even(zone):
+            return number * self.period - 60 * zone.east
+        return zone.utc(number * self.period)
+
+    def is_even(self, zone: Zone) -> bool:
+        """Whether daylight saving moves the grid onto itself."""
+        return not 60 * zone.summer % self.period
 
 
 class Daily:
@@ -63,33 +91,143 @@ class Monthly:
         return zone.month_begin(number)
 
 
+class Stretch(NamedTuple):
+    """From UTC second `start` until `stop` the power was on and the clock went like `law`.
+
+    The first capture after `start` carries the bits of `mark`.
+    """
+
+    start: int
+    stop: int
+    law: Step
+    mark: int
+
+
 class Run(NamedTuple):
-    """Captures `first` to `stop` - 1, made while the clock was `offset` seconds ahead of UTC."""
+    """Captures `first` to `stop` - 1 of a grid, made while the clock went like `law` in `zone`.
+
+    The first of them carries the bits of `mark` in its status.
+    """
 
     first: int
     stop: int
-    offset: int
-    after_step: bool
+    law: Step
+    zone: Zone
+    mark: int
+
+
+def stretches(meter: SimulatedMeter, now: int) -> Iterator[Stretch]:
+    """When the meter could capture, from its commissioning until `now`, oldest first."""
+    if not meter.state.steps and not outages(meter.state):
+        yield Stretch(COMMISSIONED, now, meter.first_clock, 0)
+        return
+    begin, law, mark = COMMISSIONED, meter.first_clock, 0
+    for following in (*meter.state.steps, None):
+        end = now if following is None else min(following.start, now)
+        for start, stop in outages(meter.state):
+            if start >= end or (stop is not None and stop <= begin):
+                continue
+            if begin < start:
+                yield Stretch(begin, start, law, mark)
+                mark = 0
+            mark |= STATUS_POWER_DOWN
+            begin = end if stop is None else min(stop, end)
+        if begin < end or (mark and begin == end):
+            yield Stretch(begin, end, law, mark)
+            mark = 0
+        if following is not None:
+            begin, law, mark = following.start, following, mark | following.mark
 
 
 def runs(
-    grid: Grid, zone: Zone, state: State, now: int, *, entries: int, since: int | None = None
-) -> list[Run]:
+    grid: Grid, meter: SimulatedMeter, now: int, *, entries: int, since: int | None = None
+) -> Sequence[Run]:
     """The captures a profile of `entries` rows holds at `now`, oldest first.
 
-    A clock that was set leaves a gap, or instants that come twice; each stretch is a run.
+    A clock that was set leaves a gap, or instants that come twice, an outage leaves a gap; the mark
+    of a stretch without captures goes to the next capture that there is.
     """
-    begin, offset, after_step = COMMISSIONED, 0, False
     found: list[Run] = []
-    for start, following in (*state.steps, (now, 0)):
-        lower = begin if since is None else max(begin, since)
-        if lower < start:
-            first = grid.number(lower + offset, zone) + 1
-            stop = grid.number(start + offset, zone) + 1
-            if first < stop:
-                found.append(Run(first, stop, offset, after_step))
-        begin, offset, after_step = start, following, True
+    mark = 0
+    for start, stop, law, marked in stretches(meter, now):
+        mark |= marked
+        lower = start if since is None else max(start, since)
+        if lower >= stop:
+            continue
+        zone = law.zone or meter.fleet.template.zone
+        run = _run(grid, law, zone, lower, stop)
+        if run is not None:
+            found.append(run._replace(mark=mark))
+            mark = 0
     return _last(found, entries)
+
+
+def captures(
+    grid: Grid,
+    meter: SimulatedMeter,
+    now: int,
+    span: tuple[int | None, int | None],
+    *,
+    entries: int,
+    since: int | None = None,
+) -> Sequence[tuple[Run, int, int]]:
+    """Those of the captures that are stamped within a span, ends included, by run, first, stop.
+
+    Ends are UTC seconds, None for open.
+    """
+    if since is None and is_undisturbed(meter):
+        return _undisturbed(grid, meter.fleet.template.zone, now, span, entries)
+    return _cut(grid, runs(grid, meter, now, entries=entries, since=since), span)
+
+
+def is_undisturbed(meter: SimulatedMeter) -> bool:
+    """Whether the clock has always been right and the power on, as in most meters."""
+    return (
+        not meter.state.steps and not outages(meter.state) and meter.fleet.template.drifts == (0, 0)
+    )
+
+
+@lru_cache(maxsize=256)
+def _undisturbed(
+    grid: Grid, zone: Zone, now: int, span: tuple[int | None, int | None], entries: int
+) -> Sequence[tuple[Run, int, int]]:
+    """The same for all meters of a fleet, which are asked for the same."""
+    run = _run(grid, RIGHT, zone, COMMISSIONED, now)
+    return () if run is None else _cut(grid, _last([run], entries), span)
+
+
+def _run(grid: Grid, law: Step, zone: Zone, start: int, stop: int) -> Run | None:
+    first = grid.number(law.local(start), zone) + 1
+    after = grid.number(law.local(stop), zone) + 1
+    return Run(first, after, law, zone, 0) if first < after else None
+
+
+def _cut(
+    grid: Grid, captured: Sequence[Run], span: tuple[int | None, int | None]
+) -> list[tuple[Run, int, int]]:
+    begin, end = span
+    found = []
+    for run in captured:
+        first, stop = run.first, run.stop
+        if begin is not None:
+            # The first instant at or after `begin` is one after the last before it.
+            first = max(first, grid.number(begin - 1, run.zone) + 1)
+        if end is not None:
+            stop = min(stop, grid.number(end, run.zone) + 1)
+        if first < stop:
+            found.append((run, first, stop))
+    return found
+
+
+def pending_mark(grid: Grid, meter: SimulatedMeter, now: int) -> int:
+    """The bits that the next capture will carry for what has happened since the last one."""
+    mark = 0
+    for start, stop, law, marked in stretches(meter, now):
+        zone = law.zone or meter.fleet.template.zone
+        mark |= marked
+        if grid.number(law.local(start), zone) < grid.number(law.local(stop), zone):
+            mark = 0
+    return mark
 
 
 def _last(found: list[Run], entries: int) -> list[Run]:
@@ -98,7 +236,7 @@ def _last(found: list[Run], entries: int) -> list[Run]:
         count = run.stop - run.first
         if count >= entries:
             cut = run.stop - entries
-            kept.append(run if cut == run.first else Run(cut, run.stop, run.offset, False))
+            kept.append(run if cut == run.first else run._replace(first=cut, mark=0))
             break
         kept.append(run)
         entries -= count

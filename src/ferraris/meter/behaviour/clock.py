@@ -1,58 +1,96 @@
-"""The clock: readable, settable, adjustable; each meter keeps how far it is off."""
+"""The clock: readable, settable, adjustable; each meter keeps how its own one goes."""
 
 from __future__ import annotations
 
+from types import EllipsisType
 from typing import TYPE_CHECKING, ClassVar
 
 from ferraris.core.errors import DecodeError
 from ferraris.data import axdr
-from ferraris.data.kinds import Tag, boolean, enum, integer, long, octet_string
+from ferraris.data.kinds import (
+    Tag,
+    boolean,
+    enum,
+    integer,
+    long,
+    long_unsigned,
+    octet_string,
+    structure,
+)
+from ferraris.data.obis import Obis
 from ferraris.messaging.dlms.enumerations import ActionResult, DataAccessResult
 from ferraris.meter.behaviour.behaviour import Behaviour, decoded, encoded
 from ferraris.meter.behaviour.registers import stamp
 from ferraris.meter.happenings import Happening
 from ferraris.meter.patterns import QUARTER
-from ferraris.meter.state import COMMISSIONED
+from ferraris.meter.state import COMMISSIONED, Step
 from ferraris.meter.zone import Zone
 from ferraris.model import time_control
+from ferraris.model.data_storage import Register
+from ferraris.model.time_control import ClockBase
 from ferraris.server.device import AccessRefused, ActionRefused
 
 if TYPE_CHECKING:
     from ferraris.meter.simulated import SimulatedMeter
 
-__all__ = ["Clock"]
+__all__ = [
+    "DOUBTFUL",
+    "INVALID",
+    "STATUS_ADJUSTED",
+    "STATUS_NOT_VALID",
+    "Clock",
+    "ShiftLimit",
+    "is_invalid",
+    "lose_time",
+    "power_up",
+    "set_clock",
+    "set_drift",
+]
 
 _SUMMER = 0x80
-_CRYSTAL = 1
-_SHIFT_LIMIT_S = 900
+INVALID, DOUBTFUL = 0x01, 0x02
+"""Bits of the clock status: the time was lost, or may be wrong [facts-g]."""
+
+STATUS_ADJUSTED, STATUS_NOT_VALID = 0x20, 0x04
+"""Bits of the status of a profile: clock adjusted, data not valid [facts-g]."""
+
+_DAY_MINUTES = 1440
+_LONGEST_SHIFT_S = 900
+_FARTHEST_ZONE = 840  # minutes
 _LATEST = 4_102_444_800  # 2100-01-01: a clock is not set beyond the life of a meter
+_TIME_ZONE, _DST_BEGIN, _DST_END, _DST_DEVIATION, _DST_ENABLED = 3, 5, 6, 7, 8
+_RULES = (_TIME_ZONE, _DST_BEGIN, _DST_END, _DST_DEVIATION, _DST_ENABLED)
+_SHIFT_LIMIT = bytes(Obis.of(1, 0, 0, 9, 11))
 
 
 class Clock(Behaviour):
-    """Local time of the template's zone with the daylight-saving rule of the European Union."""
+    """Local time of the template's zone, until clients write rules of their own."""
 
     declares = time_control.Clock
     _GRIDS: ClassVar[dict[int, int]] = {1: QUARTER, 2: QUARTER, 3: 60}
 
-    def __init__(self, name: str, zone: Zone) -> None:
-        standard, summer = -zone.east, -zone.east - zone.summer
+    def __init__(self, name: str, zone: Zone, base: ClockBase = ClockBase.CRYSTAL) -> None:
+        begin, end = _rules(zone)
         fixed = {
-            3: long(standard),
-            5: octet_string(_change(3, 2, standard, 0)),
-            6: octet_string(_change(10, 3, summer, _SUMMER)),
-            7: integer(zone.summer),
-            8: boolean(bool(zone.summer)),
-            9: enum(_CRYSTAL),
+            _TIME_ZONE: long(-zone.east),
+            _DST_BEGIN: octet_string(begin),
+            _DST_END: octet_string(end),
+            _DST_DEVIATION: integer(zone.summer),
+            _DST_ENABLED: boolean(bool(zone.summer)),
+            9: enum(base),
         }
         super().__init__(name, fixed)
 
     def value(self, meter: SimulatedMeter, attribute: int, now: int) -> bytes:
         """Attributes 2 and 4."""
-        time = meter.zone.stamp(meter.local(now))
+        time = meter.stamp(now)
         return stamp(time) if attribute == 2 else encoded(Tag.UNSIGNED, time[11])
 
     def set(self, meter: SimulatedMeter, attribute: int, data: bytes, now: int) -> None:
-        """Attribute 2: a time with or without deviation; the rules of the zone stay as they are."""
+        """Attribute 2, a time with or without deviation, or a rule of the zone, 3 and 5 to 8."""
+        if attribute in _RULES:
+            self._set_rule(meter, attribute, data, now)
+            return
         if attribute != 2:
             raise AccessRefused(DataAccessResult.READ_WRITE_DENIED)
         tag, value = decoded(data)
@@ -61,23 +99,58 @@ class Clock(Behaviour):
         instant = meter.zone.instant(bytes(value))
         if instant is None or not COMMISSIONED <= instant < _LATEST:
             raise AccessRefused(DataAccessResult.OTHER_REASON)
-        _step(meter, now, instant)
+        set_clock(meter, now, instant)
 
     def act(self, meter: SimulatedMeter, method: int, data: bytes | None, now: int) -> bytes | None:
-        """Adjust to the nearest quarter or minute, to a preset time, or shift by some seconds."""
+        """Adjust to the nearest quarter or minute, to a preset time, or shift by some seconds.
+
+        What is adjusted or shifted without being told the time stays as invalid as it was.
+        """
         local = meter.local(now)
         if method in self._GRIDS:
             grid = self._GRIDS[method]
-            _step(meter, now, (local + grid // 2) // grid * grid)
+            goal = (local + grid // 2) // grid * grid
+            set_clock(meter, now, goal, status=meter.clock(now).status)
         elif method == 4:
             self._adjust_to_preset(meter, now)
         elif method == 5:
             self._preset(meter, data, now)
         elif method == 6:
-            _step(meter, now, local + _shift(data))
+            set_clock(meter, now, local + _shift(data), status=meter.clock(now).status)
         else:
             raise ActionRefused(ActionResult.READ_WRITE_DENIED)
         return None
+
+    def _set_rule(self, meter: SimulatedMeter, attribute: int, data: bytes, now: int) -> None:
+        tag, value = decoded(data)
+        if attribute in (_DST_BEGIN, _DST_END):
+            if tag not in (Tag.OCTET_STRING, Tag.DATE_TIME):
+                raise AccessRefused(DataAccessResult.TYPE_UNMATCHED)
+            if not _is_rule(bytes(value)):
+                raise AccessRefused(DataAccessResult.OTHER_REASON)
+            data = axdr.encode(octet_string(bytes(value)))
+        elif attribute == _TIME_ZONE and (tag != Tag.LONG or abs(value) > _FARTHEST_ZONE):
+            wrong_kind = tag != Tag.LONG
+            raise AccessRefused(
+                DataAccessResult.TYPE_UNMATCHED if wrong_kind else DataAccessResult.OTHER_REASON
+            )
+        super().set(meter, attribute, data, now)
+        self._rezone(meter, now)
+
+    def _rezone(self, meter: SimulatedMeter, now: int) -> None:
+        """Go by the rules as they are written now; what was stamped before stays as it was."""
+        rules = {index: axdr.decode(self.get(meter, index, None, now))[1] for index in _RULES}
+        begin, end = bytes(rules[_DST_BEGIN]), bytes(rules[_DST_END])
+        made = meter.fleet.template.zone
+        if (begin, end) == _rules(made):
+            begin, end = made.begin, made.end
+        summer = int(rules[_DST_DEVIATION]) if rules[_DST_ENABLED] else 0
+        zone = Zone(-int(rules[_TIME_ZONE]), summer, begin, end)
+        if zone == meter.zone:
+            return
+        before = meter.local(now)
+        _step(meter, now, zone=None if zone == made else zone)
+        _tell(meter, before, now)
 
     def _preset(self, meter: SimulatedMeter, data: bytes | None, now: int) -> None:
         times = [meter.zone.instant(bytes(value)) for value in _three_times(data)]
@@ -94,16 +167,99 @@ class Clock(Behaviour):
             raise ActionRefused(ActionResult.OTHER_REASON)
         if not begin <= meter.local(now) <= end or not COMMISSIONED <= preset < _LATEST:
             raise ActionRefused(ActionResult.OTHER_REASON)
-        _step(meter, now, preset)
+        set_clock(meter, now, preset)
 
 
-def _step(meter: SimulatedMeter, now: int, instant: int) -> None:
-    """Let the meter's clock show `instant` from `now` on, and log both times."""
-    if instant == meter.local(now):
+class ShiftLimit(Behaviour):
+    """Seconds up to which setting the clock is a shift: no event, and no mark in the profiles."""
+
+    declares = Register
+
+    def __init__(self, name: str = "1-0:0.9.11*255", seconds: int = 9) -> None:
+        super().__init__(name, {2: long_unsigned(seconds), 3: structure(integer(0), enum(_SECOND))})
+
+
+_SECOND = 7  # unit [facts-g]
+
+
+def set_clock(meter: SimulatedMeter, now: int, instant: int, status: int = 0) -> None:
+    """Let the meter's clock show `instant` from `now` on, with a clock status, 0 for valid.
+
+    Beyond the shift limit both times are logged and the profiles marked.
+    """
+    before, law = meter.local(now), meter.clock(now)
+    if instant == before and status == law.status:
         return
-    meter.note(Happening.CLOCK_OLD_TIME, now)
-    meter.change().step_clock(now, instant - now)
-    meter.note(Happening.CLOCK_NEW_TIME, now)
+    is_shift = abs(instant - before) <= _shift_limit(meter, now)
+    mark = 0 if is_shift else STATUS_ADJUSTED | STATUS_NOT_VALID
+    if not is_shift:
+        meter.note(Happening.CLOCK_OLD_TIME, now)
+    _step(meter, now, offset=instant - now, status=status, mark=mark)
+    if not is_shift:
+        meter.note(Happening.CLOCK_NEW_TIME, now)
+    _tell(meter, before, now)
+
+
+def set_drift(meter: SimulatedMeter, now: int, drift: int) -> None:
+    """Let the clock gain `drift` seconds in a million from UTC second `now` on; for scenarios."""
+    _step(meter, now, drift=drift)
+
+
+def lose_time(meter: SimulatedMeter, now: int, instant: int, status: int = INVALID) -> None:
+    """Let the clock show a wrong `instant` from `now` on and know it; for scenarios.
+
+    `status` is `INVALID` or `DOUBTFUL`; a client that sets the clock makes it valid again.
+    """
+    before = meter.local(now)
+    _step(meter, now, offset=instant - now, status=status, mark=STATUS_NOT_VALID)
+    meter.note(Happening.CLOCK_INVALID, now)
+    _tell(meter, before, now)
+
+
+def power_up(meter: SimulatedMeter, since: int, at: int) -> None:
+    """The power that went at `since` is back: without reserve the clock stood and is invalid."""
+    stood = at - since - meter.fleet.template.reserve_s
+    if stood > 0:
+        lose_time(meter, at, meter.local(at) - stood)
+
+
+def is_invalid(step: Step) -> bool:
+    """Whether the time of a clock that goes like this is not to be relied on."""
+    return bool(step.status & (INVALID | DOUBTFUL))
+
+
+def _step(
+    meter: SimulatedMeter,
+    now: int,
+    *,
+    offset: int | None = None,
+    drift: int | None = None,
+    status: int | None = None,
+    mark: int = 0,
+    zone: Zone | EllipsisType | None = ...,
+) -> None:
+    """Change something about how the clock goes; everything else stays as it is."""
+    law = meter.clock(now)
+    meter.change().step_clock(
+        Step(
+            now,
+            law.local(now) - now if offset is None else offset,
+            law.drift if drift is None else drift,
+            law.status if status is None else status,
+            mark,
+            law.zone if zone is ... else zone,
+        )
+    )
+
+
+def _tell(meter: SimulatedMeter, before: int, now: int) -> None:
+    for behaviour in meter.fleet.template.living:
+        behaviour.clock_set(meter, before, now)
+
+
+def _shift_limit(meter: SimulatedMeter, now: int) -> int:
+    limit = meter.fleet.template.behaviours.get((Register.class_id, _SHIFT_LIMIT))
+    return 0 if limit is None else int(axdr.decode(limit.get(meter, 2, None, now))[1])
 
 
 def _shift(data: bytes | None) -> int:
@@ -113,7 +269,7 @@ def _shift(data: bytes | None) -> int:
         raise ActionRefused(ActionResult.TYPE_UNMATCHED) from error
     if tag != Tag.LONG:
         raise ActionRefused(ActionResult.TYPE_UNMATCHED)
-    if abs(value) > _SHIFT_LIMIT_S:
+    if abs(value) > _LONGEST_SHIFT_S:
         raise ActionRefused(ActionResult.OTHER_REASON)
     return int(value)
 
@@ -130,11 +286,39 @@ def _three_times(data: bytes | None) -> list[bytes]:
     return [bytes(item) for _, item in value]
 
 
-def _change(month: int, hour: int, deviation: int, status: int) -> bytes:
-    """Last Sunday of a month in any year at a local hour, as the standard writes wildcards."""
-    last, sunday = 0xFE, 7
+def _rules(zone: Zone) -> tuple[bytes, bytes]:
+    """The attributes 5 and 6 that tell a zone's rule."""
+    if zone.begin:
+        return zone.begin, zone.end
+    standard, summer = -zone.east, -zone.east - zone.summer
+    return _change(3, standard, 0), _change(10, summer, _SUMMER)
+
+
+def _change(month: int, deviation: int, status: int) -> bytes:
+    """01:00 UTC on the last Sunday of a month in any year, as the standard writes wildcards.
+
+    It is local time with its deviation, or UTC where the local day is another.
+    """
+    last, sunday, local = 0xFE, 7, 60 - deviation
+    if not 0 <= local < _DAY_MINUTES:
+        local, deviation = 60, 0
     return (
-        bytes((0xFF, 0xFF, month, last, sunday, hour, 0, 0, 0))
+        bytes((0xFF, 0xFF, month, last, sunday, local // 60, local % 60, 0, 0))
         + deviation.to_bytes(2, "big", signed=True)
         + bytes((status,))
+    )
+
+
+def _is_rule(octets: bytes) -> bool:
+    """Whether a date-time tells one moment in every year, or in one year."""
+    if len(octets) != 12 or not 1 <= octets[2] <= 12:
+        return False
+    of_month, of_week = octets[3:5]
+    hour, minute, second = octets[5:8]
+    return (
+        (1 <= of_month <= 31 or of_month in (0xFD, 0xFE))
+        and (1 <= of_week <= 7 or of_week == 0xFF)
+        and hour < 24
+        and (minute < 60 or minute == 0xFF)
+        and (second < 60 or second == 0xFF)
     )

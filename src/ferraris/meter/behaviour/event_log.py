@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from ferraris.data.kinds import Tag
 from ferraris.data.obis import Obis
 from ferraris.messaging.dlms.enumerations import ActionResult
 from ferraris.meter.behaviour.behaviour import Behaviour, encoded
+from ferraris.meter.behaviour.capture import stretches
 from ferraris.meter.behaviour.profile import CLOCK_COLUMN, Column, Profile
 from ferraris.meter.behaviour.registers import stamp
-from ferraris.meter.happenings import LOG_CLEARED_CODE, STANDARD_LOG, Coded, Happening
+from ferraris.meter.happenings import LOG_CLEARED_CODE, STANDARD_LOG, Happening
 from ferraris.meter.state import COMMISSIONED, LogEntry
-from ferraris.meter.zone import Zone
 from ferraris.model.data_storage import DataObject
 from ferraris.server.device import ActionRefused
 
@@ -34,25 +34,34 @@ def entries(meter: SimulatedMeter, log: int, now: int) -> list[LogEntry]:
     """
     found = [entry for entry in meter.state.entries if entry.log == log]
     if log == STANDARD_LOG:
-        found += _calendar_entries(meter.zone, meter.fleet.template.codes, now)
+        found += _calendar_entries(meter, now)
         found.sort()
     return found
 
 
-def _calendar_entries(zone: Zone, codes: Mapping[Happening, Coded], now: int) -> list[LogEntry]:
+def _calendar_entries(meter: SimulatedMeter, now: int) -> list[LogEntry]:
+    codes = meter.fleet.template.codes
     power_up, season = codes.get(Happening.POWER_UP), codes.get(Happening.DST_CHANGED)
     found = []
     if power_up is not None:
         found.append(LogEntry(COMMISSIONED, 0, power_up.log, COMMISSIONED, power_up.code))
-    if zone.summer and season is not None:
-        first, last = zone.month(COMMISSIONED) // 12, zone.month(now) // 12
-        changes = (change for year in range(first, last + 1) for change in zone.changes(year))
+    if season is not None:
         found += [
-            LogEntry(change, 0, season.log, change, season.code)
-            for change in changes
-            if COMMISSIONED < change <= now
+            LogEntry(at, 0, season.log, change, season.code) for at, change in _seasons(meter, now)
         ]
     return found
+
+
+def _seasons(meter: SimulatedMeter, now: int) -> Iterator[tuple[int, int]]:
+    """When daylight saving changed, in UTC and by the meter's clock, which was powered."""
+    for start, stop, law, _ in stretches(meter, now):
+        zone = law.zone or meter.fleet.template.zone
+        begin, end = law.local(start), law.local(stop)
+        if zone.summer:
+            for year in range(zone.month(begin) // 12, zone.month(end) // 12 + 1):
+                for change in zone.changes(year):
+                    if change is not None and begin < change <= end:
+                        yield law.utc(change), change
 
 
 class EventCode(Behaviour):

@@ -36,7 +36,6 @@ __all__ = [
     "Flags",
     "InvocationCounter",
     "LogicalDeviceName",
-    "ProfileStatus",
 ]
 
 
@@ -86,16 +85,6 @@ class InvocationCounter(Behaviour):
         """Attribute 2."""
         counter = max(0, meter.receive_floor(self._client_sap))
         return encoded(Tag.DOUBLE_LONG_UNSIGNED, counter)
-
-
-class ProfileStatus(Behaviour):
-    """The status octet that the load profile captures: daylight saving, clock adjusted."""
-
-    declares = DataObject
-
-    def value(self, meter: SimulatedMeter, attribute: int, now: int) -> bytes:
-        """Attribute 2."""
-        return encoded(Tag.UNSIGNED, 0x08 if meter.zone.is_summer(meter.local(now)) else 0)
 
 
 class Flags(Behaviour):

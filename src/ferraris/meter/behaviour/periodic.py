@@ -6,28 +6,58 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from ferraris.data.kinds import Tag
 from ferraris.data.obis import Obis
-from ferraris.meter.behaviour.capture import Daily, Monthly, Quarterly, Run, runs
+from ferraris.messaging.dlms.enumerations import DataAccessResult
+from ferraris.meter.behaviour.behaviour import Behaviour, decoded, encoded
+from ferraris.meter.behaviour.capture import (
+    Daily,
+    Grid,
+    Monthly,
+    Periodically,
+    Run,
+    captures,
+    pending_mark,
+    runs,
+)
+from ferraris.meter.behaviour.clock import is_invalid
 from ferraris.meter.behaviour.profile import CLOCK_COLUMN, Column, Profile
 from ferraris.meter.behaviour.registers import Energy, stamp
 from ferraris.meter.consumption import TOTAL_OCTETS
-from ferraris.meter.patterns import CHANNELS, QUARTER, QUARTERS
-from ferraris.meter.zone import Zone
+from ferraris.meter.patterns import CHANNELS, QUARTER
+from ferraris.meter.state import Step
+from ferraris.meter.zone import DAY, Zone
+from ferraris.model.data_storage import DataObject
+from ferraris.server.device import AccessRefused
 
 if TYPE_CHECKING:
     from ferraris.meter.simulated import SimulatedMeter
 
-__all__ = ["STATUS_ADJUSTED", "STATUS_SUMMER", "BillingProfile", "LoadProfile", "Periodic"]
+__all__ = [
+    "STATUS_CLOCK_INVALID",
+    "STATUS_SUMMER",
+    "BillingProfile",
+    "LoadProfile",
+    "Periodic",
+    "ProfileStatus",
+]
 
 STATUS_SUMMER = 0x08  # AMR profile status, daylight saving [facts-g]
-STATUS_ADJUSTED = 0x20  # AMR profile status, clock adjusted [facts-g]
+STATUS_CLOCK_INVALID = 0x02  # AMR profile status [facts-g]
+_CAPTURE_PERIOD = 4
+_QUARTERLY = Periodically(QUARTER)
 _COUNTER_OCTETS = 5
+_CLOCK_STATUS = 2 + CLOCK_COLUMN.octets - 1
+_STATUS = 2 + CLOCK_COLUMN.octets + 1
+_SHORTEST_S = 60
 
 
 class Periodic(Profile):
     """A profile whose rows are the instants of a grid, as far as the meter's clock met them."""
 
-    grid: Quarterly | Daily | Monthly
+    def grid(self, meter: SimulatedMeter) -> Grid:
+        """When the rows of a meter are captured."""
+        raise NotImplementedError
 
     def count(self, meter: SimulatedMeter, now: int) -> int:
         """Sum over all runs."""
@@ -37,19 +67,11 @@ class Periodic(Profile):
         self, meter: SimulatedMeter, since: int | None, until: int | None, now: int
     ) -> tuple[int, bytes]:
         """Rows of every run whose stamps lie in the range."""
-        number, zone = self.grid.number, meter.zone
-        count, parts = 0, []
-        for run in self._runs(meter, now):
-            first, stop = run.first, run.stop
-            if since is not None:
-                # The first instant at or after `since` is one after the last before it.
-                first = max(first, number(since - 1, zone) + 1)
-            if until is not None:
-                stop = min(stop, number(until, zone) + 1)
-            if first < stop:
-                count += stop - first
-                parts.append(self._part(meter, run, first, stop))
-        return count, b"".join(parts)
+        kept = (meter.state.since or {}).get(self.key)
+        span, entries = (since, until), self.entries
+        found = captures(self.grid(meter), meter, now, span, entries=entries, since=kept)
+        parts = [self._part(meter, run, first, stop) for run, first, stop in found]
+        return sum(stop - first for _, first, stop in found), b"".join(parts)
 
     def rows(self, meter: SimulatedMeter, first: int, stop: int, now: int) -> bytes:
         """Rows by number, over as many runs as they touch."""
@@ -62,9 +84,9 @@ class Periodic(Profile):
             before += length
         return b"".join(parts)
 
-    def _runs(self, meter: SimulatedMeter, now: int) -> list[Run]:
+    def _runs(self, meter: SimulatedMeter, now: int) -> Sequence[Run]:
         since = (meter.state.since or {}).get(self.key)
-        return runs(self.grid, meter.zone, meter.state, now, entries=self.entries, since=since)
+        return runs(self.grid(meter), meter, now, entries=self.entries, since=since)
 
     def _part(self, meter: SimulatedMeter, run: Run, first: int, stop: int) -> bytes:
         raise NotImplementedError
@@ -73,51 +95,113 @@ class Periodic(Profile):
 class LoadProfile(Periodic):
     """The totals of four channels every 15 minutes, with a status octet.
 
-    The rows of a day are stamped once for all meters; a meter fills in its own totals.
+    The rows of a day are stamped once for all meters; a meter fills in its own totals. A client may
+    write another capture period, which empties the buffer.
     """
-
-    grid = Quarterly()
 
     def __init__(self, name: str, status: Column, channels: Sequence[Column], entries: int) -> None:
         super().__init__(name, (CLOCK_COLUMN, status, *channels), QUARTER, entries)
 
+    def grid(self, meter: SimulatedMeter) -> Periodically:
+        """As the capture period says."""
+        written = meter.state.written
+        period = None if written is None else written.get((self.key, _CAPTURE_PERIOD))
+        return _QUARTERLY if period is None else Periodically(int.from_bytes(period[1:], "big"))
+
+    def set(self, meter: SimulatedMeter, attribute: int, data: bytes, now: int) -> None:
+        """Attribute 4, the capture period: a whole part of a day, from a minute on."""
+        if attribute != _CAPTURE_PERIOD:
+            raise AccessRefused(DataAccessResult.READ_WRITE_DENIED)
+        tag, period = decoded(data)
+        if tag != Tag.DOUBLE_LONG_UNSIGNED:
+            raise AccessRefused(DataAccessResult.TYPE_UNMATCHED)
+        if period < _SHORTEST_S or DAY % period:
+            raise AccessRefused(DataAccessResult.OTHER_REASON)
+        super().set(meter, attribute, data, now)
+        meter.change().restart(self.key, now)
+
     def _part(self, meter: SimulatedMeter, run: Run, first: int, stop: int) -> bytes:
-        rows = bytearray(_stamped(first, stop, meter.zone))
-        # A clock that is ahead reaches the quarter early.
-        quarters, shift = divmod(-run.offset, QUARTER)
-        columns = meter.quarters(first + quarters, stop + quarters, shift)
+        grid = self.grid(meter)
+        rows = bytearray(_stamped(first, stop, run.zone, grid.period))
         width = self.row_octets
         start = width - CHANNELS * _COUNTER_OCTETS + 1
-        for column in columns:
+        for column in _totals(meter, run, grid, first, stop):
             for place in range(4):
                 rows[start + place :: width] = column[place::TOTAL_OCTETS]
             start += _COUNTER_OCTETS
-        if run.after_step and first == run.first:
-            rows[2 + CLOCK_COLUMN.octets + 1] |= STATUS_ADJUSTED
+        if run.law.status:
+            for row in range(0, len(rows), width):
+                rows[row + _CLOCK_STATUS] |= run.law.status
+                rows[row + _STATUS] |= _invalid(run.law)
+        if run.mark and first == run.first:
+            rows[_STATUS] |= run.mark
         return bytes(rows)
 
 
+class ProfileStatus(Behaviour):
+    """The status octet that a load profile of 15 minutes would capture now."""
+
+    declares = DataObject
+
+    def value(self, meter: SimulatedMeter, attribute: int, now: int) -> bytes:
+        """Attribute 2."""
+        law = meter.clock(now)
+        status = _invalid(law) | pending_mark(_QUARTERLY, meter, now)
+        if meter.zone.is_summer(law.local(now)):
+            status |= STATUS_SUMMER
+        return encoded(Tag.UNSIGNED, status)
+
+
+def _invalid(law: Step) -> int:
+    return STATUS_CLOCK_INVALID if is_invalid(law) else 0
+
+
+def _totals(
+    meter: SimulatedMeter, run: Run, grid: Periodically, first: int, stop: int
+) -> list[bytes]:
+    """Totals at the captures of a run; a clock that is ahead reaches its instants early."""
+    law, zone = run.law, run.zone
+    if not law.drift and grid.is_even(zone):
+        return meter.totals(law.utc(grid.instant(first, zone)), grid.period, stop - first)
+    # Stretch by stretch: a clock that drifts loses or wins a second now and then.
+    parts: list[list[bytes]] = []
+    start = before = law.utc(grid.instant(first, zone))
+    count = 1
+    for number in range(first + 1, stop):
+        instant = law.utc(grid.instant(number, zone))
+        if instant - before != grid.period:
+            parts.append(meter.totals(start, grid.period, count))
+            start, count = instant, 0
+        before = instant
+        count += 1
+    parts.append(meter.totals(start, grid.period, count))
+    return [b"".join(column) for column in zip(*parts, strict=True)]
+
+
 @lru_cache(maxsize=16)
-def _stamped(first: int, stop: int, zone: Zone) -> bytes:
-    """Rows of quarters with clock, status and counters of zero; a fleet is asked for the same."""
-    day, begin = divmod(first, QUARTERS)
+def _stamped(first: int, stop: int, zone: Zone, period: int) -> bytes:
+    """Rows of a grid with clock, status and counters of zero; a fleet is asked for the same."""
+    a_day = DAY // period
+    day, begin = divmod(first, a_day)
     count = stop - first
-    width = len(_stamped_day(day, zone)) // QUARTERS
+    width = len(_stamped_day(day, zone, period)) // a_day
     parts = []
     while count > 0:
-        end = min(QUARTERS, begin + count)
-        parts.append(_stamped_day(day, zone)[begin * width : end * width])
+        end = min(a_day, begin + count)
+        parts.append(_stamped_day(day, zone, period)[begin * width : end * width])
         count -= end - begin
         day, begin = day + 1, 0
     return b"".join(parts)
 
 
 @lru_cache(maxsize=256)
-def _stamped_day(day: int, zone: Zone) -> bytes:
+def _stamped_day(day: int, zone: Zone, period: int) -> bytes:
     head = bytes((2, 2 + CHANNELS))
     tail = (b"\x06" + bytes(4)) * CHANNELS
+    grid, a_day = Periodically(period), DAY // period
     rows = []
-    for instant in range(day * QUARTERS * QUARTER, (day + 1) * QUARTERS * QUARTER, QUARTER):
+    for number in range(day * a_day, (day + 1) * a_day):
+        instant = grid.instant(number, zone)
         status = STATUS_SUMMER if zone.is_summer(instant) else 0
         rows.append(head + stamp(zone.stamp(instant)) + bytes((17, status)) + tail)
     return b"".join(rows)
@@ -129,21 +213,30 @@ class BillingProfile(Periodic):
     def __init__(
         self, name: str, grid: Daily | Monthly, registers: Sequence[Energy], entries: int
     ) -> None:
-        self.grid = grid
+        self._grid = grid
         self._registers = tuple(registers)
         columns = [Column(3, str(Obis(r.logical_name)), 2, _COUNTER_OCTETS) for r in registers]
         super().__init__(name, (CLOCK_COLUMN, *columns), grid.period, entries)
 
+    def grid(self, meter: SimulatedMeter) -> Daily | Monthly:
+        """The same for all meters."""
+        return self._grid
+
     def _part(self, meter: SimulatedMeter, run: Run, first: int, stop: int) -> bytes:
-        head = bytes((2, len(self.columns)))
         rows = []
-        channels = {register.channel for register in self._registers}
         for number in range(first, stop):
-            instant = self.grid.instant(number, meter.zone)
-            counted = {c: meter.energy(c, instant - run.offset) for c in channels}
-            rows.append(head + stamp(meter.zone.stamp(instant)))
-            rows += [
-                b"\x06" + register.of(counted[register.channel]).to_bytes(4, "big")
-                for register in self._registers
-            ]
+            instant = self._grid.instant(number, run.zone)
+            octets = run.zone.stamp(instant)
+            shown = octets[:11] + bytes((octets[11] | run.law.status,))
+            rows.append(self.row(meter, shown, run.law.utc(instant)))
         return b"".join(rows)
+
+    def row(self, meter: SimulatedMeter, shown: bytes, utc: int) -> bytes:
+        """The readings at UTC second `utc`, when the clock showed 12 octets."""
+        channels = {register.channel for register in self._registers}
+        counted = {channel: meter.energy(channel, utc) for channel in channels}
+        values = [
+            b"\x06" + register.of(counted[register.channel]).to_bytes(4, "big")
+            for register in self._registers
+        ]
+        return b"".join((bytes((2, len(self.columns))), stamp(shown), *values))

@@ -10,6 +10,7 @@ from ferraris.data.kinds import Data, Tag
 from ferraris.messaging.dlms.enumerations import ActionResult, DataAccessResult
 from ferraris.meter.behaviour.behaviour import Behaviour, encoded
 from ferraris.meter.consumption import unpack_totals
+from ferraris.meter.outages import is_off
 from ferraris.meter.patterns import ACTIVE_EXPORT, ACTIVE_IMPORT, QUARTER, REACTIVE_IMPORT
 from ferraris.meter.state import COMMISSIONED
 from ferraris.model.data_storage import DemandRegister, ExtendedRegister, Register
@@ -128,7 +129,9 @@ class Instantaneous(Behaviour):
         self.quantity = quantity
 
     def value(self, meter: SimulatedMeter, attribute: int, now: int) -> bytes:
-        """Attribute 2."""
+        """Attribute 2; nothing is measured without power."""
+        if is_off(meter, now):
+            return encoded(self._TAGS[self.quantity in ("power in", "power out")], 0)
         if self.quantity == "power in":
             return encoded(Tag.DOUBLE_LONG_UNSIGNED, _power(meter, ACTIVE_IMPORT, now))
         if self.quantity == "power out":

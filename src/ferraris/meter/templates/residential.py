@@ -11,7 +11,7 @@ from ferraris.data.obis import Obis
 from ferraris.messaging.dlms.conformance import Conformance
 from ferraris.meter.behaviour.alarms import ALARM_SCRIPT
 from ferraris.meter.behaviour.capture import Daily, Monthly
-from ferraris.meter.behaviour.clock import Clock
+from ferraris.meter.behaviour.clock import Clock, ShiftLimit
 from ferraris.meter.behaviour.disconnector import Disconnector
 from ferraris.meter.behaviour.event_log import EventCode, EventLog
 from ferraris.meter.behaviour.identity import (
@@ -24,9 +24,14 @@ from ferraris.meter.behaviour.identity import (
     Flags,
     InvocationCounter,
     LogicalDeviceName,
-    ProfileStatus,
 )
-from ferraris.meter.behaviour.periodic import BillingProfile, LoadProfile
+from ferraris.meter.behaviour.periodic import BillingProfile, LoadProfile, ProfileStatus
+from ferraris.meter.behaviour.power_failures import (
+    FAILURE_OBJECTS,
+    FailureData,
+    FailureDuration,
+    FailureThreshold,
+)
 from ferraris.meter.behaviour.profile import Column
 from ferraris.meter.behaviour.push_setup import PushList, PushListV1, PushListV2, Sent
 from ferraris.meter.behaviour.registers import Demand, Energy, Instantaneous, MaximumDemand
@@ -209,7 +214,10 @@ def _pushes() -> Iterator[Placed]:
 def _control(consumption: Consumption) -> Iterator[Placed]:
     clock_methods = dict.fromkeys((1, 2, 3, 4, 5, 6), _KNOWN)
     clock = Clock("0-0:1.0.0*255", consumption.zone)
-    yield Placed(clock, _ALL, {2: _KNOWN}, clock_methods)
+    rules = dict.fromkeys((3, 5, 6, 7, 8), _MANAGEMENT)
+    yield Placed(clock, _ALL, {2: _KNOWN, **rules}, clock_methods)
+    yield Placed(ShiftLimit(), _KNOWN, {2: _MANAGEMENT})
+    yield from _failures()
     scripts = Obis.parse("0-0:10.0.100*255")
     calendar = ActivityCalendar("0-0:13.0.0*255", scripts, consumption.tariff)
     yield Placed(calendar, _KNOWN, methods={1: _MANAGEMENT})
@@ -225,6 +233,13 @@ def _control(consumption: Consumption) -> Iterator[Placed]:
         code = EventCode(f"0-0:96.11.{log}*255", log)
         yield Placed(code, _KNOWN)
         yield Placed(EventLog(f"0-0:99.98.{log}*255", code), _KNOWN, methods={1: _MANAGEMENT})
+
+
+def _failures() -> Iterator[Placed]:
+    for tells, (_, in_any_phase) in FAILURE_OBJECTS.items():
+        yield Placed(FailureData(in_any_phase, tells), _KNOWN)
+    yield Placed(FailureDuration(), _KNOWN)
+    yield Placed(FailureThreshold(), _KNOWN, {2: _MANAGEMENT})
 
 
 def _measurement(tariff: Tariff) -> Iterator[Placed]:
@@ -257,7 +272,7 @@ def _measurement(tariff: Tariff) -> Iterator[Placed]:
     channels = [Column(3, str(Obis(total.logical_name)), 2, 5) for total in totals]
     status_column = Column(1, "0-0:96.10.1*255", 2, 2)
     load = LoadProfile("1-0:99.1.0*255", status_column, channels, _PROFILE_ENTRIES)
-    yield Placed(load, _KNOWN, methods={1: _MANAGEMENT})
+    yield Placed(load, _KNOWN, {4: _MANAGEMENT}, {1: _MANAGEMENT})
     daily = BillingProfile("1-0:99.2.0*255", Daily(), rates, 62)
     yield Placed(daily, _KNOWN, methods={1: _MANAGEMENT})
     monthly = BillingProfile("0-0:98.1.0*255", Monthly(), [*totals[:2], *rates], 13)

@@ -22,9 +22,8 @@ from ferraris.meter.behaviour.identity import (
     FixedData,
     InvocationCounter,
     LogicalDeviceName,
-    ProfileStatus,
 )
-from ferraris.meter.behaviour.periodic import LoadProfile
+from ferraris.meter.behaviour.periodic import LoadProfile, ProfileStatus
 from ferraris.meter.behaviour.profile import Column
 from ferraris.meter.behaviour.registers import Energy, Instantaneous, MaximumDemand
 from ferraris.meter.consumption import Consumption
@@ -156,7 +155,8 @@ def _identity() -> Iterator[Placed]:
 
 def _control(consumption: Consumption) -> Iterator[Placed]:
     clock = Clock("0-0:1.0.0*255", consumption.zone)
-    yield Placed(clock, _ALL, {2: _KNOWN}, dict.fromkeys((1, 2, 3, 4, 5, 6), _KNOWN))
+    rules = dict.fromkeys((3, 5, 6, 7, 8), _MANAGEMENT)
+    yield Placed(clock, _ALL, {2: _KNOWN, **rules}, dict.fromkeys((1, 2, 3, 4, 5, 6), _KNOWN))
     switch = Disconnector("0-0:96.3.10*255")
     yield Placed(switch, _KNOWN, {4: _MANAGEMENT}, {1: _MANAGEMENT, 2: _MANAGEMENT})
     code = EventCode(f"0-0:96.11.{STANDARD_LOG}*255", STANDARD_LOG)
