@@ -137,6 +137,37 @@ def test_each_declaration(declared: type[InterfaceClass], root: Path) -> None:
     assert not offsets & {8 * (index - 1) for index in declared.attributes}
 
 
+@pytest.mark.parametrize(
+    "declared",
+    [each for each in CLASSES if each.__base__ is not InterfaceClass],
+    ids=lambda item: item.__name__,
+)
+def test_each_later_version(declared: type[InterfaceClass]) -> None:
+    """It has what the earlier one has, but for what it drops or declares anew."""
+    earlier = declared.__base__
+    assert earlier is not None
+    assert issubclass(earlier, InterfaceClass)
+    assert earlier.class_id == declared.class_id
+    assert earlier.version < declared.version
+    names = {**{a.name: a for a in declared.attributes.values()}}
+    names |= {m.name: m for m in declared.methods.values()}
+    kept = dropped = 0
+    for member in (*earlier.attributes.values(), *earlier.methods.values()):
+        now = names.pop(member.name, None)
+        if now is None:
+            assert getattr(declared, member.name) is None
+            dropped += 1
+            continue
+        assert type(now) is type(member)
+        assert now.index == member.index
+        assert getattr(declared, member.name) is now
+        kept += now.type is member.type
+    assert kept
+    assert dropped == (4 if (declared.class_id, declared.version) == (12, 2) else 0)
+    for added in names.values():
+        assert not hasattr(earlier, added.name)
+
+
 if __name__ == "__main__":
     text = json.dumps([item.describe() for item in CLASSES], indent=1, ensure_ascii=False)
     GOLDEN.write_text(text + "\n")

@@ -143,11 +143,11 @@ def _shape(key: _Key, kind: Kind) -> dict[str, Any]:
 def _kind(shape: dict[str, Any]) -> tuple[_Key, Kind]:
     objects = None
     if shape["objects"] is not None:
-        listed = _OBJECTS.load(axdr.decode(bytes.fromhex(shape["objects"])))
+        listed = _OBJECTS.read(bytes.fromhex(shape["objects"]))
         objects = {element.logical_name: element for element in listed}
     names = None
     if shape.get("names") is not None:
-        named = _NAMES.load(axdr.decode(bytes.fromhex(shape["names"])))
+        named = _NAMES.read(bytes.fromhex(shape["names"]))
         names = {(each.class_id, bytes(each.logical_name)): each for each in named}
     layouts = [_layout(each) for each in shape["layouts"]]
     kind = Kind(

@@ -101,7 +101,7 @@ class Meter:
     ) -> T:
         """Read an attribute of the object `name`, as the type that its class declares."""
         descriptor = AttributeDescriptor(attribute.class_id, _obis(name), attribute.index)
-        return attribute.type.load(axdr.decode(await self.get_raw(descriptor, selection)))
+        return attribute.type.read(await self.get_raw(descriptor, selection))
 
     async def get_raw(
         self, attribute: AttributeDescriptor, selection: Selection | None = None

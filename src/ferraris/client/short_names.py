@@ -14,7 +14,6 @@ from contextlib import suppress
 from ferraris.client import short_name_services as services
 from ferraris.client.kind import Kind
 from ferraris.core.errors import DecodeError, Error, RefusedError, UsageError
-from ferraris.data import axdr
 from ferraris.line.driver import Driver
 from ferraris.messaging.dlms.action import (
     ActionOutcome,
@@ -165,7 +164,7 @@ class ShortNames:
             AssociationSn.object_list.index,
         )
         octets = await self._own_attribute(target)
-        listed = AssociationSn.object_list.type.load(axdr.decode(octets))
+        listed = AssociationSn.object_list.type.read(octets)
         return {(named.class_id, bytes(named.logical_name)): named for named in listed}
 
     async def _own_attribute(self, target: AttributeDescriptor) -> bytes:
@@ -182,7 +181,7 @@ class ShortNames:
         attribute = AssociationSnV1.access_rights_list
         target = AttributeDescriptor(own.class_id, own.logical_name, attribute.index)
         with suppress(RefusedError, DecodeError):
-            listed = attribute.type.load(axdr.decode(await self._own_attribute(target)))
+            listed = attribute.type.read(await self._own_attribute(target))
             return {each.base_name: AccessRight(each.attributes, each.methods) for each in listed}
         return {}
 

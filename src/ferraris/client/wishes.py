@@ -48,7 +48,7 @@ class Read(Generic[T]):
 
     def load(self, octets: bytes) -> T:
         """The typed value of encoded data; raises `DecodeError`."""
-        return self.attribute.type.load(axdr.decode(octets))
+        return self.attribute.type.read(octets)
 
 
 @dataclass(frozen=True, slots=True)

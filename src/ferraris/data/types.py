@@ -13,6 +13,7 @@ from enum import IntEnum
 from typing import Any, Generic, NamedTuple, TypeVar, cast
 
 from ferraris.core.errors import DecodeError, UsageError
+from ferraris.data import axdr
 from ferraris.data.date_time import Date, DateTime, Time
 from ferraris.data.kinds import RANGES, BitString, Data, Tag, kind_name
 from ferraris.data.obis import Obis
@@ -78,6 +79,10 @@ class DataType(Generic[T]):
         if data[0] not in self.tags:
             raise self._mismatch(data)
         return self._load(data)
+
+    def read(self, octets: bytes) -> T:
+        """The Python value of encoded data; `DecodeError` as from `axdr.decode` and `load`."""
+        return self.load(axdr.decode(octets))
 
     def dump(self, value: T) -> Data:
         """The `Data` of a Python value; `UsageError` when the value does not fit."""

@@ -6,12 +6,10 @@ from enum import IntEnum
 from typing import Any, NamedTuple
 
 from ferraris.data.kinds import BitString
-from ferraris.data.obis import Obis
 from ferraris.data.types import (
     AnyData,
     ArrayOf,
     BitStringType,
-    Boolean,
     Choice,
     DataType,
     Enum,
@@ -20,7 +18,6 @@ from ferraris.data.types import (
     LogicalName,
     LongUnsigned,
     Null,
-    Nullable,
     OctetString,
     Structure,
     Unsigned,
@@ -33,6 +30,16 @@ from ferraris.model.interface_class import (
     dynamic,
     optional,
     static,
+)
+from ferraris.model.object_list import (
+    AccessRight,
+    AttributeAccess,
+    BriefObject,
+    BriefObjectListType,
+    MethodAccess,
+    ObjectListElement,
+    ObjectListType,
+    ObjectListTypeV0,
 )
 from ferraris.model.references import ObjectIdentity, ObjectIdentityType
 
@@ -68,67 +75,6 @@ __all__ = [
     "XdlmsContext",
 ]
 
-
-class AttributeAccess(NamedTuple):
-    """Mode of one attribute and the access selectors it offers; how to read the mode depends on
-    the version of the association class: an enumeration up to 2, bits from 3 on [facts-g]."""
-
-    attribute_id: int
-    mode: int
-    selectors: list[int] | None
-
-
-class MethodAccess(NamedTuple):
-    """Mode of one method: a boolean in version 0, an enumeration in 1 and 2, bits from 3 on."""
-
-    method_id: int
-    mode: int
-
-
-class AccessRight(NamedTuple):
-    """What the association may do with one object."""
-
-    attributes: list[AttributeAccess]
-    methods: list[MethodAccess]
-
-
-class ObjectListElement(NamedTuple):
-    """One object that the association sees, with its rights."""
-
-    class_id: int
-    version: int
-    logical_name: Obis
-    access_rights: AccessRight
-
-
-class BriefObject(NamedTuple):
-    """One object as selectors 1 and 2 of the object list give it: without rights [facts-g]."""
-
-    class_id: int
-    version: int
-    logical_name: Obis
-
-
-_ATTRIBUTE_ACCESS = Structure(AttributeAccess, Integer, EnumCode, Nullable(ArrayOf(Integer)))
-_METHOD_ACCESS_V0 = Structure(MethodAccess, Integer, Boolean)
-_METHOD_ACCESS = Structure(MethodAccess, Integer, Choice(EnumCode, Boolean))
-_ELEMENT_V0 = Structure(
-    ObjectListElement,
-    LongUnsigned,
-    Unsigned,
-    LogicalName,
-    Structure(AccessRight, ArrayOf(_ATTRIBUTE_ACCESS), ArrayOf(_METHOD_ACCESS_V0)),
-)
-_ELEMENT = Structure(
-    ObjectListElement,
-    LongUnsigned,
-    Unsigned,
-    LogicalName,
-    Structure(AccessRight, ArrayOf(_ATTRIBUTE_ACCESS), ArrayOf(_METHOD_ACCESS)),
-)
-
-ObjectListType = ArrayOf(_ELEMENT)
-BriefObjectListType = ArrayOf(Structure(BriefObject, LongUnsigned, Unsigned, LogicalName))
 
 _SELECTORS: dict[int, DataType[Any]] = {
     1: Null,
@@ -188,7 +134,7 @@ class AssociationLn(
     can be written, never read.
     """
 
-    object_list = Attribute(2, ArrayOf(_ELEMENT_V0), static, selectors=_SELECTORS)
+    object_list = Attribute(2, ObjectListTypeV0, static, selectors=_SELECTORS)
     associated_partners_id = Attribute(3, Structure(AssociatedPartners, Integer, LongUnsigned))
     application_context_name = Attribute(4, AnyData)
     xdlms_context_info = Attribute(
@@ -208,8 +154,8 @@ class AssociationLn(
     association_status = Attribute(8, Enum(AssociationStatus), dynamic)
     reply_to_hls_authentication = Method(1, OctetString, optional, returns=OctetString)
     change_hls_secret = Method(2, OctetString, optional)
-    add_object = Method(3, _ELEMENT_V0, optional)
-    remove_object = Method(4, _ELEMENT_V0, optional)
+    add_object = Method(3, ObjectListTypeV0.element, optional)
+    remove_object = Method(4, ObjectListTypeV0.element, optional)
 
 
 class AssociationLnV1(AssociationLn, version=1, provenance="two-sources", first_method=0x60):
@@ -217,8 +163,8 @@ class AssociationLnV1(AssociationLn, version=1, provenance="two-sources", first_
 
     object_list = Attribute(2, ObjectListType, static, selectors=_SELECTORS)
     security_setup_reference = Attribute(9, LogicalName, static)
-    add_object = Method(3, _ELEMENT, optional)
-    remove_object = Method(4, _ELEMENT, optional)
+    add_object = Method(3, ObjectListType.element, optional)
+    remove_object = Method(4, ObjectListType.element, optional)
 
 
 class AssociationLnV2(AssociationLnV1, version=2, provenance="two-sources", first_method=0x60):
