@@ -1,4 +1,4 @@
-"""`ferraris obis`, `units`, `provenance`."""
+"""`ferraris obis` and `units`."""
 
 from __future__ import annotations
 
@@ -32,13 +32,3 @@ def test_units_by_code_symbol_and_word(ferraris):
     assert {each["code"] for each in ferraris("units", "--json", "m3").json["found"]} >= {13}
     assert ferraris("units", "--json").json["version"] == 1
     assert ferraris("units", "cubit").code == 2
-
-
-def test_provenance_lists_what_rests_on_memory(ferraris):
-    found = ferraris("provenance", "--json").json["found"]
-    assert {each["rests_on"] for each in found} <= {"memory", "one-source"}
-    assert any("ferraris.messaging" in each["what"] for each in found)
-    assert not any("cli.look_up" in each["what"] for each in found)
-    rows = {each["what"]: each["rests_on"] for each in found if "companion" in each["what"]}
-    assert rows["companion specification smr-5.5, 4 of its rows"] == "one-source"
-    assert any(what.startswith("companion specification t5") for what in rows)

@@ -31,6 +31,7 @@ COMMANDS = (
     "encode",
     "obis",
     "units",
+    "classes",
     "provenance",
     "bench",
 )

@@ -1,23 +1,15 @@
-"""`ferraris obis`, `units`, `provenance`: look-ups."""
+"""`ferraris obis` and `units`: look-ups."""
 
 from __future__ import annotations
 
-import re
-from collections import Counter
-from collections.abc import Iterator
-from importlib import resources
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from ferraris.core.errors import UsageError
 
-if TYPE_CHECKING:
-    from ferraris.model.companion import Companion
-
 __all__ = ["register"]
 
-_MARK = re.compile(r"\[memory(?: §[^\]]*)?\]")
 _MOST_FOUND = 200
 
 
@@ -25,7 +17,6 @@ def register(app: typer.Typer) -> None:
     """Add the commands."""
     app.command("obis")(obis)
     app.command("units")(units)
-    app.command("provenance")(provenance)
 
 
 AsJson = Annotated[bool, typer.Option("--json", help="JSON.")]
@@ -71,11 +62,6 @@ def units(
     _show(rows, as_json=as_json)
 
 
-def provenance(as_json: AsJson = False) -> None:
-    """List the data that rest on memory or on a single source."""
-    _show(list(_weak()), as_json=as_json)
-
-
 def _matches(row: dict[str, Any], wanted: str) -> bool:
     if wanted.isdigit():
         return bool(row["code"] == int(wanted))
@@ -84,57 +70,11 @@ def _matches(row: dict[str, Any], wanted: str) -> bool:
     return len(wanted) > 2 and wanted.lower() in f"{row['name']} {row['quantity']}".lower()
 
 
-def _weak() -> Iterator[dict[str, Any]]:
-    from ferraris.client.push_makers import MAKERS
-    from ferraris.data.units import UNITS
-    from ferraris.model import companion, registry
-
-    for declared in registry.classes():
-        if declared.provenance != "two-sources":
-            yield {"what": declared.title(), "rests_on": declared.provenance}
-    for maker in MAKERS:
-        if maker.provenance != "two-sources":
-            what = f"scalers and order of the lists that {maker.prefix}… meters push"
-            yield {"what": what, "rests_on": maker.provenance}
-    for unit in UNITS.values():
-        if unit.provenance == "memory":
-            yield {"what": f"unit {unit.code}, {unit.name}", "rests_on": "memory"}
-    for name in companion.names():
-        yield from _weak_rows(companion.companion(name))
-    for module, line in _marked(resources.files("ferraris"), "ferraris"):
-        yield {"what": f"{module}: {line}", "rests_on": "memory"}
-
-
-def _weak_rows(specification: Companion) -> Iterator[dict[str, Any]]:
-    """The rows of a companion specification of its own, counted by what they rest on."""
-    own = (row for row in specification.objects if row.origin == specification.name)
-    for rests_on, count in sorted(Counter(row.provenance for row in own).items()):
-        if rests_on != "two-sources":
-            what = f"companion specification {specification.name}, {count} of its rows"
-            yield {"what": what, "rests_on": rests_on}
-
-
-def _marked(folder: Any, name: str) -> Iterator[tuple[str, str]]:
-    """Every line of our own source that cites memory."""
-    for entry in sorted(folder.iterdir(), key=lambda entry: str(entry.name)):
-        if entry.is_dir() and not entry.name.startswith("_"):
-            yield from _marked(entry, f"{name}.{entry.name}")
-        elif entry.name.endswith(".py") and entry.name != "look_up.py":
-            for line in entry.read_text(encoding="utf-8").splitlines():
-                if _MARK.search(line):
-                    yield f"{name}.{entry.name.removesuffix('.py')}", line.strip(" #\"'")
-
-
 def _show(rows: list[dict[str, Any]], *, as_json: bool) -> None:
-    from ferraris.cli.output import json_text
+    from ferraris.cli.output import aligned, json_text
 
     if as_json:
         typer.echo(json_text({"version": 1, "found": rows}))
         return
-    widths: dict[str, int] = {}
-    for row in rows:
-        for name, value in row.items():
-            widths[name] = max(widths.get(name, 0), len(str(value)))
-    for row in rows:
-        cells = (str(value).ljust(widths[name]) for name, value in row.items())
-        typer.echo("  ".join(cells).rstrip())
+    for line in aligned(rows):
+        typer.echo(line)

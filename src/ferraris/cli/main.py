@@ -18,6 +18,7 @@ from ferraris._version import __version__
 from ferraris.cli import (
     benchmarks,
     capture,
+    class_tables,
     decode,
     encode,
     keys,
@@ -25,6 +26,7 @@ from ferraris.cli import (
     look_up,
     meters,
     pki,
+    provenance,
     simulated,
 )
 from ferraris.cli.failures import exit_code, one_line
@@ -58,7 +60,20 @@ def _options(
     """Options that go before a command."""
 
 
-for _room in (simulated, meters, listen, capture, decode, encode, look_up, keys, pki, benchmarks):
+for _room in (
+    simulated,
+    meters,
+    listen,
+    capture,
+    decode,
+    encode,
+    look_up,
+    class_tables,
+    provenance,
+    keys,
+    pki,
+    benchmarks,
+):
     _room.register(app)
 
 

@@ -11,7 +11,7 @@ from typing import Any, TextIO
 
 from ferraris.core.explain import Line
 
-__all__ = ["colourful", "explained_text", "indented", "json_text"]
+__all__ = ["aligned", "colourful", "explained_text", "indented", "json_text"]
 
 _ROW_OCTETS = 8
 
@@ -83,6 +83,20 @@ def _scalar(value: Any) -> str:
     if isinstance(value, dict | list | tuple):
         return "(none)"
     return "".join(c if c.isprintable() else "·" for c in str(value))
+
+
+def aligned(rows: Sequence[dict[str, Any]], *, right: Sequence[str] = ()) -> Iterator[str]:
+    """Rows of the same names as lines with straight columns; those named in `right` end flush."""
+    widths: dict[str, int] = {}
+    for row in rows:
+        for name, value in row.items():
+            widths[name] = max(widths.get(name, 0), len(str(value)))
+    for row in rows:
+        cells = (
+            str(value).rjust(widths[name]) if name in right else str(value).ljust(widths[name])
+            for name, value in row.items()
+        )
+        yield "  ".join(cells).rstrip()
 
 
 def colourful(stream: TextIO) -> bool:
