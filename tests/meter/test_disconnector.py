@@ -5,18 +5,30 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from meter_asking import LOAD, NOW, SWITCH, act, get, put, rows, stamped
 
-from ferraris.data.kinds import enum
+from ferraris.data.kinds import array, enum, long_unsigned, octet_string, structure
 from ferraris.data.obis import Obis
 from ferraris.messaging.dlms.enumerations import ActionResult, DataAccessResult
-from ferraris.meter.behaviour.disconnector import Disconnector
+from ferraris.meter.behaviour.disconnector import (
+    Disconnector,
+    DisconnectorV1,
+    jam,
+    operate,
+    push_button,
+)
 from ferraris.meter.behaviour.states import MODES, TRANSITIONS, Trigger, next_state
 from ferraris.meter.fleet import Fleet
+from ferraris.meter.happenings import CONTROL_LOG
+from ferraris.meter.life import switch_off, switch_on
 from ferraris.meter.patterns import CHANNELS, QUARTER
 from ferraris.meter.simulated import SimulatedMeter
+from ferraris.meter.state import State
+from ferraris.meter.template import Placed, Template, rights_of
 from ferraris.meter.templates import template
 from ferraris.meter.zone import DAY
+from ferraris.server.device import AssociationSettings
 
 TEMPLATE = template("residential")
+SCRIPTS = "0-0:10.0.106*255"
 
 
 def _switch(meter: SimulatedMeter) -> Disconnector:
@@ -42,16 +54,161 @@ def test_disconnect_and_reconnect(fleet: Fleet) -> None:
     assert (get(fleet[1], SWITCH, 70, 2), get(fleet[1], SWITCH, 70, 3)) == (True, 1)
 
 
-@pytest.mark.parametrize("mode", range(7))
-def test_every_mode_by_its_table(mode: int) -> None:
+# What each mode lets a trigger do, written out apart from the letters: (state, trigger) -> state.
+_OFF, _ON, _READY = 0, 1, 2
+_ALWAYS = {
+    (_ON, Trigger.REMOTE_DISCONNECT): _OFF,
+    (_READY, Trigger.REMOTE_DISCONNECT): _OFF,
+    (_ON, Trigger.LOCAL_DISCONNECT): _READY,
+    (_READY, Trigger.MANUAL_RECONNECT): _ON,
+}
+_BY_HAND = {(_ON, Trigger.MANUAL_DISCONNECT): _READY}
+_CLOSES = {(_OFF, Trigger.REMOTE_RECONNECT): _ON}
+_ARMS = {(_OFF, Trigger.REMOTE_RECONNECT): _READY}
+_BY_ITSELF = {(_READY, Trigger.LOCAL_RECONNECT): _ON}
+_CLOSES_READY = {(_READY, Trigger.REMOTE_RECONNECT): _ON}
+EXPECTED: list[dict[tuple[int, Trigger], int]] = [
+    {},
+    _ALWAYS | _BY_HAND | _ARMS,
+    _ALWAYS | _BY_HAND | _CLOSES,
+    _ALWAYS | _ARMS,
+    _ALWAYS | _CLOSES,
+    _ALWAYS | _BY_HAND | _ARMS | _BY_ITSELF,
+    _ALWAYS | _ARMS | _BY_ITSELF,
+    _ALWAYS | _CLOSES | _CLOSES_READY | _BY_ITSELF,
+]
+
+
+def _fleet_with_both() -> Fleet:
+    everybody = frozenset((1,))
+    methods = {1: everybody, 2: everybody}
+    placed = [
+        Placed(switch, everybody, {4: everybody}, methods)
+        for switch in (Disconnector("0-0:96.3.12*255"), DisconnectorV1(SWITCH, 7))
+    ]
+    rights = rights_of(1, placed)
+    associations = [AssociationSettings(1, bytes(6), conformance=0xFFFFFF, rights=rights)]
+    return Fleet(Template("switch", TEMPLATE.consumption, placed, associations), 1)
+
+
+@pytest.mark.parametrize("mode", range(8))
+def test_every_transition_of_every_mode_and_no_other(mode: int) -> None:
+    """A real switch in each state, moved by each trigger, goes where its mode says, or stays."""
+    meter = _fleet_with_both()[0]
+    switch = _switch(meter)
+    reached = {}
     for state in range(3):
         for trigger in Trigger:
-            letters = [
-                letter for letter in MODES[mode] if TRANSITIONS[letter][:2] == (state, trigger)
-            ]
-            assert len(letters) <= 1
-            after = next_state(mode, state, trigger)
-            assert after == (TRANSITIONS[letters[0]][2] if letters else None)
+            meter.state = State(connection=state)
+            if state != _ON:
+                meter.state.open_supply(NOW)
+            written = bytes((22, mode))
+            meter.state.write(switch.key, 4, written)
+            moved = switch.operate(meter, trigger, NOW + 1)
+            assert moved == (meter.connection != state)
+            if moved:
+                reached[state, trigger] = meter.connection
+                assert meter.state.interruptions[-1].stop is None or meter.connection == _ON
+                assert [each.log for each in meter.state.entries(CONTROL_LOG)] == [CONTROL_LOG]
+            assert switch.value(meter, 2, NOW + 1)[1] == (meter.connection == _ON)
+    assert reached == EXPECTED[mode]
+    assert next_state(mode, 3, Trigger.REMOTE_RECONNECT) is None
+
+
+def test_every_letter_is_used_and_leads_somewhere_else() -> None:
+    assert set("".join(MODES)) == set(TRANSITIONS)
+    assert all(before != after for before, _, after in TRANSITIONS.values())
+
+
+def test_what_a_method_answers_that_moves_nothing() -> None:
+    meter = _fleet_with_both()[0]
+    answers = {
+        (mode, state, method): _answer(meter, mode, state, method)
+        for mode in range(8)
+        for state in range(3)
+        for method in (1, 2)
+    }
+    moved = {
+        (mode, state, method)
+        for mode, state, method in answers
+        if (state, (Trigger.REMOTE_DISCONNECT, Trigger.REMOTE_RECONNECT)[method - 1])
+        in EXPECTED[mode]
+    }
+    there = {(mode, 0, 1) for mode in range(1, 8)} | {(mode, 1, 2) for mode in range(1, 8)}
+    armed = {(mode, 2, 2) for mode in range(1, 7)}
+    for asked, answer in answers.items():
+        fits = asked in moved | there | armed
+        assert answer == (ActionResult.SUCCESS if fits else ActionResult.OTHER_REASON), asked
+
+
+def _answer(meter: SimulatedMeter, mode: int, state: int, method: int) -> ActionResult:
+    meter.state = State(connection=state)
+    meter.state.write(_switch(meter).key, 4, bytes((22, mode)))
+    if state != _ON:
+        meter.state.open_supply(NOW - 1)
+    return act(meter, SWITCH, 70, method)
+
+
+def test_only_version_1_has_mode_7(fleet: Fleet) -> None:
+    meter = _fleet_with_both()[0]
+    assert get(meter, SWITCH, 70, 4) == 7
+    assert put(meter, SWITCH, 70, 4, enum(8)) == DataAccessResult.OTHER_REASON
+    assert put(meter, "0-0:96.3.12*255", 70, 4, enum(7)) == DataAccessResult.OTHER_REASON
+    assert put(fleet[0], SWITCH, 70, 4, enum(7)) == DataAccessResult.OTHER_REASON
+    assert put(fleet[0], SWITCH, 70, 3, enum(0)) == DataAccessResult.READ_WRITE_DENIED
+
+
+def test_scripts_move_it_locally(fleet: Fleet) -> None:
+    """Mode 4 lets a local disconnection arm the switch, and nothing but a hand close it."""
+    meter = fleet[0]
+    assert act(meter, SCRIPTS, 9, 1, long_unsigned(1)) == ActionResult.SUCCESS
+    assert get(meter, SWITCH, 70, 3) == _READY
+    assert act(meter, SCRIPTS, 9, 1, long_unsigned(1)) == ActionResult.SUCCESS
+    assert act(meter, SCRIPTS, 9, 1, long_unsigned(2)) == ActionResult.OTHER_REASON
+    assert push_button(meter, NOW + 5)
+    assert get(meter, SWITCH, 70, 3, now=NOW + 5) == _ON
+    assert put(meter, SWITCH, 70, 4, enum(5), now=NOW + 6) == DataAccessResult.SUCCESS
+    assert act(meter, SCRIPTS, 9, 1, long_unsigned(1), now=NOW + 7) == ActionResult.SUCCESS
+    assert act(meter, SCRIPTS, 9, 1, long_unsigned(2), now=NOW + 8) == ActionResult.SUCCESS
+    assert get(meter, SWITCH, 70, 3, now=NOW + 8) == _ON
+    codes = [row[1] for row in rows(meter, "0-0:99.98.2*255", now=NOW + 8)]
+    assert codes == [64, 61, 64, 69]
+
+
+def test_a_schedule_moves_it_locally(fleet: Fleet) -> None:
+    meter = fleet[0]
+    stamp = meter.zone.stamp(NOW + 600)
+    when = structure(octet_string(stamp[5:9]), octet_string(stamp[:5]))
+    assert put(meter, "0-0:15.0.1*255", 22, 4, array(when)) == DataAccessResult.SUCCESS
+    assert get(meter, SWITCH, 70, 3, now=NOW + 599) == _ON
+    assert get(meter, SWITCH, 70, 3, now=NOW + 600) == _READY
+
+
+def test_the_button_opens_only_where_the_mode_lets_it(fleet: Fleet) -> None:
+    meter = fleet[0]
+    assert not push_button(meter, NOW)
+    assert put(meter, SWITCH, 70, 4, enum(2), now=NOW) == DataAccessResult.SUCCESS
+    assert push_button(meter, NOW + 1)
+    assert get(meter, SWITCH, 70, 3, now=NOW + 1) == _READY
+    switch_off(meter, NOW + 2)
+    assert not push_button(meter, NOW + 3)
+    switch_on(meter, NOW + 4)
+    assert push_button(meter, NOW + 5)
+
+
+def test_a_jammed_switch_says_so(fleet: Fleet) -> None:
+    meter = fleet[0]
+    jam(meter, NOW)
+    assert act(meter, SWITCH, 70, 1, now=NOW + 1) == ActionResult.HARDWARE_FAULT
+    assert get(meter, SWITCH, 70, 2, now=NOW + 1) is True
+    jam(meter, NOW + 2, jammed=False)
+    assert act(meter, SWITCH, 70, 1, now=NOW + 3) == ActionResult.SUCCESS
+    assert [row[1] for row in rows(meter, "0-0:99.98.2*255", now=NOW + 3)] == [68, 62]
+
+
+def test_a_meter_without_a_switch_has_nothing_to_move() -> None:
+    bare = Fleet(Template("bare", TEMPLATE.consumption, [], []), 1)[0]
+    assert not operate(bare, Trigger.LOCAL_DISCONNECT, NOW)
 
 
 def test_a_mode_that_only_arms(fleet: Fleet) -> None:
@@ -73,7 +230,7 @@ def test_mode_0_is_always_connected(fleet: Fleet) -> None:
     assert put(meter, SWITCH, 70, 4, enum(0), now=NOW + 5) == DataAccessResult.SUCCESS
     assert get(meter, SWITCH, 70, 3) == 1
     assert act(meter, SWITCH, 70, 1, now=NOW + 6) == ActionResult.OTHER_REASON
-    assert put(meter, SWITCH, 70, 4, enum(7)) != DataAccessResult.SUCCESS
+    assert act(meter, SWITCH, 70, 2, now=NOW + 7) == ActionResult.OTHER_REASON
 
 
 @settings(max_examples=25, deadline=None)

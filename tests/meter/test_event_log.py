@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+import pytest
 from meter_asking import CLOCK, NOW, act, entries, get, put, rows, stamped
 
 from ferraris.data.kinds import octet_string
@@ -53,3 +54,45 @@ def test_a_full_log_keeps_the_newest(fleet: Fleet) -> None:
     log = rows(fleet[0], FRAUD, now=NOW + 300)
     assert len(log) == 255
     assert log[-1][0] == fleet.template.zone.stamp(NOW + 299)
+
+
+def test_a_noisy_log_pushes_out_no_other(fleet: Fleet) -> None:
+    meter = fleet[0]
+    assert act(meter, "0-0:96.3.10*255", 70, 1) == ActionResult.SUCCESS
+    for second in range(1000):
+        meter.incident(Incident.REPLAY, 1, NOW + second)
+    assert [row[1] for row in rows(meter, "0-0:99.98.2*255", now=NOW + 1000)] == [62]
+    assert len(rows(meter, FRAUD, now=NOW + 1000)) == 255
+    assert get(meter, "0-0:96.15.1*255", 1, now=NOW + 1000) == 1000
+    assert get(meter, "0-0:96.15.2*255", 1, now=NOW + 1000) == 1
+
+
+def test_counters_count_on_when_logs_are_cleared(fleet: Fleet) -> None:
+    meter = fleet[0]
+    assert get(meter, "0-0:96.15.0*255", 1) == 6
+    assert act(meter, STANDARD, 7, 1) == ActionResult.SUCCESS
+    assert get(meter, "0-0:96.15.0*255", 1) == 7
+    assert get(meter, STANDARD, 7, 7) == 1
+
+
+@pytest.mark.parametrize("log", range(6))
+def test_every_log_of_the_table_can_be_read_and_cleared(fleet: Fleet, log: int) -> None:
+    name = f"0-0:99.98.{log}*255"
+    codes = {each.code for each in fleet.template.codes.values() if each.log == log}
+    assert codes
+    meter = fleet[log]
+    for happening, coded in fleet.template.codes.items():
+        if coded.log == log:
+            meter.note(happening, NOW)
+    assert {row[1] for row in rows(meter, name)} == codes
+    assert act(meter, name, 7, 1) == ActionResult.SUCCESS
+    assert [row[1] for row in rows(meter, name)] == [255]
+    assert get(meter, f"0-0:96.11.{log}*255", 1) == 255
+
+
+def test_the_log_of_the_switch_is_shorter(fleet: Fleet) -> None:
+    meter = fleet[0]
+    for second in range(80):
+        act(meter, "0-0:96.3.10*255", 70, 1 + second % 2, now=NOW + second)
+    assert len(rows(meter, "0-0:99.98.2*255", now=NOW + 80)) == 64
+    assert get(meter, "0-0:99.98.2*255", 7, 8) == 64

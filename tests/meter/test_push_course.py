@@ -22,6 +22,7 @@ from ferraris.data.kinds import (
 )
 from ferraris.data.obis import Obis
 from ferraris.messaging.dlms.apdu import decode
+from ferraris.messaging.dlms.association.server import Incident
 from ferraris.messaging.dlms.notify import LONG_INVOKE_ID, DataNotificationConfirm
 from ferraris.meter.behaviour.push_course import PushCourse
 from ferraris.meter.behaviour.push_states import TRANSITIONS, PushState, PushTrigger, after
@@ -257,13 +258,13 @@ def test_a_schedule_runs_the_script_and_once_for_all_that_was_missed():
 def test_an_alarm_is_pushed_once_until_it_is_cleared():
     world = World()
     for _ in range(2):
-        world.meter.incident("forged", 1, world.now)  # type: ignore[arg-type] # any is one
+        world.meter.incident(Incident.DECIPHERING_FAILED, 1, world.now)
         world.run(world.now + 10)
     ((_, push),) = world.heard
     assert [each.value for each in push.readings if each.name.d == 98] == [1 << 13]
     descriptor = (1, bytes(Obis.parse("0-0:97.98.20*255")))
     world.set(descriptor, 2, (6, 0))
-    world.meter.incident("forged", 1, world.now)  # type: ignore[arg-type] # any is one
+    world.meter.incident(Incident.DECIPHERING_FAILED, 1, world.now)
     world.run(world.now + 10)
     assert len(world.heard) == 2
     assert world.get((1, bytes(Obis.parse("0-0:97.98.0*255"))), 2)[1] == 1 << 13

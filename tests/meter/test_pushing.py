@@ -16,6 +16,7 @@ from ferraris.data import axdr
 from ferraris.data.kinds import Data, array, enum, octet_string, structure, unsigned
 from ferraris.data.obis import Obis
 from ferraris.line.url import parse_url
+from ferraris.messaging.dlms.association.server import Incident
 from ferraris.messaging.dlms.names import AttributeDescriptor
 from ferraris.messaging.dlms.notify import EventNotification
 from ferraris.messaging.dlms.security.control import BOTH, SIGNED
@@ -190,7 +191,7 @@ def test_set_up_objects_say_whereto_and_how(fleet: Fleet):
                 write(fleet[index], ALARM, 6, unsigned(0))
             write(fleet[2], ALARM, 10, array())
             for meter in fleet:
-                meter.incident("forged", 1, NOON)  # type: ignore[arg-type] # any is one
+                meter.incident(Incident.DECIPHERING_FAILED, 1, NOON)
             assert (await datagrams.next()).system_title == fleet[1].system_title
             assert not (await frames.next()).protection.encrypted
             while not failures:

@@ -40,9 +40,11 @@ class Happening(StrEnum):
     CLOCK_INVALID = "clock invalid"
     REPLACE_BATTERY = "replace battery"
     BATTERY_LOW = "battery voltage low"
+    BATTERY_REPLACED = "battery replaced"
     TARIFF_ACTIVATED = "passive tariff activated"
     ERRORS_CLEARED = "error register cleared"
     ALARMS_CLEARED = "alarm register cleared"
+    ALARMS_2_CLEARED = "alarm register 2 cleared"
     PROGRAM_MEMORY_ERROR = "program memory error"
     RAM_ERROR = "RAM error"
     NV_MEMORY_ERROR = "non-volatile memory error"
@@ -95,8 +97,10 @@ class Happening(StrEnum):
     NORMAL_VOLTAGE_L2 = "voltage normal L2"
     NORMAL_VOLTAGE_L3 = "voltage normal L3"
     PHASE_SEQUENCE = "phase sequence reversed"
+    PHASE_SEQUENCE_RIGHT = "phase sequence right again"
     MISSING_NEUTRAL = "missing neutral"
     ASYMMETRY = "phase asymmetry"
+    SYMMETRY = "phases symmetrical again"
     CURRENT_REVERSAL = "current reversal"
     BAD_VOLTAGE_L1 = "bad voltage quality L1"
     BAD_VOLTAGE_L2 = "bad voltage quality L2"
@@ -149,6 +153,7 @@ IDIS_LIKE: Mapping[Happening, Coded] = MappingProxyType(
         _H.TARIFF_ACTIVATED: Coded(STANDARD_LOG, 9),
         _H.ERRORS_CLEARED: Coded(STANDARD_LOG, 10),
         _H.ALARMS_CLEARED: Coded(STANDARD_LOG, 11),
+        _H.ALARMS_2_CLEARED: Coded(STANDARD_LOG, 24),
         _H.PROGRAM_MEMORY_ERROR: Coded(STANDARD_LOG, 12, 8, 8),
         _H.RAM_ERROR: Coded(STANDARD_LOG, 13, 9, 9),
         _H.NV_MEMORY_ERROR: Coded(STANDARD_LOG, 14, 10, 10),

@@ -7,6 +7,8 @@ the seed and the calendar alone needs no life; it is computed when it is asked f
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from ferraris.meter import outages
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
     from ferraris.meter.behaviour.behaviour import Living
     from ferraris.meter.simulated import SimulatedMeter
 
-__all__ = ["due", "live", "switch_off", "switch_on"]
+__all__ = ["due", "intervening", "live", "switch_off", "switch_on"]
 
 
 def live(meter: SimulatedMeter, now: int) -> None:
@@ -55,6 +57,17 @@ def due(meter: SimulatedMeter, now: int) -> int | None:
         return None
     live(meter, now)
     return None if meter.state.due == NEVER else meter.state.due
+
+
+@contextmanager
+def intervening(meter: SimulatedMeter, at: int) -> Iterator[None]:
+    """Somebody does something to the meter itself at UTC second `at`, not over the line.
+
+    Everything due happens before; what comes next is considered anew after.
+    """
+    live(meter, at)
+    yield
+    meter.reconsider(at)
 
 
 def switch_off(meter: SimulatedMeter, at: int) -> None:

@@ -12,7 +12,8 @@ from ferraris.messaging.dlms.security.cipher_keys import CipherKeys
 from ferraris.messaging.dlms.security.counters import COUNTER_LIMIT, CounterLease
 from ferraris.messaging.dlms.security.forms import KeyPairs
 from ferraris.meter import life, supply
-from ferraris.meter.behaviour.alarms import raise_alarm
+from ferraris.meter.behaviour.alarms import signal
+from ferraris.meter.behaviour.tamper import attacked
 from ferraris.meter.consumption import Household
 from ferraris.meter.happenings import Happening
 from ferraris.meter.outages import held_back
@@ -220,7 +221,8 @@ class SimulatedMeter:
 
     def incident(self, incident: Incident, client_sap: int, now: float) -> None:
         """A failed authentication or a forged or replayed APDU: an event, and an alarm."""
-        self.note(Happening.FAILED_LOGINS, int(now))
+        self._live(int(now))
+        attacked(self, incident, int(now))
 
     def _live(self, now: int) -> None:
         if self.fleet.template.living and now >= self.state.due:
@@ -290,11 +292,9 @@ class SimulatedMeter:
     def note(self, happening: Happening, now: int) -> None:
         """Tell what happened at UTC second `now`, as far as the template has a code for it."""
         coded = self.fleet.template.codes.get(happening)
-        if coded is None:
-            return
-        self.log(coded.log, coded.code, now)
-        if coded.alarm is not None:
-            raise_alarm(self, 1 << coded.alarm, now)
+        if coded is not None:
+            self.log(coded.log, coded.code, now)
+        signal(self, happening, coded, now)
 
     def log(self, log: int, code: int, now: int) -> int:
         """Write an event to a log and return its serial."""

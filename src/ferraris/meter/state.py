@@ -89,7 +89,7 @@ class LogEntry(NamedTuple):
     """An entry of an event log.
 
     It happened at UTC second `at`, when the meter's own clock showed `shown`. Entries that follow
-    from the calendar have serial 0, noted ones count from 1.
+    from the calendar have serial 0, noted ones count from 1 in each log.
     """
 
     at: int
@@ -144,7 +144,7 @@ class State:
 
     steps: tuple[Step, ...] = ()
     interruptions: tuple[Interruption, ...] = ()
-    entries: tuple[LogEntry, ...] = ()
+    logs: dict[int, tuple[LogEntry, ...]] | None = None
     connection: int | None = None
     next_counter: int = 0
     floors: dict[int, int] | None = None
@@ -178,11 +178,18 @@ class State:
         """Let the clock go otherwise; the oldest of more than 64 settings is forgotten."""
         self.steps = (*self.steps, step)[-_MOST_STEPS:]
 
+    def entries(self, log: int) -> tuple[LogEntry, ...]:
+        """The noted events of one log, in the order they were written."""
+        return () if self.logs is None else self.logs.get(log, ())
+
     def record(self, log: int, code: int, at: int, shown: int) -> int:
-        """Write an event and return its serial; the oldest of more than 512 is forgotten."""
-        serial = self.entries[-1].serial + 1 if self.entries else 1
+        """Write an event and return its serial; a log forgets the oldest of more than 512."""
+        if self.logs is None:
+            self.logs = {}
+        before = self.logs.get(log, ())
+        serial = before[-1].serial + 1 if before else 1
         entry = LogEntry(at, serial, log, shown, code)
-        self.entries = (*self.entries, entry)[-_MOST_ENTRIES:]
+        self.logs[log] = (*before, entry)[-_MOST_ENTRIES:]
         return serial
 
     def open_supply(self, now: int) -> None:

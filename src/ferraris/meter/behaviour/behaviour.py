@@ -78,6 +78,10 @@ class Behaviour:
         """Invoke a method; raises `ActionRefused`."""
         raise ActionRefused(ActionResult.READ_WRITE_DENIED)
 
+    def act_locally(self, meter: SimulatedMeter, method: int, data: bytes | None, now: int) -> None:
+        """Invoke a method as scripts do, inside the meter; raises `ActionRefused`."""
+        self.act(meter, method, data, now)
+
 
 class Living(Behaviour):
     """A behaviour with a future of its own; see `ferraris.meter.life`."""

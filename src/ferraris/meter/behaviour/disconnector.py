@@ -2,25 +2,42 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
 
 from ferraris.data.kinds import Tag, enum
+from ferraris.data.obis import Obis
 from ferraris.messaging.dlms.enumerations import ActionResult, DataAccessResult
+from ferraris.meter import life
 from ferraris.meter.behaviour.behaviour import Behaviour, decoded, encoded
-from ferraris.meter.behaviour.states import MODES, Trigger, next_state
+from ferraris.meter.behaviour.states import Trigger, next_state
 from ferraris.meter.happenings import Happening
-from ferraris.model.time_control import ControlState, DisconnectControl
+from ferraris.model.time_control import ControlState, DisconnectControl, DisconnectControlV1
 from ferraris.server.device import AccessRefused, ActionRefused
 
 if TYPE_CHECKING:
     from ferraris.meter.simulated import SimulatedMeter
 
-__all__ = ["Disconnector"]
+__all__ = [
+    "DISCONNECTOR",
+    "Disconnector",
+    "DisconnectorV1",
+    "jam",
+    "operate",
+    "push_button",
+]
 
-_METHODS = {1: Trigger.REMOTE_DISCONNECT, 2: Trigger.REMOTE_RECONNECT}
+DISCONNECTOR = (DisconnectControl.class_id, bytes(Obis.of(0, 0, 96, 3, 10)))
+"""The supply switch of a meter that has one."""
+
+_REMOTE = {1: Trigger.REMOTE_DISCONNECT, 2: Trigger.REMOTE_RECONNECT}
+_LOCAL = {1: Trigger.LOCAL_DISCONNECT, 2: Trigger.LOCAL_RECONNECT}
+_OPEN = (ControlState.DISCONNECTED, ControlState.READY_FOR_RECONNECTION)
 _GOALS = {
     Trigger.REMOTE_DISCONNECT: (ControlState.DISCONNECTED,),
     Trigger.REMOTE_RECONNECT: (ControlState.CONNECTED, ControlState.READY_FOR_RECONNECTION),
+    Trigger.LOCAL_DISCONNECT: _OPEN,
+    Trigger.LOCAL_RECONNECT: (ControlState.CONNECTED,),
 }
 _HAPPENINGS = {
     Trigger.REMOTE_DISCONNECT: Happening.REMOTE_DISCONNECTION,
@@ -32,10 +49,23 @@ _HAPPENINGS = {
 }
 
 
-class Disconnector(Behaviour):
-    """Disconnect control in one of the modes 0 to 6."""
+@dataclass(slots=True)
+class SwitchState:
+    """Whether the contacts no longer follow their drive."""
 
-    declares = DisconnectControl
+    is_jammed: bool = False
+
+
+class Disconnector(Behaviour):
+    """Disconnect control in one of the modes 0 to 6.
+
+    A method that leads where the switch is already is answered with success and changes nothing.
+    One that the mode does not know in this state is refused with other-reason, and one that a
+    jammed switch cannot follow with hardware-fault [memory].
+    """
+
+    declares: ClassVar[type[DisconnectControl]] = DisconnectControl
+    _LAST_MODE: ClassVar[int] = 6
 
     def __init__(self, name: str, mode: int = 4) -> None:
         super().__init__(name, {4: enum(mode)})
@@ -49,10 +79,12 @@ class Disconnector(Behaviour):
 
     def set(self, meter: SimulatedMeter, attribute: int, data: bytes, now: int) -> None:
         """Attribute 4, the mode; mode 0 means always connected and closes the switch."""
+        if attribute != 4:
+            raise AccessRefused(DataAccessResult.READ_WRITE_DENIED)
         tag, mode = decoded(data)
-        if attribute != 4 or tag != Tag.ENUM:
+        if tag != Tag.ENUM:
             raise AccessRefused(DataAccessResult.TYPE_UNMATCHED)
-        if not 0 <= mode < len(MODES):
+        if not 0 <= mode <= self._LAST_MODE:
             raise AccessRefused(DataAccessResult.OTHER_REASON)
         super().set(meter, attribute, data, now)
         if mode == 0 and meter.connection != ControlState.CONNECTED:
@@ -60,28 +92,48 @@ class Disconnector(Behaviour):
             meter.note(Happening.REMOTE_CONNECTION, now)
 
     def act(self, meter: SimulatedMeter, method: int, data: bytes | None, now: int) -> bytes | None:
-        """Remote disconnect and reconnect; where the switch already is there, nothing happens."""
-        trigger = _METHODS.get(method)
-        if trigger is None:
-            raise ActionRefused(ActionResult.READ_WRITE_DENIED)
-        if self.operate(meter, trigger, now):
-            return None
-        if self._mode(meter) != 0 and meter.connection in _GOALS[trigger]:
-            return None
-        raise ActionRefused(ActionResult.OTHER_REASON)
+        """Remote disconnect and reconnect."""
+        self._act(meter, _REMOTE.get(method), now)
+        return None
+
+    def act_locally(self, meter: SimulatedMeter, method: int, data: bytes | None, now: int) -> None:
+        """The same methods by a script of the meter: local disconnect and reconnect."""
+        self._act(meter, _LOCAL.get(method), now)
 
     def operate(self, meter: SimulatedMeter, trigger: Trigger, now: int) -> bool:
         """Try to move the switch at `now`, UTC seconds; tell whether it moved."""
-        after = next_state(self._mode(meter), meter.connection, trigger)
+        after = next_state(self.mode(meter), meter.connection, trigger)
         if after is None:
+            return False
+        if self._is_stuck(meter, after):
+            meter.note(Happening.SWITCH_FAILED, now)
             return False
         self._move(meter, after, now)
         armed = trigger is Trigger.REMOTE_RECONNECT and after != ControlState.CONNECTED
         meter.note(Happening.READY_FOR_CONNECTION if armed else _HAPPENINGS[trigger], now)
         return True
 
-    def _mode(self, meter: SimulatedMeter) -> int:
+    def mode(self, meter: SimulatedMeter) -> int:
+        """The control mode in force."""
         return self.get(meter, 4, None, 0)[1]
+
+    def _act(self, meter: SimulatedMeter, trigger: Trigger | None, now: int) -> None:
+        if trigger is None:
+            raise ActionRefused(ActionResult.READ_WRITE_DENIED)
+        after = next_state(self.mode(meter), meter.connection, trigger)
+        if after is None:
+            if self.mode(meter) != 0 and meter.connection in _GOALS[trigger]:
+                return
+            raise ActionRefused(ActionResult.OTHER_REASON)
+        if not self.operate(meter, trigger, now):
+            raise ActionRefused(ActionResult.HARDWARE_FAULT)
+
+    def _is_stuck(self, meter: SimulatedMeter, after: ControlState) -> bool:
+        """Whether the contacts would have to move and cannot."""
+        switch = meter.state.found(SwitchState)
+        if switch is None or not switch.is_jammed:
+            return False
+        return ControlState.CONNECTED in (meter.connection, after)
 
     def _move(self, meter: SimulatedMeter, after: ControlState, now: int) -> None:
         before, state = meter.connection, meter.change()
@@ -90,3 +142,35 @@ class Disconnector(Behaviour):
             state.open_supply(now)
         elif after == ControlState.CONNECTED:
             state.close_supply(now)
+
+
+class DisconnectorV1(Disconnector):
+    """Disconnect control, version 1: mode 7 closes at a distance also what was armed."""
+
+    declares = DisconnectControlV1
+    _LAST_MODE = 7
+
+
+def operate(meter: SimulatedMeter, trigger: Trigger, now: int) -> bool:
+    """Move the supply switch of a meter at UTC second `now`; tell whether it moved.
+
+    This is how everything inside the meter does it that runs no script, such as prepayment.
+    """
+    switch = meter.fleet.template.behaviours.get(DISCONNECTOR)
+    return isinstance(switch, Disconnector) and switch.operate(meter, trigger, now)
+
+
+def push_button(meter: SimulatedMeter, at: int) -> bool:
+    """Somebody pushes the button of the switch: it opens a closed one and closes one that is ready.
+
+    Tells whether the switch moved; without power nothing does.
+    """
+    with life.intervening(meter, at):
+        trigger = Trigger.MANUAL_RECONNECT if meter.is_disconnected else Trigger.MANUAL_DISCONNECT
+        return meter.state.off_since is None and operate(meter, trigger, at)
+
+
+def jam(meter: SimulatedMeter, at: int, *, jammed: bool = True) -> None:
+    """The contacts of the switch stick from UTC second `at` on, or are repaired."""
+    with life.intervening(meter, at):
+        meter.change().part(SwitchState).is_jammed = jammed

@@ -1,4 +1,4 @@
-"""Event logs: what happened to the meter, by its own clock, and the code of the latest event."""
+"""Event logs: what happened to the meter, by its own clock; the latest event, and how many."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from ferraris.server.device import ActionRefused
 if TYPE_CHECKING:
     from ferraris.meter.simulated import SimulatedMeter
 
-__all__ = ["EventCode", "EventLog", "entries"]
+__all__ = ["EventCode", "EventCounter", "EventLog", "entries"]
 
 _CODE_OCTETS = 2
 _HEAD = b"\x02\x02"
@@ -32,7 +32,7 @@ def entries(meter: SimulatedMeter, log: int, now: int) -> list[LogEntry]:
     The standard log begins with the power-up at commissioning and knows the changes of the season;
     the rest is what was noted.
     """
-    found = [entry for entry in meter.state.entries if entry.log == log]
+    found = list(meter.state.entries(log))
     if log == STANDARD_LOG:
         found += _calendar_entries(meter, now)
         found.sort()
@@ -77,6 +77,23 @@ class EventCode(Behaviour):
         """Attribute 2."""
         found = entries(meter, self.log, now)
         return encoded(Tag.UNSIGNED, found[-1].code if found else 0)
+
+
+class EventCounter(Behaviour):
+    """How many events a log has ever noted, also those that it no longer holds."""
+
+    declares = DataObject
+
+    def __init__(self, name: str, log: int) -> None:
+        super().__init__(name)
+        self.log = log
+
+    def value(self, meter: SimulatedMeter, attribute: int, now: int) -> bytes:
+        """Attribute 2."""
+        noted = meter.state.entries(self.log)
+        by_calendar = sum(not entry.serial for entry in entries(meter, self.log, now))
+        count = by_calendar + (noted[-1].serial if noted else 0)
+        return encoded(Tag.DOUBLE_LONG_UNSIGNED, count)
 
 
 class EventLog(Profile):

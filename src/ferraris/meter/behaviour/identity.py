@@ -9,14 +9,13 @@ from ferraris.data.kinds import (
     Data,
     Tag,
     array,
-    double_long_unsigned,
     long_unsigned,
     octet_string,
     structure,
     unsigned,
 )
 from ferraris.messaging.dlms.enumerations import ActionResult, DataAccessResult
-from ferraris.meter.behaviour.behaviour import Behaviour, decoded, encoded, octets
+from ferraris.meter.behaviour.behaviour import Behaviour, encoded, octets
 from ferraris.meter.tariff import Tariff
 from ferraris.model import time_control
 from ferraris.model.data_storage import DataObject
@@ -33,7 +32,6 @@ __all__ = [
     "DeviceNumber",
     "EngineObject",
     "FixedData",
-    "Flags",
     "InvocationCounter",
     "LogicalDeviceName",
 ]
@@ -87,24 +85,6 @@ class InvocationCounter(Behaviour):
         return encoded(Tag.DOUBLE_LONG_UNSIGNED, counter)
 
 
-class Flags(Behaviour):
-    """32 flags of errors or alarms; `clear_only` ones are never set by a client."""
-
-    declares = DataObject
-
-    def __init__(self, name: str, flags: int = 0, *, clear_only: bool = True) -> None:
-        super().__init__(name, {2: double_long_unsigned(flags)})
-        self._clear_only = clear_only
-
-    def set(self, meter: SimulatedMeter, attribute: int, data: bytes, now: int) -> None:
-        """Attribute 2: written zeros clear, written ones leave what is there."""
-        tag, flags = decoded(data)
-        if tag != Tag.DOUBLE_LONG_UNSIGNED:
-            raise AccessRefused(DataAccessResult.TYPE_UNMATCHED)
-        if self._clear_only:
-            present = int.from_bytes(self.get(meter, attribute, None, now)[1:], "big")
-            data = encoded(tag, flags & present)
-        super().set(meter, attribute, data, now)
 
 
 class ConsumerMessage(Behaviour):

@@ -19,7 +19,7 @@ from ferraris.server.device import AccessRefused, ActionRefused
 if TYPE_CHECKING:
     from ferraris.meter.simulated import SimulatedMeter
 
-__all__ = ["Demand", "Energy", "Instantaneous", "MaximumDemand", "stamp"]
+__all__ = ["Demand", "Energy", "Instantaneous", "MaximumDemand", "scaler_unit", "stamp"]
 
 _HOUR = 3600
 
@@ -29,7 +29,8 @@ def stamp(octets: bytes) -> bytes:
     return b"\x09\x0c" + octets
 
 
-def _scaler_unit(scaler: int, unit: int) -> Data:
+def scaler_unit(scaler: int, unit: int) -> Data:
+    """The attribute with this name."""
     return (int(Tag.STRUCTURE), [(int(Tag.INTEGER), scaler), (int(Tag.ENUM), unit)])
 
 
@@ -39,7 +40,7 @@ class Energy(Behaviour):
     declares = Register
 
     def __init__(self, name: str, channel: int, rate: int = 0, unit: int = 30) -> None:
-        super().__init__(name, {3: _scaler_unit(0, unit)})
+        super().__init__(name, {3: scaler_unit(0, unit)})
         self.channel = channel
         self.rate = rate
 
@@ -63,7 +64,7 @@ class Demand(Behaviour):
 
     def __init__(self, name: str, channel: int = ACTIVE_IMPORT) -> None:
         fixed = {
-            4: _scaler_unit(0, 27),
+            4: scaler_unit(0, 27),
             5: (int(Tag.UNSIGNED), 0),
             8: (int(Tag.DOUBLE_LONG_UNSIGNED), QUARTER),
             9: (int(Tag.LONG_UNSIGNED), 1),
@@ -88,7 +89,7 @@ class MaximumDemand(Behaviour):
     declares = ExtendedRegister
 
     def __init__(self, name: str, channel: int = ACTIVE_IMPORT) -> None:
-        super().__init__(name, {3: _scaler_unit(0, 27), 4: (int(Tag.UNSIGNED), 0)})
+        super().__init__(name, {3: scaler_unit(0, 27), 4: (int(Tag.UNSIGNED), 0)})
         self.channel = channel
 
     def value(self, meter: SimulatedMeter, attribute: int, now: int) -> bytes:
@@ -125,7 +126,7 @@ class Instantaneous(Behaviour):
     _TAGS = {True: Tag.DOUBLE_LONG_UNSIGNED, False: Tag.LONG_UNSIGNED}  # noqa: RUF012
 
     def __init__(self, name: str, quantity: str, scaler: int, unit: int) -> None:
-        super().__init__(name, {3: _scaler_unit(scaler, unit)})
+        super().__init__(name, {3: scaler_unit(scaler, unit)})
         self.quantity = quantity
 
     def value(self, meter: SimulatedMeter, attribute: int, now: int) -> bytes:

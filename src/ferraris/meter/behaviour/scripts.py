@@ -135,6 +135,6 @@ def _carry_out(meter: SimulatedMeter, action: ScriptAction, now: int) -> None:
         raise ActionRefused(ActionResult.OBJECT_UNDEFINED)
     parameter = None if action.parameter[0] == Tag.NULL_DATA else axdr.encode(action.parameter)
     if action.service_id == ServiceId.EXECUTE:
-        behaviour.act(meter, action.attribute_or_method, parameter, now)
+        behaviour.act_locally(meter, action.attribute_or_method, parameter, now)
     elif parameter is not None:
         behaviour.set(meter, action.attribute_or_method, parameter, now)

@@ -1,6 +1,7 @@
 """The supply switch as a table: state, transition by letter, next state; and what each mode allows.
 
-Letters and modes 0 to 6 agree in two public implementations; the transitions rest on [memory].
+Letters and modes 0 to 6 agree in two public implementations; the transitions, and mode 7 of
+version 1 of the class with its letter i, rest on [memory].
 """
 
 from __future__ import annotations
@@ -36,11 +37,12 @@ TRANSITIONS: dict[str, tuple[ControlState, Trigger, ControlState]] = {
     "f": (_CONNECTED, Trigger.MANUAL_DISCONNECT, _READY),
     "g": (_CONNECTED, Trigger.LOCAL_DISCONNECT, _READY),
     "h": (_READY, Trigger.LOCAL_RECONNECT, _CONNECTED),
+    "i": (_READY, Trigger.REMOTE_RECONNECT, _CONNECTED),
 }
 """Transitions by their letters."""
 
-MODES = ("", "bcfgde", "bcfgae", "bcgde", "bcgae", "bcfgdeh", "bcgdeh")
-"""Letters that control modes 0 to 6 allow."""
+MODES = ("", "bcfgde", "bcfgae", "bcgde", "bcgae", "bcfgdeh", "bcgdeh", "bcgaieh")
+"""Letters that control modes 0 to 7 allow."""
 
 
 def next_state(mode: int, state: int, trigger: Trigger) -> ControlState | None:

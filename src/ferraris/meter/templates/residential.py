@@ -9,11 +9,17 @@ from ferraris.client.security import DEFAULT_SYSTEM_TITLE
 from ferraris.data.kinds import integer, null_data, octet_string
 from ferraris.data.obis import Obis
 from ferraris.messaging.dlms.conformance import Conformance
-from ferraris.meter.behaviour.alarms import ALARM_SCRIPT
+from ferraris.meter.behaviour.alarms import (
+    ALARM_SCRIPT,
+    AlarmDescriptor,
+    AlarmFilter,
+    AlarmRegister,
+    ErrorRegister,
+)
 from ferraris.meter.behaviour.capture import Daily, Monthly
 from ferraris.meter.behaviour.clock import Clock, ShiftLimit
 from ferraris.meter.behaviour.disconnector import Disconnector
-from ferraris.meter.behaviour.event_log import EventCode, EventLog
+from ferraris.meter.behaviour.event_log import EventCode, EventCounter, EventLog
 from ferraris.meter.behaviour.identity import (
     ActiveRate,
     ActivityCalendar,
@@ -21,7 +27,6 @@ from ferraris.meter.behaviour.identity import (
     DeviceNumber,
     EngineObject,
     FixedData,
-    Flags,
     InvocationCounter,
     LogicalDeviceName,
 )
@@ -37,8 +42,9 @@ from ferraris.meter.behaviour.push_setup import PushList, PushListV1, PushListV2
 from ferraris.meter.behaviour.registers import Demand, Energy, Instantaneous, MaximumDemand
 from ferraris.meter.behaviour.scripts import Schedule, Scripts
 from ferraris.meter.behaviour.security_setup import SecuritySetup, SecuritySetupV1
+from ferraris.meter.behaviour.tamper import Kind, TamperCounter, TamperDuration, TamperStamp
 from ferraris.meter.consumption import Consumption
-from ferraris.meter.happenings import CONTROL_LOG, FRAUD_LOG, STANDARD_LOG
+from ferraris.meter.happenings import COMMUNICATION_LOG, CONTROL_LOG
 from ferraris.meter.patterns import (
     ACTIVE_EXPORT,
     ACTIVE_IMPORT,
@@ -100,6 +106,12 @@ _PUSHED_ALARM = ((1, "0-0:42.0.0*255", 2), (8, "0-0:1.0.0*255", 2), (1, "0-0:97.
 _PUSHES = {1: "0-0:25.9.0*255", 2: "0-1:25.9.0*255", ALARM_SCRIPT: "0-4:25.9.0*255"}
 """Set-up objects by the number of the script that pushes them."""
 
+SWITCH_SCRIPTS = "0-0:10.0.106*255"
+"""Script 1 opens the supply switch, script 2 closes it, both as the meter itself does."""
+
+_LOG_ENTRIES = {CONTROL_LOG: 64}
+"""Sizes of logs other than 255, as quoted on a vendor's public page [facts-g]."""
+
 _PUBLIC_SERVICES = (
     Conformance.GET
     | Conformance.SELECTIVE_ACCESS
@@ -127,6 +139,8 @@ def residential(
     placed = [
         *_identity(suite),
         *_control(consumption),
+        *_supervision(),
+        *_tamper(),
         *_measurement(consumption.tariff),
     ]
     counts_as = {OPERATOR: MANAGEMENT}
@@ -222,17 +236,48 @@ def _control(consumption: Consumption) -> Iterator[Placed]:
     calendar = ActivityCalendar("0-0:13.0.0*255", scripts, consumption.tariff)
     yield Placed(calendar, _KNOWN, methods={1: _MANAGEMENT})
     yield Placed(ActiveRate("0-0:96.14.0*255"), _KNOWN)
-    switch = Disconnector("0-0:96.3.10*255")
-    yield Placed(switch, _KNOWN, {4: _MANAGEMENT}, {1: _MANAGEMENT, 2: _MANAGEMENT})
-    yield Placed(Flags("0-0:97.97.0*255"), _KNOWN, {2: _MANAGEMENT})
-    yield Placed(Flags("0-0:97.98.0*255"), _KNOWN, {2: _MANAGEMENT})
-    alarm_filter = Flags("0-0:97.98.10*255", 0xFFFFFFFF, clear_only=False)
-    yield Placed(alarm_filter, _KNOWN, {2: _MANAGEMENT})
-    yield Placed(Flags("0-0:97.98.20*255"), _KNOWN, {2: _MANAGEMENT})
-    for log in (STANDARD_LOG, FRAUD_LOG, CONTROL_LOG):
+    yield from _switching()
+
+
+def _switching() -> Iterator[Placed]:
+    """The supply switch, and the scripts that move it from within."""
+    name = "0-0:96.3.10*255"
+    methods = {1: _MANAGEMENT, 2: _MANAGEMENT}
+    yield Placed(Disconnector(name), _KNOWN, {4: _MANAGEMENT}, methods)
+    execute = ServiceId.EXECUTE
+    scripts = [
+        Script(method, [ScriptAction(execute, 70, Obis.parse(name), method, integer(0))])
+        for method in (1, 2)
+    ]
+    yield Placed(Scripts(SWITCH_SCRIPTS, scripts), _KNOWN, methods={1: _MANAGEMENT})
+    schedule = Schedule("0-0:15.0.1*255", SWITCH_SCRIPTS, 1)
+    yield Placed(schedule, _KNOWN, {2: _MANAGEMENT, 4: _MANAGEMENT})
+
+
+def _supervision() -> Iterator[Placed]:
+    """Logs, errors and alarms."""
+    for log in range(COMMUNICATION_LOG + 1):
         code = EventCode(f"0-0:96.11.{log}*255", log)
         yield Placed(code, _KNOWN)
-        yield Placed(EventLog(f"0-0:99.98.{log}*255", code), _KNOWN, methods={1: _MANAGEMENT})
+        entries = _LOG_ENTRIES.get(log, 255)
+        yield Placed(
+            EventLog(f"0-0:99.98.{log}*255", code, entries), _KNOWN, methods={1: _MANAGEMENT}
+        )
+        yield Placed(EventCounter(f"0-0:96.15.{log}*255", log), _KNOWN)
+    writes = {2: _MANAGEMENT}
+    yield Placed(ErrorRegister("0-0:97.97.0*255"), _KNOWN, writes)
+    for number in (0, 1):
+        yield Placed(AlarmRegister(f"0-0:97.98.{number}*255", number), _KNOWN, writes)
+        yield Placed(AlarmFilter(f"0-0:97.98.{10 + number}*255"), _KNOWN, writes)
+        yield Placed(AlarmDescriptor(f"0-0:97.98.{20 + number}*255", number), _KNOWN, writes)
+
+
+def _tamper() -> Iterator[Placed]:
+    for kind in Kind:
+        yield Placed(TamperCounter(kind), _KNOWN)
+        yield Placed(TamperStamp(kind), _KNOWN)
+        yield Placed(TamperDuration(kind), _KNOWN)
+        yield Placed(TamperDuration(kind, cumulative=True), _KNOWN)
 
 
 def _failures() -> Iterator[Placed]:
