@@ -134,7 +134,7 @@ def test_meters_without_alarm_registers_only_log() -> None:
     meter = Fleet(template("residential-sn"), 1)[0]
     meter.note(Happening.MAGNETIC_FIELD, NOW)
     meter.note(Happening.MAGNETIC_FIELD_GONE, NOW)
-    assert [entry.code for entry in meter.state.entries(1)] == [42, 43]
+    assert [entry.code for entry in meter.state.noted(1)] == [42, 43]
 
 
 def test_whatever_begins_can_end() -> None:

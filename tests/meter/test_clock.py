@@ -109,7 +109,7 @@ def test_a_clock_set_over_and_over_stays_small(fleet: Fleet) -> None:
     for second in range(300):
         assert act(meter, CLOCK, 8, 6, long(10 - second % 2 * 20), now=NOW + second) == 0
     assert len(meter.state.steps) == 64
-    assert len(meter.state.entries(0)) == 512
+    assert len(meter.state.noted(0)) == 512
     assert get(meter, CLOCK, 8, now=NOW + 300) == fleet.template.zone.stamp(NOW + 300)
 
 

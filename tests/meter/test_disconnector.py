@@ -109,7 +109,7 @@ def test_every_transition_of_every_mode_and_no_other(mode: int) -> None:
             if moved:
                 reached[state, trigger] = meter.connection
                 assert meter.state.interruptions[-1].stop is None or meter.connection == _ON
-                assert [each.log for each in meter.state.entries(CONTROL_LOG)] == [CONTROL_LOG]
+                assert [each.log for each in meter.state.noted(CONTROL_LOG)] == [CONTROL_LOG]
             assert switch.value(meter, 2, NOW + 1)[1] == (meter.connection == _ON)
     assert reached == EXPECTED[mode]
     assert next_state(mode, 3, Trigger.REMOTE_RECONNECT) is None

@@ -119,7 +119,7 @@ def test_a_state_with_keys_comes_back() -> None:
         due=9,
         steps=(Step(1, 2),),
         interruptions=(Interruption(3, None),),
-        entries=(LogEntry(1, 2, 3, 4, 5),),
+        logs={3: (LogEntry(1, 2, 3, 4, 5),)},
         floors={1: 2},
         written={((3, b"name00"), 2): b"\x11\x05"},
         security=security,

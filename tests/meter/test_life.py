@@ -117,5 +117,5 @@ def test_a_template_has_its_own_codes() -> None:
     fleet = ticking(60, codes={Happening.POWER_UP: Coded(3, 77)})
     fleet[0].note(Happening.POWER_UP, NOON)
     fleet[0].note(Happening.POWER_DOWN, NOON)
-    assert [(entry.log, entry.code) for entry in fleet[0].state.entries(3)] == [(3, 77)]
+    assert [(entry.log, entry.code) for entry in fleet[0].state.noted(3)] == [(3, 77)]
     assert list(fleet[0].state.logs or ()) == [3]

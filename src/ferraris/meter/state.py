@@ -178,7 +178,12 @@ class State:
         """Let the clock go otherwise; the oldest of more than 64 settings is forgotten."""
         self.steps = (*self.steps, step)[-_MOST_STEPS:]
 
-    def entries(self, log: int) -> tuple[LogEntry, ...]:
+    @property
+    def entries(self) -> tuple[LogEntry, ...]:
+        """The noted events of all logs, in the order they happened."""
+        return tuple(sorted(each for noted in (self.logs or {}).values() for each in noted))
+
+    def noted(self, log: int) -> tuple[LogEntry, ...]:
         """The noted events of one log, in the order they were written."""
         return () if self.logs is None else self.logs.get(log, ())
 

@@ -32,7 +32,7 @@ def entries(meter: SimulatedMeter, log: int, now: int) -> list[LogEntry]:
     The standard log begins with the power-up at commissioning and knows the changes of the season;
     the rest is what was noted.
     """
-    found = list(meter.state.entries(log))
+    found = list(meter.state.noted(log))
     if log == STANDARD_LOG:
         found += _calendar_entries(meter, now)
         found.sort()
@@ -90,7 +90,7 @@ class EventCounter(Behaviour):
 
     def value(self, meter: SimulatedMeter, attribute: int, now: int) -> bytes:
         """Attribute 2."""
-        noted = meter.state.entries(self.log)
+        noted = meter.state.noted(self.log)
         by_calendar = sum(not entry.serial for entry in entries(meter, self.log, now))
         count = by_calendar + (noted[-1].serial if noted else 0)
         return encoded(Tag.DOUBLE_LONG_UNSIGNED, count)
