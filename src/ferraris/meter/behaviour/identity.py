@@ -85,8 +85,6 @@ class InvocationCounter(Behaviour):
         return encoded(Tag.DOUBLE_LONG_UNSIGNED, counter)
 
 
-
-
 class ConsumerMessage(Behaviour):
     """A text for the customer, up to 16 KiB; empty until somebody writes one."""
 
