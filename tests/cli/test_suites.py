@@ -18,11 +18,11 @@ def keys_file(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
     yield from running(request.param, tmp_path_factory.mktemp("suite"))
 
 
-def running(suite: int, folder: Path) -> Iterator[Path]:
+def running(suite: int, folder: Path, *more: str) -> Iterator[Path]:
     file = folder / "keys.jsonl"
     command = [sys.executable, "-c", "from ferraris.cli.main import main; main()", "meter", "run"]
     command += ["residential", "--listen", "tcp://127.0.0.1:0", "--suite", str(suite)]
-    command += ["--keys-out", str(file)]
+    command += ["--keys-out", str(file), *more]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert process.stdout.readline().startswith("1 x residential at tcp://127.0.0.1:")
@@ -100,3 +100,49 @@ def test_bad_usage_and_wrong_certificates(ferraris, keys_file, line, tmp_path):
         ran = ferraris("read", url, "0-0:42.0.0*255", *more)
         assert (ran.code, words in ran.err) == (2, True), ran.err
         assert len(ran.err.strip().splitlines()) <= 2
+
+
+@pytest.fixture(scope="module", params=[3, 4, 6])
+def by_digest(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory):
+    more = ("--mechanism", str(request.param), "--weak")
+    yield from running(0, tmp_path_factory.mktemp("digest"), *more)
+
+
+@pytest.mark.parametrize("more", [(), ("--protection", "none")], ids=["ciphered", "plain"])
+def test_meters_that_take_a_digest_by_a_file_of_keys(ferraris, by_digest, more):
+    line = json.loads(by_digest.read_text())
+    way = {3: "md5", 4: "sha1", 6: "sha256"}[line["mechanism"]]
+    file = ("--keys", str(by_digest))
+    for auth in ((), ("--auth", way)):
+        ran = ferraris("read", line["url"], "0-0:42.0.0*255", *file, *auth, *more, "--weak")
+        assert (ran.code, line["id"] in ran.out) == (0, True), ran.err
+    ran = ferraris("read", line["url"], "0-0:42.0.0*255", *file, *more)
+    if way == "sha256":
+        assert (ran.code, line["id"] in ran.out) == (0, True), ran.err
+    else:
+        assert (ran.code, "too weak" in ran.err, "--weak" in ran.err) == (2, True, True), ran.err
+
+
+@pytest.mark.parametrize("ciphered", [False, True])
+def test_digests_by_secrets_on_the_command_line(ferraris, by_digest, tmp_path, ciphered):
+    line = json.loads(by_digest.read_text())
+    given = ["--auth", {3: "md5", 4: "sha1", 6: "sha256"}[line["mechanism"]], "--weak"]
+    for option, name in (
+        ("--password", "password"),
+        *((("--key", "encryption_key"), ("--auth-key", "authentication_key")) * ciphered),
+    ):
+        (tmp_path / name).write_text(line[name])
+        given += [option, f"@{tmp_path / name}"]
+    given += [] if ciphered else ["--client", "2"]
+    ran = ferraris("read", line["url"], "1-0:1.8.0*255", *given)
+    assert (ran.code, "Wh" in ran.out) == (0, True), ran.err
+
+
+def test_meters_offer_no_weak_mechanism_unasked(ferraris):
+    for more, words in (
+        (("--mechanism", "3"), "too weak"),
+        (("--mechanism", "2"), "maker's own"),
+        (("--mechanism", "7"), "suite 1 or 2"),
+    ):
+        ran = ferraris("meter", "run", "residential", "--listen", "tcp://127.0.0.1:0", *more)
+        assert (ran.code, words in ran.err) == (2, True), ran.err

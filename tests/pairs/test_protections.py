@@ -9,10 +9,10 @@ import pytest
 from pairing import Pair, fleet_with, watch
 
 from ferraris.client.meter import Meter
-from ferraris.client.security import HighDigest, HighECDSA, HighGMAC
+from ferraris.client.security import MECHANISMS, HighDigest, HighECDSA, HighGMAC, Password
 from ferraris.core.errors import RefusedError, SecurityError, UsageError
 from ferraris.data.kinds import octet_string
-from ferraris.messaging.dlms.association.proofs import Challenges
+from ferraris.messaging.dlms.association.proofs import OwnMechanism
 from ferraris.messaging.dlms.general import decode_general_glo
 from ferraris.messaging.dlms.security.control import AUTHENTICATION, BOTH, ENCRYPTION, SIGNED
 from ferraris.messaging.dlms.security.forms import KeyPairs
@@ -148,40 +148,96 @@ def test_weaker_answers_than_asked_for_are_refused_by_the_client() -> None:
         pair.run(security(pair, answers=BOTH | SIGNED), exercise)
 
 
-@pytest.mark.parametrize("mechanism", ["md5", "sha1", "sha256", "own"])
+def answers_of(secret: bytes) -> OwnMechanism:
+    """A maker's own mechanism, for tests: no better than it looks."""
+    return lambda challenges: bytes(
+        a ^ b for a, b in zip(challenges.received, secret * 3, strict=False)
+    )
+
+
+@pytest.mark.parametrize("mechanism", [2, 3, 4, 6])
 @pytest.mark.parametrize("ciphered", [False, True])
-def test_digests_and_own_mechanisms(mechanism: str, ciphered: bool) -> None:
-    secret = b"what both know"
-    number = {"md5": 3, "sha1": 4, "sha256": 6, "own": 2}[mechanism]
-
-    def own(challenges: Challenges) -> bytes:
-        return bytes(a ^ b for a, b in zip(challenges.received, secret * 3, strict=False))
-
-    fleet = fleet_with(c1={"mechanism": number, "ciphered": ciphered, "policy": BOTH * ciphered})
+@pytest.mark.parametrize("names", ["residential", "residential-sn"])
+def test_secrets_proved_to_meters_that_ask_for_it(
+    names: str, mechanism: int, ciphered: bool
+) -> None:
+    """The reader in the clear, the manager in a ciphered association; both by one secret."""
+    own = answers_of(b"known to makers")
+    made = template(names, mechanism=mechanism, weak=True)
+    fleet = Fleet(made, 2, seed=7, own_mechanism=own)
+    secret = fleet.password(0)
+    short = {"short_names": made.short_names} if made.short_names else {}
     pair = Pair(fleet=fleet)
-    meter = fleet[0]
-    known = type(meter).credentials
-
-    def credentials(self: Any, client_sap: int) -> Any:
-        return replace(known(self, client_sap), secret=secret, own_mechanism=own)
-
-    patched = type("Meter", (type(meter),), {"credentials": credentials})
-    fleet._meters[0] = patched(fleet, 0)
-    more: dict[str, Any] = {"mechanism": mechanism, "answer": own if mechanism == "own" else None}
-    right: Any = HighDigest(secret, **more)
+    more: dict[str, Any] = {"mechanism": MECHANISMS[mechanism], "weak": True}
+    more["answer"] = own if mechanism == 2 else None
+    right: Any = HighDigest(secret, client=2, **more)
     if ciphered:
         right = security(pair, HighGMAC, secret=secret, **more)
-    pair.run(right, exercise)
+
+    async def exercise(meter: Meter) -> None:
+        assert await meter.get_data(1, "0-0:42.0.0*255", 2)
+
+    pair.run(right, exercise, **short)
     if ciphered:
         right = replace(right, invocation_counter=fleet[0].receive_floor(1) + 1)
-    if mechanism == "own":
+    if mechanism == 2:
         with pytest.raises(UsageError, match="own"):
-            pair.run(replace(right, answer=None), exercise)
+            pair.run(replace(right, answer=None), exercise, **short)
         wrong = replace(right, answer=lambda challenges: bytes(16))
     else:
-        wrong = replace(right, secret=b"something else")
+        wrong = replace(right, secret=fleet.password(1))
     with pytest.raises((SecurityError, RefusedError)):
-        pair.run(wrong, exercise)
+        pair.run(wrong, exercise, **short)
+    # What was told in clear before is no longer taken.
+    if not ciphered:
+        with pytest.raises(RefusedError):
+            pair.run(Password(secret), exercise, **short)
+
+
+@pytest.mark.parametrize(("name", "digest"), [("md5", "MD5"), ("sha1", "SHA-1")])
+def test_weak_digests_are_refused_unless_asked_for(name: str, digest: str) -> None:
+    """At both ends, and with the remedy in the error."""
+    number = {known: number for number, known in MECHANISMS.items()}[name]
+    pair = Pair(fleet=Fleet(template("residential", mechanism=number, weak=True), 1, seed=7))
+    for refused in (
+        HighDigest(b"a secret", name),
+        security(pair, HighGMAC, mechanism=name, secret=b"a secret"),
+    ):
+        with pytest.raises(UsageError, match=rf"{digest} .*too weak.*weak=True"):
+            pair.run(refused, exercise)
+    with pytest.raises(UsageError, match=rf"{digest} .*too weak"):
+        template("residential", mechanism=number)
+    with pytest.raises(UsageError, match=rf"{digest} .*too weak"):
+        fleet_with(c2={"mechanism": number})
+    assert fleet_with(c2={"mechanism": 6}).template.associations[2].mechanism == 6
+
+
+def test_a_maker_s_own_mechanism_is_not_guessed() -> None:
+    with pytest.raises(UsageError, match="maker's own"):
+        Fleet(template("residential", mechanism=2), 1)
+
+
+@pytest.mark.parametrize(
+    ("mechanism", "suite", "words"), [(7, 0, "suite 1 or 2"), (1, 0, "2 to 7"), (8, 1, "2 to 7")]
+)
+def test_mechanisms_that_no_template_has(mechanism: int, suite: int, words: str) -> None:
+    with pytest.raises(UsageError, match=words):
+        template("residential", suite=suite, mechanism=mechanism)
+
+
+@pytest.mark.parametrize("suite", [1, 2])
+@pytest.mark.parametrize("mechanism", [5, 6])
+def test_other_mechanisms_in_suites_that_sign(suite: int, mechanism: int) -> None:
+    fleet = Fleet(template("residential", suite=suite, mechanism=mechanism), 1, seed=7)
+    pair = Pair(fleet=fleet)
+    assert fleet.line(0, "")["mechanism"] == mechanism
+    way = MECHANISMS[mechanism]
+    right = security(pair, mechanism=way, secret=fleet.password(0), sign="first", form="general")
+
+    async def read(meter: Meter) -> int:
+        return (await meter.read("1-0:1.8.0*255")).value  # type: ignore[return-value]
+
+    assert pair.run(right, read) >= 0
 
 
 def test_signed_proofs_need_the_right_keys_at_both_ends() -> None:

@@ -12,6 +12,7 @@ from ferraris.cli.identities import pairs_beside, pairs_of, private_key
 from ferraris.cli.key_store import referenced
 from ferraris.cli.options import MeterOptions
 from ferraris.client.security import (
+    MECHANISMS,
     HighDigest,
     HighECDSA,
     HighGMAC,
@@ -45,6 +46,7 @@ _WAYS = {
     "hls3": "md5",
 }
 _CIPHERED = ("gmac", "ecdsa")
+_READER = 2  # address of the simulated meters' client that is not ciphered
 _DIGESTS = ("sha256", "sha1", "md5")
 
 
@@ -56,9 +58,7 @@ def security_of(given: MeterOptions, url: str) -> Security:
     if given.dedicated and way not in _CIPHERED:
         raise UsageError("--dedicated goes with --auth gmac or ecdsa")
     if way in _DIGESTS:
-        if given.password is None:
-            raise UsageError(f"--auth {way} needs --password SECRET")
-        return HighDigest(referenced(given.password, form="text", kind="hls_secret"), way)
+        return _by_digest(given, way)
     if way == "password":
         reference = given.password or given.key
         if reference is None:
@@ -87,15 +87,21 @@ def high_priority(given: MeterOptions) -> bool:
 def security_of_entry(given: MeterOptions, entry: Mapping[str, Any], url: str) -> Security:
     """The security of one meter by its line in a file of keys; `UsageError` for what is missing."""
     suite = entry.get("suite", 0)
-    way = ("ecdsa" if suite else "gmac") if given.auth is None else _way(given)
-    if given.dedicated and way not in _CIPHERED:
+    usual = MECHANISMS.get(entry.get("mechanism", 7 if suite else 5), "")
+    way = usual if given.auth is None else _way(given)
+    if given.dedicated and way in ("none", "password"):
         raise UsageError("--dedicated goes with --auth gmac or ecdsa")
     try:
         if way == "password":
             return Password(str(entry["password"]).encode())
-        if way in _CIPHERED:
+        if way in _DIGESTS and given.protection == "none":
+            secret = str(entry["password"]).encode()
+            return HighDigest(secret, way, client=_READER, weak=given.weak)
+        if way != "none":
             key = bytes.fromhex(entry["encryption_key"])
             found = _high(given, way, key, bytes.fromhex(entry["authentication_key"]))
+            if way in _DIGESTS:
+                found = replace(found, secret=str(entry["password"]).encode())
             if suite:
                 pairs = pairs_beside(str(given.keys), entry)
                 found = replace(found, suite=suite, pairs=pairs)
@@ -135,6 +141,18 @@ def _way(given: MeterOptions) -> str:
         ) from None
 
 
+def _by_digest(given: MeterOptions, way: str) -> Security:
+    """In the clear, or ciphered where keys are given."""
+    if given.password is None:
+        raise UsageError(f"--auth {way} needs --password SECRET")
+    secret = referenced(given.password, form="text", kind="hls_secret")
+    if given.key is None or given.auth_key is None:
+        return HighDigest(secret, way, weak=given.weak)
+    key = referenced(given.key, kind="encryption_key")
+    auth_key = referenced(given.auth_key, kind="authentication_key")
+    return replace(_high(given, way, key, auth_key), suite=given.suite, secret=secret)
+
+
 def _own_pairs(given: MeterOptions) -> KeyPairs:
     def optional(reference: str | None) -> PrivateKey | None:
         return None if reference is None else private_key(reference)
@@ -154,6 +172,8 @@ def _high(given: MeterOptions, way: str, key: bytes, auth_key: bytes) -> HighGMA
         "form": given.form,
         "message_key": given.message_key,
         "sign": given.sign,
+        "mechanism": way,
+        "weak": given.weak,
     }
     if given.system_title is not None:
         more["system_title"] = _title(given.system_title)

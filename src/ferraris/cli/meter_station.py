@@ -22,14 +22,28 @@ from ferraris.meter.fleet import Fleet, KeysLine
 from ferraris.meter.persistence import Identity, StateDirectory
 from ferraris.meter.pushing import SCHEMES, Pusher
 from ferraris.meter.serving import listen
+from ferraris.meter.template import Template
 from ferraris.meter.templates import template
 
-__all__ = ["Keeping", "Pushing", "call", "serve", "until_told"]
+__all__ = ["Keeping", "Kind", "Pushing", "call", "serve", "until_told"]
 
 _CALLED = ("tcp", "tls", "tcp+hdlc", "tls+hdlc")
 _FRESH_OCTETS = 32
 _MOST_FAILURES = 100
 _IN_FILES = 100  # meters whose certificates are written into files of their own as well
+
+
+class Kind(NamedTuple):
+    """What meters these are: a template, its suite, and how clients prove themselves."""
+
+    name: str
+    suite: int
+    mechanism: int | None = None
+    weak: bool = False
+
+    def template(self) -> Template:
+        """Build it."""
+        return template(self.name, suite=self.suite, mechanism=self.mechanism, weak=self.weak)
 
 
 class Pushing(NamedTuple):
@@ -48,19 +62,18 @@ class Keeping(NamedTuple):
 
 
 async def serve(
-    name: str,
+    kind: Kind,
     count: int,
     url: str,
     seed: int,
     keys_out: str | None,
     *,
     pushing: Pushing | None = None,
-    suite: int = 0,
     keeping: Keeping | None = None,
 ) -> None:
     """Listen, hand out the keys, and serve until interrupted or terminated."""
     endpoint = parse_url(url)
-    with _fleet(name, count, seed, suite, keeping) as fleet:
+    with _fleet(kind, count, seed, keeping) as fleet:
         await _serve(fleet, endpoint, keys_out, pushing)
 
 
@@ -110,39 +123,38 @@ def _pusher(fleet: Fleet, pushing: Pushing) -> Pusher:
 
 
 async def call(
-    name: str,
+    kind: Kind,
     count: int,
     url: str,
     seed: int,
     keys_out: str | None,
     *,
-    suite: int = 0,
     keeping: Keeping | None = None,
 ) -> None:
     """Hand out the keys and call in, again and again, until interrupted or terminated."""
     endpoint = parse_url(url, schemes=_CALLED)
-    with _fleet(name, count, seed, suite, keeping) as fleet:
+    with _fleet(kind, count, seed, keeping) as fleet:
         if keys_out is not None:
             lines = (fleet.line(index, endpoint.url) for index in range(count))
             _write_keys(fleet, lines, keys_out)
-        ready = partial(typer.echo, f"{count} x {name} calling {endpoint}", err=keys_out == "-")
+        ready = partial(
+            typer.echo, f"{count} x {kind.name} calling {endpoint}", err=keys_out == "-"
+        )
         calling = call_in(fleet, endpoint, on_failure=_telling_once())
         await until_told(ready, _kept(fleet, calling))
 
 
 @contextmanager
-def _fleet(
-    name: str, count: int, seed: int, suite: int, keeping: Keeping | None
-) -> Iterator[Fleet]:
+def _fleet(kind: Kind, count: int, seed: int, keeping: Keeping | None) -> Iterator[Fleet]:
     """The meters, as they were left; what they remember is kept at the end."""
-    kind = template(name, suite=suite)
+    made = kind.template()
     if keeping is None:
         # Fresh keys, because invocation counters begin anew: no key may see the same one twice.
-        yield Fleet(kind, count, seed, secret=secrets.token_bytes(_FRESH_OCTETS))
+        yield Fleet(made, count, seed, secret=secrets.token_bytes(_FRESH_OCTETS))
         return
-    identity = Identity(name, suite, seed)
+    identity = Identity(kind.name, kind.suite, seed)
     with StateDirectory.open(keeping.directory, identity, keeping.passphrase) as memory:
-        yield Fleet(kind, count, seed, secret=memory.secret, memory=memory)
+        yield Fleet(made, count, seed, secret=memory.secret, memory=memory)
 
 
 async def _kept(fleet: Fleet, running: Coroutine[Any, Any, None]) -> None:

@@ -69,6 +69,9 @@ class MeterOptions:
     dedicated: Annotated[
         bool, typer.Option("--dedicated", help="Protect services by a key of this session alone.")
     ] = False
+    weak: Annotated[
+        bool, typer.Option("--weak", help="Take MD5 and SHA-1, which are refused otherwise.")
+    ] = False
     pre_established: Annotated[
         bool, typer.Option("--pre-established", help="The association is open without asking.")
     ] = False

@@ -79,6 +79,10 @@ def run(
         str | None, typer.Option(metavar="FILE", help="One JSON line a meter; holds secrets.")
     ] = None,
     suite: Annotated[int, typer.Option(help="Security suite: 0, 1 or 2.")] = 0,
+    mechanism: Annotated[
+        int | None, typer.Option(help="Of HLS: 3 MD5, 4 SHA-1, 5 GMAC, 6 SHA-256, 7 ECDSA.")
+    ] = None,
+    weak: Annotated[bool, typer.Option("--weak", help="Allow MD5 and SHA-1.")] = False,
     push: Annotated[
         str | None,
         typer.Option(metavar="URL", help="Push to udp://, tcp://, udp+hdlc://, tcp+hdlc://…"),
@@ -99,34 +103,25 @@ def run(
     they are ready: id, url, client, server, system_title, encryption_key, authentication_key and
     password of each; in suites 1 and 2 also its certificates and master key, with the client's
     private keys and the certificates beside it. The keys are new at every start, unless --state
-    names a directory: then everything is there again, also after a kill.
+    names a directory: then everything is there again, also after a kill. With --mechanism 3, 4 or
+    6 readers prove that they know the password instead of telling it.
     """
     from ferraris.cli import meter_station
     from ferraris.cli.loop import run_to_end
 
     _check_count(count, "--count")
     keeping = _keeping(state, state_key)
+    kind = meter_station.Kind(template, suite, mechanism, weak)
     if call is not None:
         if push is not None:
             raise UsageError("--call and --push do not go together")
-        run_to_end(
-            meter_station.call(template, count, call, seed, keys_out, suite=suite, keeping=keeping)
-        )
+        run_to_end(meter_station.call(kind, count, call, seed, keys_out, keeping=keeping))
         return
     pushing = None
     if push is not None:
         pushing = meter_station.Pushing(push, push_every, not push_plain)
     run_to_end(
-        meter_station.serve(
-            template,
-            count,
-            listen,
-            seed,
-            keys_out,
-            pushing=pushing,
-            suite=suite,
-            keeping=keeping,
-        )
+        meter_station.serve(kind, count, listen, seed, keys_out, pushing=pushing, keeping=keeping)
     )
 
 

@@ -13,10 +13,11 @@ from ferraris.messaging.dlms.security.cipher_keys import CipherKeys
 from ferraris.messaging.dlms.security.control import AUTHENTICATION, ENCRYPTION, SIGNED
 from ferraris.messaging.dlms.security.counters import CounterLease
 from ferraris.messaging.dlms.security.forms import NO_PAIRS, Form, KeyPairs, KeySource, Shape
-from ferraris.messaging.dlms.security.hls import ECDSA_CHALLENGE_OCTETS
+from ferraris.messaging.dlms.security.hls import ECDSA_CHALLENGE_OCTETS, check_strength
 
 __all__ = [
     "DEFAULT_SYSTEM_TITLE",
+    "MECHANISMS",
     "HighDigest",
     "HighECDSA",
     "HighGMAC",
@@ -35,14 +36,17 @@ _PROTECTION = {
     "none": 0,
 }
 _SIGNATURES = ("", "first", "last")
-_MECHANISMS = {
-    "gmac": Mechanism.HIGH_GMAC,
-    "ecdsa": Mechanism.HIGH_ECDSA,
-    "sha256": Mechanism.HIGH_SHA256,
-    "sha1": Mechanism.HIGH_SHA1,
-    "md5": Mechanism.HIGH_MD5,
-    "own": Mechanism.HIGH,
+MECHANISMS = {
+    int(Mechanism.HIGH): "own",
+    int(Mechanism.HIGH_MD5): "md5",
+    int(Mechanism.HIGH_SHA1): "sha1",
+    int(Mechanism.HIGH_GMAC): "gmac",
+    int(Mechanism.HIGH_SHA256): "sha256",
+    int(Mechanism.HIGH_ECDSA): "ecdsa",
 }
+"""What the mechanisms of high security are called here, by number."""
+
+_NUMBERS = {name: Mechanism(number) for number, name in MECHANISMS.items()}
 _CHALLENGE_OCTETS = 16
 _LEASED_AT_ONCE = 1 << 20  # counters a session may use when the caller gave only where to start
 
@@ -79,6 +83,7 @@ class HighDigest:
         mechanism: "sha256" (level 6), "sha1" (4), "md5" (3) or "own" (2).
         answer: of level 2, which is each manufacturer's own: makes the answer to a challenge.
         system_title: the client's, 8 octets; it goes into level 6.
+        weak: take level 3 or 4, which are refused otherwise.
     """
 
     secret: bytes = field(default=b"", repr=False)
@@ -86,11 +91,12 @@ class HighDigest:
     answer: OwnMechanism | None = field(default=None, repr=False)
     system_title: bytes = DEFAULT_SYSTEM_TITLE
     client: int = 1
+    weak: bool = False
 
     def parameters(self, entropy: Callable[[int], bytes]) -> ClientParameters:
         """What the association layer needs."""
         return ClientParameters(
-            mechanism=_mechanism(self.mechanism),
+            mechanism=_mechanism(self.mechanism, weak=self.weak),
             secret=self.secret,
             own_mechanism=self.answer,
             system_title=self.system_title,
@@ -119,7 +125,7 @@ class HighGMAC:
         answers: bits that every answer must carry; None for those of what is sent.
         pairs: signing and agreement keys, and those of the meter's certificates.
         mechanism: how the ends prove themselves: "gmac", "ecdsa", "sha256", "sha1", "md5", "own".
-        secret, answer: of the mechanisms that need them, as in `HighDigest`.
+        secret, answer, weak: of the mechanisms that need them, as in `HighDigest`.
         transaction_floor: the highest transaction-id accepted from this meter so far.
         transaction_offset: added to counters that began anew with a new key.
     """
@@ -147,6 +153,7 @@ class HighGMAC:
     answer: OwnMechanism | None = field(default=None, repr=False)
     transaction_floor: int = -1
     transaction_offset: int = 0
+    weak: bool = False
 
     def parameters(self, entropy: Callable[[int], bytes]) -> ClientParameters:
         """What the association layer needs; the counter must be known by now."""
@@ -158,7 +165,7 @@ class HighGMAC:
                 raise UsageError("the invocation counter is not known", where="security")
             start = self.invocation_counter
             lease = CounterLease(start, min(start + _LEASED_AT_ONCE, 1 << 32))
-        mechanism = _mechanism(self.mechanism)
+        mechanism = _mechanism(self.mechanism, weak=self.weak)
         long = mechanism == Mechanism.HIGH_ECDSA
         return ClientParameters(
             mechanism=mechanism,
@@ -219,10 +226,11 @@ class HighECDSA(HighGMAC):
     mechanism: str = "ecdsa"
 
 
-def _mechanism(name: str) -> Mechanism:
-    found = _MECHANISMS.get(name)
+def _mechanism(name: str, *, weak: bool) -> Mechanism:
+    found = _NUMBERS.get(name)
     if found is None:
-        raise UsageError(f"the mechanism is one of {', '.join(_MECHANISMS)}", where="security")
+        raise UsageError(f"the mechanism is one of {', '.join(_NUMBERS)}", where="security")
+    check_strength(found, weak=weak)
     return found
 
 

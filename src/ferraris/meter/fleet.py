@@ -11,6 +11,8 @@ from typing import NotRequired, TypedDict
 from ferraris.core.errors import UsageError
 from ferraris.crypto.certificates import Certificate, Usage
 from ferraris.crypto.curves import PrivateKey
+from ferraris.messaging.dlms.acse import Mechanism
+from ferraris.messaging.dlms.association.proofs import OwnMechanism
 from ferraris.messaging.dlms.security.agreement import curve_of
 from ferraris.messaging.dlms.security.cipher_keys import CipherKeys
 from ferraris.messaging.dlms.security.forms import KeyPairs
@@ -40,7 +42,7 @@ _CLIENT = (1 << 64) - 1  # in place of a meter's number, for what all meters sha
 class KeysLine(TypedDict):
     """One meter as any client needs it: address of the management client and all secrets as hex.
 
-    The password is text.
+    The password is text; the mechanism is told when it is not the usual one of the suite.
     """
 
     id: str
@@ -52,6 +54,7 @@ class KeysLine(TypedDict):
     authentication_key: str
     password: str
     suite: NotRequired[int]
+    mechanism: NotRequired[int]
     master_key: NotRequired[str]
     signing_certificate: NotRequired[str]
     agreement_certificate: NotRequired[str]
@@ -64,7 +67,8 @@ class Fleet:
     from `secret`: whoever runs a fleet for real clients hands in fresh entropy at every start,
     because the invocation counters begin anew and a key may never see the same one twice. Without
     it, as in tests, they follow from the seed. A fleet with a `memory` goes on where it stopped,
-    and takes its secret from there.
+    and takes its secret from there. `own_mechanism` answers challenges where the template asks for
+    mechanism 2, each maker's own.
     """
 
     def __init__(
@@ -76,9 +80,13 @@ class Fleet:
         *,
         secret: bytes | None = None,
         memory: Memory = FORGETFUL,
+        own_mechanism: OwnMechanism | None = None,
     ) -> None:
         if not 0 < count <= 1 << 32:
             raise UsageError("a fleet has at least one meter")
+        if own_mechanism is None and template.has_own_mechanism:
+            raise UsageError("mechanism 2 is each maker's own: say what answers a challenge")
+        self.own_mechanism = own_mechanism
         self.template = template
         self.maker = _MAKER
         self.first_counter = first_counter
@@ -150,6 +158,9 @@ class Fleet:
             "authentication_key": keys.authentication_key.hex(),
             "password": self.password(index).decode("ascii"),
         }
+        mechanism = self.template.associations[_KEY_CLIENT].mechanism
+        if mechanism != (Mechanism.HIGH_ECDSA if self.template.suite else Mechanism.HIGH_GMAC):
+            line["mechanism"] = mechanism
         if self.template.suite:
             line["suite"] = int(self.template.suite)
             master = None if meter is None else meter.pairs.master_key

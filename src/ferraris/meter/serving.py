@@ -15,7 +15,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Never
 
-from ferraris.client.security import HighECDSA, HighGMAC
+from ferraris.client.security import MECHANISMS, HighECDSA, HighGMAC
 from ferraris.core.errors import Error, LineError, UsageError
 from ferraris.core.layer import Layer
 from ferraris.line.serial import SerialListener
@@ -177,7 +177,10 @@ class Simulation:
     def __init__(self, endpoint: Endpoint) -> None:
         seed = endpoint.number("seed", 1) or 0
         suite = endpoint.number("suite", 0) or 0
-        kind = template(endpoint.host, suite=suite)
+        mechanism = endpoint.number("mechanism")
+        # Whoever writes a weak mechanism into the URL asks for it: meter and client are one.
+        weak = mechanism is not None
+        kind = template(endpoint.host, suite=suite, mechanism=mechanism, weak=weak)
         self._fleet = Fleet(kind, 1, seed, secret=os.urandom(32))
         self._loop = asyncio.new_event_loop()
         self._ready: threading.Event = threading.Event()
@@ -200,6 +203,13 @@ class Simulation:
             suite=suite,
             pairs=self._fleet.client_pairs(0),
         )
+        if "mechanism" in keys:
+            self.security = replace(
+                self.security,
+                mechanism=MECHANISMS[keys["mechanism"]],
+                secret=keys["password"].encode("ascii"),
+                weak=weak,
+            )
 
     def stop(self) -> None:
         """End the meter and its thread."""
@@ -228,5 +238,5 @@ class Simulation:
 
 
 def simulate(endpoint: Endpoint) -> Simulation:
-    """Start the meter that a `sim://TEMPLATE?seed=N&suite=N` URL names."""
+    """Start the meter that a `sim://TEMPLATE?seed=N&suite=N&mechanism=N` URL names."""
     return Simulation(endpoint)

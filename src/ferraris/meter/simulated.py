@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from ferraris.core.errors import SecurityError
 from ferraris.data import axdr
+from ferraris.messaging.dlms.acse import Mechanism
 from ferraris.messaging.dlms.enumerations import ActionResult, DataAccessResult
 from ferraris.messaging.dlms.security.cipher_keys import CipherKeys
 from ferraris.messaging.dlms.security.counters import COUNTER_LIMIT, CounterLease
@@ -40,6 +41,13 @@ if TYPE_CHECKING:
 __all__ = ["LEASE", "SimulatedMeter"]
 
 _LONGEST_SECRET = 64  # octets
+_BY_SECRET = (
+    Mechanism.LOW,
+    Mechanism.HIGH,
+    Mechanism.HIGH_MD5,
+    Mechanism.HIGH_SHA1,
+    Mechanism.HIGH_SHA256,
+)
 
 LEASE = 1 << 15
 """Invocation counters in one lease; what an association does not use up is burnt."""
@@ -91,16 +99,17 @@ class SimulatedMeter:
         return ((self.server_sap, self.logical_device_name),)
 
     def credentials(self, client_sap: int) -> Credentials:
-        """The password, or the keys where the association is ciphered."""
+        """The password where the mechanism needs it, the keys where the association is ciphered."""
         settings = self.associations[client_sap]
-        if settings.ciphered:
-            changed = self.state.security
-            policy = None if changed is None else changed.policy
-            return Credentials(keys=self.keys, pairs=self.pairs, policy=policy)
-        if not settings.mechanism:
-            return Credentials()
-        secret = (self.state.secrets or {}).get(client_sap)
-        return Credentials(secret=secret or self.fleet.password(self._index))
+        secret, own = b"", self.fleet.own_mechanism
+        if settings.mechanism in _BY_SECRET:
+            changed_secret = (self.state.secrets or {}).get(client_sap)
+            secret = changed_secret or self.fleet.password(self._index)
+        if not settings.ciphered:
+            return Credentials(secret=secret, own_mechanism=own)
+        changed = self.state.security
+        policy = None if changed is None else changed.policy
+        return Credentials(secret, self.keys, self.pairs, own_mechanism=own, policy=policy)
 
     @property
     def keys(self) -> CipherKeys:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from ferraris.core.errors import UsageError
+from ferraris.messaging.dlms.acse import Mechanism
 from ferraris.messaging.dlms.security.suites import SecuritySuite
 from ferraris.meter.behaviour.behaviour import Behaviour, Living
 from ferraris.meter.consumption import Consumption
@@ -97,6 +98,11 @@ class Template:
     def short_names(self) -> bool:
         """Whether the objects of these meters go by short names."""
         return any(settings.short_names for settings in self.associations.values())
+
+    @property
+    def has_own_mechanism(self) -> bool:
+        """Whether clients prove themselves by mechanism 2, which somebody has to supply."""
+        return any(each.mechanism == Mechanism.HIGH for each in self.associations.values())
 
     @property
     def zone(self) -> Zone:

@@ -16,6 +16,7 @@ from ferraris.core.errors import RefusedError
 from ferraris.messaging.dlms.enumerations import ActionResult, DataAccessResult
 from ferraris.messaging.dlms.security.control import SIGNED
 from ferraris.messaging.dlms.security.forms import NO_PAIRS, KeyPairs
+from ferraris.messaging.dlms.security.hls import check_strength
 from ferraris.messaging.dlms.security.policy import Policy
 
 if TYPE_CHECKING:
@@ -178,6 +179,7 @@ class AssociationSettings:
         general_blocks: whether general block transfer is offered beside `conformance`; on a line
             that does not keep the order only to clients whose APDUs carry a tag.
         block_window: how many general blocks the server takes in one stream, 1 to 63.
+        weak: offer mechanism 3 or 4, which is a `UsageError` otherwise.
     """
 
     client_sap: int
@@ -198,6 +200,10 @@ class AssociationSettings:
     general_blocks: bool = False
     block_window: int = 16
     short_names: bool = False
+    weak: bool = False
+
+    def __post_init__(self) -> None:
+        check_strength(self.mechanism, weak=self.weak)
 
 
 @dataclass(frozen=True, slots=True, repr=False)

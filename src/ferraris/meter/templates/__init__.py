@@ -22,11 +22,17 @@ def names() -> list[str]:
     return sorted(_TEMPLATES)
 
 
-def template(name: str, *, suite: int = 0) -> Template:
-    """Build the template with this name for a security suite; `UsageError` when there is none."""
+def template(
+    name: str, *, suite: int = 0, mechanism: int | None = None, weak: bool = False
+) -> Template:
+    """Build the template with this name; `UsageError` when there is none.
+
+    `suite` is the security suite, `mechanism` how clients prove themselves instead of the usual
+    way, `weak` allows MD5 and SHA-1.
+    """
     if suite not in (0, 1, 2):
         raise UsageError(f"there is no security suite {suite}: 0, 1 or 2")
     build = _TEMPLATES.get(name)
     if build is None:
         raise UsageError(f"no template {name!r}; there are: {', '.join(names())}")
-    return build(suite=suite)
+    return build(suite=suite, mechanism=mechanism, weak=weak)

@@ -53,6 +53,7 @@ from ferraris.meter.patterns import (
 )
 from ferraris.meter.tariff import Tariff
 from ferraris.meter.template import Placed, Template, rights_of
+from ferraris.meter.templates.mechanisms import GMAC, Proving, proving
 from ferraris.meter.zone import Zone
 from ferraris.model.access_control import AssociationLnV1, SapAssignment
 from ferraris.model.push import RepetitionDelay
@@ -72,7 +73,6 @@ _ALL = frozenset((MANAGEMENT, READING, PUBLIC))
 _KNOWN = frozenset((MANAGEMENT, READING))
 _MANAGEMENT = frozenset((MANAGEMENT,))
 
-_HLS_GMAC, _HLS_ECDSA, _PASSWORD = 5, 7, 1
 _AUTHENTICATED_AND_ENCRYPTED = 0x30
 _MAX_PDU = 2048
 _PROFILE_ENTRIES = 60 * 96
@@ -129,11 +129,18 @@ _SERVICES = (
 
 
 def residential(
-    zone: Zone | None = None, tariff: Tariff | None = None, region: int = 0, *, suite: int = 0
+    zone: Zone | None = None,
+    tariff: Tariff | None = None,
+    region: int = 0,
+    *,
+    suite: int = 0,
+    mechanism: int | None = None,
+    weak: bool = False,
 ) -> Template:
     """Build the template for a zone, a tariff and a region with its own weather.
 
     Central European time and 07-23 o'clock as rate 1 unless said otherwise; security suite 0.
+    `mechanism` and `weak` choose how clients prove themselves, as `mechanisms.proving` tells.
     """
     consumption = Consumption(zone or Zone(), tariff or Tariff(), region)
     placed = [
@@ -144,13 +151,15 @@ def residential(
         *_measurement(consumption.tariff),
     ]
     counts_as = {OPERATOR: MANAGEMENT}
-    associations = _associations(placed, suite)
+    associations = _associations(placed, suite, proving(mechanism, suite, weak=weak))
     return Template(
         "residential", consumption, placed, associations, suite=suite, counts_as=counts_as
     )
 
 
-def _associations(placed: Sequence[Placed], suite: int) -> Iterator[AssociationSettings]:
+def _associations(
+    placed: Sequence[Placed], suite: int, by: Proving
+) -> Iterator[AssociationSettings]:
     yield AssociationSettings(
         PUBLIC,
         Obis.parse("0-0:40.0.1*255"),
@@ -161,7 +170,8 @@ def _associations(placed: Sequence[Placed], suite: int) -> Iterator[AssociationS
     yield AssociationSettings(
         READING,
         Obis.parse("0-0:40.0.2*255"),
-        mechanism=_PASSWORD,
+        mechanism=by.reading,
+        weak=by.weak,
         conformance=int(_SERVICES),
         max_pdu=_MAX_PDU,
         rights=rights_of(READING, placed),
@@ -169,7 +179,8 @@ def _associations(placed: Sequence[Placed], suite: int) -> Iterator[AssociationS
     management = AssociationSettings(
         MANAGEMENT,
         Obis.parse("0-0:40.0.3*255"),
-        mechanism=_HLS_ECDSA if suite else _HLS_GMAC,
+        mechanism=by.management,
+        weak=by.weak,
         ciphered=True,
         conformance=int(_SERVICES | Conformance.GENERAL_PROTECTION | Conformance.ACCESS),
         general_blocks=True,
@@ -180,7 +191,7 @@ def _associations(placed: Sequence[Placed], suite: int) -> Iterator[AssociationS
     )
     yield management
     if suite:
-        yield replace(management, client_sap=OPERATOR, mechanism=_HLS_GMAC)
+        yield replace(management, client_sap=OPERATOR, mechanism=GMAC)
 
 
 def _identity(suite: int) -> Iterator[Placed]:

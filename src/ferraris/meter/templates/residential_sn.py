@@ -36,6 +36,7 @@ from ferraris.meter.patterns import (
 )
 from ferraris.meter.tariff import Tariff
 from ferraris.meter.template import Placed, Template, rights_of
+from ferraris.meter.templates.mechanisms import Proving, proving
 from ferraris.meter.zone import Zone
 from ferraris.model.access_control import SapAssignment
 from ferraris.model.short_names import (
@@ -56,7 +57,6 @@ _KNOWN = frozenset((MANAGEMENT, READING))
 _MANAGEMENT = frozenset((MANAGEMENT,))
 _READING = frozenset((READING,))
 
-_HLS_GMAC, _PASSWORD = 5, 1
 _AUTHENTICATED_AND_ENCRYPTED = 0x30
 _MAX_PDU = 512
 _PROFILE_ENTRIES = 60 * 96
@@ -81,17 +81,25 @@ _SERVICES = (
 
 
 def residential_sn(
-    zone: Zone | None = None, tariff: Tariff | None = None, region: int = 0, *, suite: int = 0
+    zone: Zone | None = None,
+    tariff: Tariff | None = None,
+    region: int = 0,
+    *,
+    suite: int = 0,
+    mechanism: int | None = None,
+    weak: bool = False,
 ) -> Template:
     """Build the template for a zone, a tariff and a region with its own weather.
 
     Raises `UsageError` for a security suite other than 0: these meters are older than the others.
+    `mechanism` and `weak` choose how clients prove themselves, as `mechanisms.proving` tells.
     """
     if suite:
         raise UsageError("residential-sn knows security suite 0 alone")
     consumption = Consumption(zone or Zone(), tariff or Tariff(), region)
     placed = [*_reserved(), *_numbered([*_identity(), *_control(consumption), *_measurement()])]
-    return Template("residential-sn", consumption, placed, _associations(placed))
+    by = proving(mechanism, suite, weak=weak)
+    return Template("residential-sn", consumption, placed, _associations(placed, by))
 
 
 def _numbered(placed: Sequence[Placed]) -> Iterator[Placed]:
@@ -100,7 +108,7 @@ def _numbered(placed: Sequence[Placed]) -> Iterator[Placed]:
         yield replace(each, base_name=_FIRST_BASE_NAME + place * _ROOM)
 
 
-def _associations(placed: Sequence[Placed]) -> Iterator[AssociationSettings]:
+def _associations(placed: Sequence[Placed], by: Proving) -> Iterator[AssociationSettings]:
     current = Obis.parse("0-0:40.0.0*255")
     yield AssociationSettings(
         PUBLIC,
@@ -114,7 +122,8 @@ def _associations(placed: Sequence[Placed]) -> Iterator[AssociationSettings]:
         READING,
         current,
         short_names=True,
-        mechanism=_PASSWORD,
+        mechanism=by.reading,
+        weak=by.weak,
         conformance=int(_SERVICES),
         max_pdu=_MAX_PDU,
         rights=rights_of(READING, placed),
@@ -123,7 +132,8 @@ def _associations(placed: Sequence[Placed]) -> Iterator[AssociationSettings]:
         MANAGEMENT,
         current,
         short_names=True,
-        mechanism=_HLS_GMAC,
+        mechanism=by.management,
+        weak=by.weak,
         ciphered=True,
         conformance=int(_SERVICES | Conformance.GENERAL_PROTECTION),
         max_pdu=_MAX_PDU,

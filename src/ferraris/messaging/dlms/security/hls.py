@@ -28,6 +28,7 @@ __all__ = [
     "check_ecdsa_reply",
     "check_gmac_token",
     "check_password",
+    "check_strength",
     "check_system_titles",
     "digest_reply",
     "ecdsa_reply",
@@ -45,6 +46,7 @@ HLS_ECDSA = 7
 ECDSA_CHALLENGE_OCTETS = 32
 """Least length of the challenges we send in mechanism 7; 8 and more are accepted."""
 
+_WEAK = {HLS_MD5: "MD5", HLS_SHA1: "SHA-1"}
 _WHERE = "authentication"
 _FAILED = "the peer failed to authenticate itself: wrong secret, or another mechanism"
 
@@ -54,6 +56,20 @@ def check_password(expected: bytes, given: bytes) -> None:
     if not expected:
         raise SecurityError("no password is set", where=_WHERE)
     require_equal(expected, given, "wrong password", where=_WHERE)
+
+
+def check_strength(mechanism: int, *, weak: bool) -> None:
+    """Raise `UsageError` for mechanisms 3 and 4 unless `weak` says that they are wanted.
+
+    Their digests are fast and broken: whoever records one exchange searches it for the secret.
+    """
+    digest = _WEAK.get(mechanism)
+    if digest is not None and not weak:
+        message = (
+            f"{digest} (mechanism {mechanism}) is too weak to be used unasked: prefer SHA-256 or "
+            "GMAC, or say weak=True (--weak) for a meter that knows nothing better"
+        )
+        raise UsageError(message, where=_WHERE)
 
 
 def check_challenges(sent: bytes, received: bytes) -> None:
