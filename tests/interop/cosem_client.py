@@ -6,7 +6,7 @@ import json
 import logging
 import sys
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, ClassVar
 
 import structlog
 
@@ -23,8 +23,23 @@ from dlms_cosem.time import datetime_from_bytes, datetime_to_bytes  # noqa: E402
 CLOCK = cosem.CosemAttribute(CosemInterface.CLOCK, cosem.Obis(0, 0, 1, 0, 0), 2)
 
 
+class Watched(io.BlockingTcpIO):
+    """A line that keeps what went over it: "> " before what was sent, "< " before what came."""
+
+    wire: ClassVar[list[str]] = []
+
+    def send(self, data: bytes) -> None:
+        self.wire.append("> " + data.hex())
+        super().send(data)
+
+    def recv(self, amount: int = 1) -> bytes:
+        came: bytes = super().recv(amount)
+        self.wire.append("< " + came.hex())
+        return came
+
+
 def client_of(given: dict[str, Any]) -> DlmsClient:
-    line = io.BlockingTcpIO(given["host"], given["port"], timeout=5)
+    line = Watched(given["host"], given["port"], timeout=5)
     if given["hdlc"]:
         transport = io.HdlcTransport(given["client"], given["server"], line, timeout=5)
     else:
@@ -34,9 +49,14 @@ def client_of(given: dict[str, Any]) -> DlmsClient:
     if given["way"] == "password":
         way = security.LowLevelSecurityAuthentication(given["password"].encode())
         return DlmsClient(transport, way, timeout=5)
+    if given["way"] == "own":
+        way = security.HighLevelSecurityCommonAuthentication(given["password"].encode())
+        return DlmsClient(transport, way, timeout=5)
     return DlmsClient(
         transport,
         security.HighLevelSecurityGmacAuthentication(challenge_length=32),
+        security_suite=given.get("suite", 0),
+        dedicated_ciphering="dedicated" in given,
         encryption_key=bytes.fromhex(given["encryption_key"]),
         authentication_key=bytes.fromhex(given["authentication_key"]),
         client_system_title=b"UTF00001",
@@ -51,7 +71,7 @@ def attribute(interface: CosemInterface, name: list[int], index: int) -> cosem.C
 
 def run(given: dict[str, Any]) -> dict[str, Any]:
     client = client_of(given)
-    found: dict[str, Any] = {}
+    found: dict[str, Any] = {"wire": Watched.wire}
     with client.session() as session:
         for name in given["registers"]:
             data = session.get(attribute(CosemInterface.REGISTER, name, 2))

@@ -1,6 +1,8 @@
 """Reads a meter with `gurux-dlms` and prints what it got as JSON: run as a black box.
 
-The package writes messages of its own to standard output, so ours is the last line.
+The package writes messages of its own to standard output, so ours is the last line. `wire` in it
+holds what went over the line, "> " before what was sent and "< " before what came, also when it
+ends with an error, which is then told as `error`.
 """
 
 from __future__ import annotations
@@ -8,26 +10,37 @@ from __future__ import annotations
 import json
 import socket
 import sys
+import traceback
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from gurux_dlms import GXByteBuffer, GXDateTime, GXReplyData
-from gurux_dlms.enums import Authentication, InterfaceType, Security
+from gurux_dlms.ecdsa import GXPrivateKey, GXPublicKey
+from gurux_dlms.enums import Authentication, Conformance, InterfaceType, Security
 from gurux_dlms.objects import GXDLMSClock, GXDLMSData, GXDLMSProfileGeneric, GXDLMSRegister
+from gurux_dlms.objects.enums import SecuritySuite
 from gurux_dlms.secure import GXDLMSSecureClient
 
 WAYS = {
     "none": Authentication.NONE,
     "password": Authentication.LOW,
+    "own": Authentication.HIGH,
+    "md5": Authentication.HIGH_MD5,
+    "sha1": Authentication.HIGH_SHA1,
     "gmac": Authentication.HIGH_GMAC,
+    "sha256": Authentication.HIGH_SHA256,
+    "ecdsa": Authentication.HIGH_ECDSA,
 }
+BY_SECRET = ("password", "own", "md5", "sha1", "sha256")
+TITLE = b"GRX00001"
 
 
 class Session:
     """One association over a plain socket."""
 
-    def __init__(self, given: dict[str, Any]) -> None:
-        password = given["password"].encode() if given["way"] == "password" else None
+    def __init__(self, given: dict[str, Any], wire: list[str]) -> None:
+        self.wire = wire
+        password = given["password"].encode() if given["way"] in BY_SECRET else None
         self.client = GXDLMSSecureClient(
             not given["short"],
             given["client"],
@@ -40,14 +53,34 @@ class Session:
         self.names: dict[str, int] = {}
         for name, value in given.get("link", {}).items():  # what it proposes in its SNRM
             setattr(self.client.hdlcSettings, name, value)
-        if given["way"] == "gmac":
-            ciphering = self.client.ciphering
-            ciphering.security = Security.AUTHENTICATION_ENCRYPTION
-            ciphering.systemTitle = b"GRX00001"
-            ciphering.blockCipherKey = bytes.fromhex(given["encryption_key"])
-            ciphering.authenticationKey = bytes.fromhex(given["authentication_key"])
-            ciphering.invocationCounter = given["counter"]
-        self.socket = socket.create_connection((given["host"], given["port"]), 5)
+        ciphering = self.client.ciphering
+        ciphering.systemTitle = TITLE
+        if given["ciphered"]:
+            self.cipher(given)
+        patience_s = given.get("patience_s", 5)
+        self.socket = socket.create_connection((given["host"], given["port"]), patience_s)
+
+    def cipher(self, given: dict[str, Any]) -> None:
+        ciphering = self.client.ciphering
+        ciphering.security = Security[given.get("protection", "AUTHENTICATION_ENCRYPTION")]
+        ciphering.blockCipherKey = bytes.fromhex(given["encryption_key"])
+        ciphering.authenticationKey = bytes.fromhex(given["authentication_key"])
+        ciphering.invocationCounter = given["counter"]
+        if not given.get("general", True):  # proposed by default, and used when agreed on
+            self.client.proposedConformance &= ~Conformance.GENERAL_PROTECTION
+        if given.get("dedicated"):
+            ciphering.dedicatedKey = bytes.fromhex(given["dedicated"])
+        if "suite" in given:
+            ciphering.securitySuite = SecuritySuite(given["suite"])
+            pairs = {
+                use: (
+                    GXPublicKey.fromRawBytes(b"\x04" + bytes.fromhex(given["meter_" + use])),
+                    GXPrivateKey.fromRawBytes(bytes.fromhex(given["client_" + use])),
+                )
+                for use in ("signing", "agreement")
+            }
+            ciphering.signingKeyPair = pairs["signing"]
+            ciphering.keyAgreementKeyPair = pairs["agreement"]
 
     def open(self) -> None:
         reply = GXReplyData()
@@ -85,6 +118,7 @@ class Session:
 
     def _one(self, request: Any, reply: GXReplyData) -> None:
         self.socket.sendall(bytes(request))
+        self.wire.append("> " + bytes(request).hex())
         received = GXByteBuffer()
         notify = GXReplyData()
         while not self.client.getData(received, reply, notify):
@@ -92,6 +126,7 @@ class Session:
             if not chunk:
                 raise ConnectionError("the meter closed the connection")
             received.set(chunk)
+            self.wire.append("< " + chunk.hex())
         if reply.error:
             raise RuntimeError(f"refused: {reply.error}")
 
@@ -107,10 +142,9 @@ class Session:
         return self.client.updateValue(target, index, reply.value)
 
 
-def run(given: dict[str, Any]) -> dict[str, Any]:
-    session = Session(given)
+def run(given: dict[str, Any], found: dict[str, Any]) -> None:
+    session = Session(given, found.setdefault("wire", []))
     session.open()
-    found: dict[str, Any] = {}
     for name in given["registers"]:
         dotted = ".".join(map(str, name))
         found[dotted] = int(session.read(GXDLMSRegister(dotted + ".255"), 2))
@@ -124,6 +158,10 @@ def run(given: dict[str, Any]) -> dict[str, Any]:
         session.exchange(session.client.write(session.known(clock), 2), GXReplyData())
         back = session.read(GXDLMSClock("0.0.1.0.0.255"), 2)
         found["clock"] = back.value.timestamp()
+    if "action" in given:
+        clock = session.known(GXDLMSClock("0.0.1.0.0.255"))
+        session.exchange(clock.adjustToQuarter(session.client), GXReplyData())
+        found["quarter"] = session.read(clock, 2).value.timestamp()
     if session.hdlc:
         limits = session.client.hdlcSettings
         found["link"] = {
@@ -131,7 +169,6 @@ def run(given: dict[str, Any]) -> dict[str, Any]:
             for name in ("maxInfoRX", "maxInfoTX", "windowSizeRX", "windowSizeTX")
         }
     session.close()
-    return found
 
 
 def profile(session: Session, given: dict[str, Any]) -> list[list[Any]]:
@@ -146,7 +183,13 @@ def profile(session: Session, given: dict[str, Any]) -> list[list[Any]]:
     return [[row[0].value.timestamp(), *map(int, row[1:])] for row in buffer.buffer]
 
 
-found = run(json.loads(sys.argv[1]))
+found: dict[str, Any] = {}
+try:
+    run(json.loads(sys.argv[1]), found)
+except Exception as error:  # noqa: BLE001 - told to whoever runs this
+    found["error"] = f"{type(error).__name__}: {error}"
+    traceback.print_exc()
 
 print()
 print(json.dumps(found))
+sys.exit("error" in found)

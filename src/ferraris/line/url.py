@@ -107,7 +107,9 @@ _DEVICES: dict[str, dict[str, _Check]] = {
     "serial": _SERIAL,
     "modem": _MODEM,
 }
-_SIMULATED: dict[str, dict[str, _Check]] = {"sim": {"seed": _number, "suite": _number}}
+_SIMULATED: dict[str, dict[str, _Check]] = {
+    "sim": {"seed": _number, "suite": _number, "mechanism": _number}
+}
 _OPTIONS = _NETWORK | _DEVICES | _SIMULATED
 
 
