@@ -6,7 +6,7 @@ import asyncio
 import json
 import secrets
 import signal
-from collections.abc import Callable, Coroutine, Iterable, Iterator
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import Any, NamedTuple
@@ -15,7 +15,7 @@ import typer
 
 from ferraris.cli.failures import one_line
 from ferraris.cli.identities import write_identities, write_secretly
-from ferraris.core.errors import Error
+from ferraris.core.errors import Error, UsageError
 from ferraris.line.url import Endpoint, parse_url
 from ferraris.meter.calling import call_in
 from ferraris.meter.fleet import Fleet, KeysLine
@@ -25,7 +25,7 @@ from ferraris.meter.serving import listen
 from ferraris.meter.template import Template
 from ferraris.meter.templates import template
 
-__all__ = ["Keeping", "Kind", "Pushing", "call", "serve", "until_told"]
+__all__ = ["Keeping", "Kind", "Pushing", "call", "serve", "until_told", "write_keys"]
 
 _CALLED = ("tcp", "tls", "tcp+hdlc", "tls+hdlc")
 _FRESH_OCTETS = 32
@@ -84,7 +84,7 @@ async def _serve(
     pusher = None if pushing is None else _pusher(fleet, pushing)
     async with await listen(fleet, endpoint) as listening:
         if keys_out is not None:
-            _write_keys(fleet, map(listening.line, range(count)), keys_out)
+            write_keys((fleet,), map(listening.line, range(count)), keys_out)
         first, last = listening.endpoint(0), listening.endpoint(count - 1)
         ports = "" if first.port == last.port else f" to {last.port}"
         ready = partial(typer.echo, f"{count} x {name} at {first}{ports}", err=keys_out == "-")
@@ -136,7 +136,7 @@ async def call(
     with _fleet(kind, count, seed, keeping) as fleet:
         if keys_out is not None:
             lines = (fleet.line(index, endpoint.url) for index in range(count))
-            _write_keys(fleet, lines, keys_out)
+            write_keys((fleet,), lines, keys_out)
         ready = partial(
             typer.echo, f"{count} x {kind.name} calling {endpoint}", err=keys_out == "-"
         )
@@ -166,14 +166,20 @@ async def _kept(fleet: Fleet, running: Coroutine[Any, Any, None]) -> None:
         await running
 
 
-def _write_keys(fleet: Fleet, lines: Iterable[KeysLine], keys_out: str) -> None:
-    """One line a meter; the file is whole or not there, and nobody else may read it."""
+def write_keys(fleets: Sequence[Fleet], lines: Iterable[KeysLine], keys_out: str) -> None:
+    """One line a meter; the file is whole or not there, and nobody else may read it.
+
+    Private keys of clients stand beside it, so that one fleet at most has a suite above 0.
+    """
+    certified = [fleet for fleet in fleets if fleet.template.suite]
+    if len(certified) > 1:
+        raise UsageError("keys can be handed out for one group with certificates, not for more")
     texts = map(json.dumps, lines)
     if keys_out == "-":
         for text in texts:
             typer.echo(text)
         return
-    if fleet.template.suite:
+    for fleet in certified:
         write_identities(keys_out, fleet.client_pairs(0), fleet.certificates(_IN_FILES))
     write_secretly(keys_out, (f"{text}\n" for text in texts))
 

@@ -64,8 +64,8 @@ def demo(
 
 def run(
     template: Annotated[
-        str, typer.Argument(metavar="TEMPLATE", help="residential, residential-sn")
-    ],
+        str | None, typer.Argument(metavar="TEMPLATE", help="residential, residential-sn")
+    ] = None,
     count: Annotated[int, typer.Option(help="How many meters.")] = 1,
     listen: Annotated[
         str, typer.Option(metavar="URL", help="tcp://HOST:PORT, tls://, udp://, serial:///dev/…")
@@ -95,6 +95,16 @@ def run(
     state_key: Annotated[
         str | None, typer.Option(metavar="SECRET", help="Passphrase that seals --state.")
     ] = None,
+    scenario: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="Meters and what befalls them, instead of TEMPLATE."),
+    ] = None,
+    speed: Annotated[
+        str, typer.Option(help="Of a scenario: times real time, or max for all at once.")
+    ] = "1",
+    report: Annotated[
+        str | None, typer.Option(metavar="FILE", help="One JSON line for every act of a scenario.")
+    ] = None,
 ) -> None:
     """Run simulated meters until interrupted.
 
@@ -109,6 +119,16 @@ def run(
     from ferraris.cli import meter_station
     from ferraris.cli.loop import run_to_end
 
+    if scenario is not None:
+        if template is not None or call is not None or push is not None or state is not None:
+            raise UsageError("--scenario says which meters: no TEMPLATE, --call, --push or --state")
+        from ferraris.cli import scenario_station
+
+        factor = scenario_station.speed_of(speed)
+        run_to_end(scenario_station.play(scenario, listen, keys_out, speed=factor, report=report))
+        return
+    if template is None:
+        raise UsageError("which meter? name a template, or --scenario FILE")
     _check_count(count, "--count")
     keeping = _keeping(state, state_key)
     kind = meter_station.Kind(template, suite, mechanism, weak)
