@@ -85,7 +85,8 @@ def scenario_of(document: Node) -> Scenario:
         raise top["lasts"].error("a duration up to ten years was expected")
     groups = _groups(top["meters"])
     reader = _Events(groups, seed, start, start + lasts_s, midnight)
-    events = [] if "events" not in top else list(top["events"].items())
+    listed = top.get("events")
+    events = [] if listed is None or listed.value is None else list(listed.items())
     found = [event for node in events for event in reader.events(node)]
     found.sort(key=lambda event: event.at)
     return Scenario(
