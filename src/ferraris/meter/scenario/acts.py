@@ -75,9 +75,10 @@ def _press_button(meter: SimulatedMeter, at: int, given: Given) -> None:
     if not switches:
         raise RefusedActError("the meter has no switch")
     trigger = Trigger.MANUAL_DISCONNECT if given["open"] else Trigger.MANUAL_RECONNECT
-    if not any(switch.operate(meter, trigger, at) for switch in switches):
+    with life.intervening(meter, at):
+        moved = [switch.operate(meter, trigger, at) for switch in switches]
+    if not any(moved):
         raise RefusedActError("the mode of the switch does not allow it now")
-    meter.reconsider(at)
 
 
 def _wrong_key(meter: SimulatedMeter, at: int, given: Given) -> None:

@@ -1,0 +1,71 @@
+"""`ferraris meter run --scenario`: what is done to the meters is what a client finds."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+MAIN = [sys.executable, "-c", "from ferraris.cli.main import main; main()", "meter", "run"]
+STREET = """\
+scenario: street
+start: 2026-03-02T00:00:00+01:00
+lasts: 2 d
+meters:
+  - {group: houses, template: residential, count: 3}
+  - {group: old, template: residential-sn, count: 1}
+events:
+  - {at: 06:30, who: "houses[0..1]", what: outage, for: 2 h}
+  - {at: 12:00, who: "houses[1]", what: try wrong password}
+"""
+
+
+def test_a_client_finds_what_was_done(ferraris: Any, tmp_path: Path) -> None:
+    scenario, keys, report = (tmp_path / name for name in ("s.yaml", "keys.jsonl", "report.jsonl"))
+    scenario.write_text(STREET)
+    command = [*MAIN, "--scenario", str(scenario), "--speed", "max", "--report", str(report)]
+    command += ["--listen", "tcp://127.0.0.1:0", "--keys-out", str(keys)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        try:
+            shown = [process.stdout.readline() for _ in range(5)]
+            assert shown[0] == "2026-03-02T05:30:00Z  outage begins: 2 meters\n"
+            assert shown[2] == "2026-03-02T11:00:00Z  try wrong password begins: 1 meter\n"
+            assert shown[3].startswith("street: 3 x residential at tcp://127.0.0.1:")
+            lines = [json.loads(line) for line in keys.read_text().splitlines()]
+            assert len(lines) == 4
+            at = (lines[1]["url"], "--server", str(lines[1]["server"]), "--keys", str(keys))
+            log = ferraris("read", at[0], "--profile", "0-0:99.98.1*255", *at[1:], "--json")
+            assert log.code == 0
+            (row,) = log.json["profile"]["rows"]
+            assert "2026-03-02T11:00:00" in json.dumps(row)
+        finally:
+            process.send_signal(signal.SIGTERM)
+    told = [json.loads(line) for line in report.read_text().splitlines()]
+    assert [(each["meter"], each["act"], each["phase"]) for each in told] == [
+        (lines[0]["id"], "outage", "begins"),
+        (lines[1]["id"], "outage", "begins"),
+        (lines[0]["id"], "outage", "ends"),
+        (lines[1]["id"], "outage", "ends"),
+        (lines[1]["id"], "try wrong password", "begins"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("more", "error"),
+    [
+        (("--scenario", "none.yaml"), "none.yaml: No such file"),
+        (("residential", "--scenario", "none.yaml"), "--scenario says which meters"),
+        (("--scenario", "none.yaml", "--speed", "0"), "--speed is a number"),
+        ((), "name a template, or --scenario"),
+    ],
+)
+def test_what_is_wrong_is_one_line(ferraris: Any, more: tuple[str, ...], error: str) -> None:
+    ran = ferraris("meter", "run", *more)
+    assert ran.code == 2
+    assert error in ran.err
