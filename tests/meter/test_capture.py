@@ -11,13 +11,14 @@ from meter_asking import CLOCK, LOAD, act, entries, get, put, rows, stamped
 from ferraris.data.kinds import boolean, double_long_unsigned, octet_string
 from ferraris.messaging.dlms.enumerations import DataAccessResult
 from ferraris.meter.behaviour.capture import STATUS_POWER_DOWN, Daily, Monthly, Periodically
-from ferraris.meter.behaviour.clock import STATUS_ADJUSTED, set_clock, set_drift
+from ferraris.meter.behaviour.clock import STATUS_ADJUSTED
 from ferraris.meter.fleet import Fleet
 from ferraris.meter.outages import is_off
 from ferraris.meter.patterns import CHANNELS
 from ferraris.meter.power import outage
 from ferraris.meter.simulated import SimulatedMeter
 from ferraris.meter.templates import template
+from ferraris.meter.timekeeping import drift, set_time
 from ferraris.meter.zone import DAY, Zone
 
 RESIDENTIAL = template("residential")
@@ -45,12 +46,12 @@ EVENTS = st.lists(
 def play(meter: SimulatedMeter, event: Event, now: int) -> int:
     """Let it happen; the UTC second after it."""
     if event.kind == "set":
-        set_clock(meter, now, meter.local(now) + event.amount)
+        set_time(meter, now, meter.local(now) + event.amount)
     elif event.kind == "outage":
         outage(meter, now, now + abs(event.amount) + 1)
         return now + abs(event.amount) + 1
     elif event.kind == "drift":
-        set_drift(meter, now, event.amount // 10)
+        drift(meter, now, event.amount // 10)
     else:
         put(meter, CLOCK, 8, 8, boolean(event.amount > 0), now=now)
     return now

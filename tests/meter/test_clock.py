@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from meter_asking import CLOCK, LOAD, NOW, act, get, put, rows, stamped
 
+from ferraris.core.errors import UsageError
 from ferraris.data import axdr
 from ferraris.data.kinds import (
     Data,
@@ -26,13 +27,12 @@ from ferraris.meter.behaviour.clock import (
     STATUS_ADJUSTED,
     STATUS_NOT_VALID,
     Clock,
-    lose_time,
-    set_drift,
 )
 from ferraris.meter.behaviour.periodic import STATUS_SUMMER
 from ferraris.meter.fleet import Fleet
 from ferraris.meter.state import COMMISSIONED
 from ferraris.meter.template import Placed, Template
+from ferraris.meter.timekeeping import drift, lose_time
 from ferraris.meter.zone import Zone
 
 LIMIT, STATUS, LOG = "1-0:0.9.11*255", "0-0:96.10.1*255", "0-0:99.98.0*255"
@@ -157,14 +157,14 @@ def test_a_clock_that_lost_its_time_says_so_until_it_is_set(fleet: Fleet) -> Non
 
 def test_a_drifting_clock_gains_and_is_shifted_back(fleet: Fleet) -> None:
     meter = fleet[0]
-    set_drift(meter, NOW, 50)
+    drift(meter, NOW, 50)
     later = NOW + 10 * 86_400
     assert meter.offset(later) == 43
     assert get(meter, CLOCK, 8, now=later) == meter.zone.stamp(later + 43)
     assert act(meter, CLOCK, 8, 6, long(-43), now=later) == 0
     assert meter.offset(later) == 0
     assert meter.offset(later + 20_000) == 1
-    set_drift(meter, later + 20_000, -100)
+    drift(meter, later + 20_000, -100)
     assert meter.offset(later + 30_000) == 0
 
 
@@ -238,3 +238,8 @@ def test_the_rules_told_are_those_the_zone_follows(zone: Zone) -> None:
     told = Zone(zone.east, zone.summer, bytes(begin), bytes(end))
     for year in range(2024, 2040):
         assert told.changes(year) == zone.changes(year)
+
+
+def test_no_clock_is_faster_than_can_be(fleet: Fleet) -> None:
+    with pytest.raises(UsageError, match="million"):
+        drift(fleet[0], NOW, 200_000)

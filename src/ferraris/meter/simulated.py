@@ -12,13 +12,13 @@ from ferraris.messaging.dlms.enumerations import ActionResult, DataAccessResult
 from ferraris.messaging.dlms.security.cipher_keys import CipherKeys
 from ferraris.messaging.dlms.security.counters import COUNTER_LIMIT, CounterLease
 from ferraris.messaging.dlms.security.forms import KeyPairs
-from ferraris.meter import life, supply
+from ferraris.meter import life, rates, supply
 from ferraris.meter.behaviour.alarms import signal
 from ferraris.meter.behaviour.tamper import attacked
 from ferraris.meter.consumption import Household
 from ferraris.meter.happenings import Happening
 from ferraris.meter.outages import held_back
-from ferraris.meter.patterns import QUARTER
+from ferraris.meter.patterns import ACTIVE_IMPORT
 from ferraris.meter.state import COMMISSIONED, RIGHT, UNTOUCHED, State, Step
 from ferraris.meter.zone import Zone
 from ferraris.model.short_names import AssociationSn
@@ -341,17 +341,20 @@ class SimulatedMeter:
         return octets[:11] + bytes((octets[11] | step.status,)) if step.status else octets
 
     def rate(self, now: int) -> int:
-        """Number of the rate in force."""
-        local = now + self.zone.offset(now)
-        return self.fleet.template.tariff.rate(local // QUARTER)
+        """Number of the rate in force for import, 0 for none."""
+        return next(iter(rates.active(self, ACTIVE_IMPORT, now)), 0)
+
+    def counted(self, channel: int, utc: int) -> tuple[int, tuple[int, ...]]:
+        """Energy counted until `utc`: the total, and by rate."""
+        return rates.counted(self, channel, utc)
 
     def energy(self, channel: int, utc: int) -> tuple[int, ...]:
         """Energy counted by rate until `utc`."""
-        return supply.energy(self.household, channel, utc, held_back(self.state))
+        return self.counted(channel, utc)[1]
 
     def total(self, channel: int, utc: int) -> int:
         """Energy counted in all rates until `utc`."""
-        return sum(self.energy(channel, utc))
+        return sum(supply.energy(self.household, channel, utc, held_back(self.state)))
 
     def quarters(self, first: int, stop: int, shift: int = 0) -> list[bytes]:
         """Totals of all channels at quarters counted from 1970, `shift` seconds later.

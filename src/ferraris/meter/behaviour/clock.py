@@ -185,18 +185,21 @@ _SECOND = 7  # unit [facts-g]
 def set_clock(meter: SimulatedMeter, now: int, instant: int, status: int = 0) -> None:
     """Let the meter's clock show `instant` from `now` on, with a clock status, 0 for valid.
 
-    Beyond the shift limit both times are logged and the profiles marked.
+    Beyond the shift limit, or when an invalid clock becomes valid, both times are logged and the
+    profiles marked.
     """
     before, law = meter.local(now), meter.clock(now)
     if instant == before and status == law.status:
         return
-    is_shift = abs(instant - before) <= _shift_limit(meter, now)
+    is_shift = status == law.status and abs(instant - before) <= _shift_limit(meter, now)
     mark = 0 if is_shift else STATUS_ADJUSTED | STATUS_NOT_VALID
     if not is_shift:
         meter.note(Happening.CLOCK_OLD_TIME, now)
     _step(meter, now, offset=instant - now, status=status, mark=mark)
     if not is_shift:
         meter.note(Happening.CLOCK_NEW_TIME, now)
+        if status:
+            meter.note(Happening.CLOCK_INVALID, now)
     _tell(meter, before, now)
 
 
@@ -239,8 +242,9 @@ def _step(
     zone: Zone | EllipsisType | None = ...,
 ) -> None:
     """Change something about how the clock goes; everything else stays as it is."""
-    law = meter.clock(now)
-    meter.change().step_clock(
+    law, state = meter.clock(now), meter.change()
+    state.due = min(state.due, now)
+    state.step_clock(
         Step(
             now,
             law.local(now) - now if offset is None else offset,

@@ -8,26 +8,18 @@ from typing import TYPE_CHECKING
 from ferraris.data.kinds import (
     Data,
     Tag,
-    array,
-    long_unsigned,
     octet_string,
-    structure,
-    unsigned,
 )
-from ferraris.messaging.dlms.enumerations import ActionResult, DataAccessResult
+from ferraris.messaging.dlms.enumerations import DataAccessResult
 from ferraris.meter.behaviour.behaviour import Behaviour, encoded, octets
-from ferraris.meter.tariff import Tariff
-from ferraris.model import time_control
 from ferraris.model.data_storage import DataObject
 from ferraris.model.interface_class import InterfaceClass
-from ferraris.server.device import AccessRefused, ActionRefused
+from ferraris.server.device import AccessRefused
 
 if TYPE_CHECKING:
     from ferraris.meter.simulated import SimulatedMeter
 
 __all__ = [
-    "ActiveRate",
-    "ActivityCalendar",
     "ConsumerMessage",
     "DeviceNumber",
     "EngineObject",
@@ -99,52 +91,6 @@ class ConsumerMessage(Behaviour):
         if len(data) > self.LONGEST_OCTETS:
             raise AccessRefused(DataAccessResult.OTHER_REASON)
         super().set(meter, attribute, data, now)
-
-
-class ActiveRate(Behaviour):
-    """The number of the rate in force."""
-
-    declares = DataObject
-
-    def value(self, meter: SimulatedMeter, attribute: int, now: int) -> bytes:
-        """Attribute 2."""
-        return encoded(Tag.UNSIGNED, meter.rate(now))
-
-
-class ActivityCalendar(Behaviour):
-    """One season, one week, one day: the tariff that really drives the rates."""
-
-    declares = time_control.ActivityCalendar
-
-    def __init__(self, name: str, script_table: bytes, tariff: Tariff) -> None:
-        season, week = octet_string(b"1"), octet_string(b"W")
-        any_time = octet_string(b"\xff" * 9 + b"\x80\x00\xff")
-        day = array(
-            structure(
-                unsigned(1),
-                array(
-                    *(
-                        structure(
-                            octet_string(bytes((minute // 60, minute % 60, 0, 0))),
-                            octet_string(script_table),
-                            long_unsigned(rate),
-                        )
-                        for minute, rate in tariff.switches
-                    )
-                ),
-            )
-        )
-        seasons = array(structure(season, any_time, week))
-        weeks = array(structure(week, *(unsigned(1) for _ in range(7))))
-        half = (octet_string(b"TARIFF"), seasons, weeks, day)
-        fixed = {2 + place: data for place, data in enumerate((*half, *half))}
-        super().__init__(name, {**fixed, 10: octet_string(b"\xff" * 12)})
-
-    def act(self, meter: SimulatedMeter, method: int, data: bytes | None, now: int) -> bytes | None:
-        """Both calendars are the same, so activating the passive one changes nothing."""
-        if method != 1:
-            raise ActionRefused(ActionResult.READ_WRITE_DENIED)
-        return None
 
 
 class EngineObject(Behaviour):

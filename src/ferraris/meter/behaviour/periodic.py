@@ -234,7 +234,7 @@ class BillingProfile(Periodic):
     def row(self, meter: SimulatedMeter, shown: bytes, utc: int) -> bytes:
         """The readings at UTC second `utc`, when the clock showed 12 octets."""
         channels = {register.channel for register in self._registers}
-        counted = {channel: meter.energy(channel, utc) for channel in channels}
+        counted = {channel: meter.counted(channel, utc) for channel in channels}
         values = [
             b"\x06" + register.of(counted[register.channel]).to_bytes(4, "big")
             for register in self._registers

@@ -44,13 +44,16 @@ class Energy(Behaviour):
         self.channel = channel
         self.rate = rate
 
-    def of(self, rates: tuple[int, ...]) -> int:
-        """What the register shows when its channel has counted these energies by rate."""
-        return rates[self.rate - 1] if self.rate else sum(rates)
+    def of(self, counted: tuple[int, tuple[int, ...]]) -> int:
+        """What the register shows when its channel has counted a total, and these by rate."""
+        total, rates = counted
+        if not self.rate:
+            return total
+        return rates[self.rate - 1] if self.rate <= len(rates) else 0
 
     def value(self, meter: SimulatedMeter, attribute: int, now: int) -> bytes:
         """Attribute 2."""
-        return encoded(Tag.DOUBLE_LONG_UNSIGNED, self.of(meter.energy(self.channel, now)))
+        return encoded(Tag.DOUBLE_LONG_UNSIGNED, self.of(meter.counted(self.channel, now)))
 
     def act(self, meter: SimulatedMeter, method: int, data: bytes | None, now: int) -> bytes | None:
         """Energy registers are never reset."""

@@ -65,14 +65,8 @@ class Schedule(Living):
 
     def due(self, meter: SimulatedMeter, after: int) -> int | None:
         """The next execution time by the meter's own clock."""
-        entries = axdr.decode(self.get(meter, 4, None, after))[1]
-        own = meter.local(after)
-        coming = [
-            found
-            for entry in entries
-            if (found := next_time(meter.zone, bytes(entry[1][1][1]), bytes(entry[1][0][1]), own))
-        ]
-        return min(coming) - own + after if coming else None
+        coming = self._next(meter, meter.local(after), after)
+        return None if coming is None else max(after + 1, meter.clock(after).utc(coming))
 
     def happen(self, meter: SimulatedMeter, at: int) -> None:
         """Run the script."""
@@ -81,9 +75,26 @@ class Schedule(Living):
 
     def power_up(self, meter: SimulatedMeter, since: int, at: int) -> None:
         """Run the script once if it was due in between."""
-        due = self.due(meter, since)
-        if due is not None and due <= at:
+        self._make_up(meter, meter.clock(since).local(since), at)
+
+    def clock_set(self, meter: SimulatedMeter, before: int, at: int) -> None:
+        """Forward it is like an outage; back, the times come once more."""
+        self._make_up(meter, before, at)
+
+    def _make_up(self, meter: SimulatedMeter, own: int, at: int) -> None:
+        missed = self._next(meter, own, at)
+        if missed is not None and missed <= meter.local(at):
             self.happen(meter, at)
+
+    def _next(self, meter: SimulatedMeter, own: int, now: int) -> int | None:
+        """The first time after the clock shows `own`, by that clock."""
+        entries = axdr.decode(self.get(meter, 4, None, now))[1]
+        coming = [
+            found
+            for entry in entries
+            if (found := next_time(meter.zone, bytes(entry[1][1][1]), bytes(entry[1][0][1]), own))
+        ]
+        return min(coming, default=None)
 
     def set(self, meter: SimulatedMeter, attribute: int, data: bytes, now: int) -> None:
         """Attributes 2 to 4; what comes next follows from the new ones."""

@@ -21,8 +21,6 @@ from ferraris.meter.behaviour.clock import Clock, ShiftLimit
 from ferraris.meter.behaviour.disconnector import Disconnector
 from ferraris.meter.behaviour.event_log import EventCode, EventCounter, EventLog
 from ferraris.meter.behaviour.identity import (
-    ActiveRate,
-    ActivityCalendar,
     ConsumerMessage,
     DeviceNumber,
     EngineObject,
@@ -43,6 +41,17 @@ from ferraris.meter.behaviour.registers import Demand, Energy, Instantaneous, Ma
 from ferraris.meter.behaviour.scripts import Schedule, Scripts
 from ferraris.meter.behaviour.security_setup import SecuritySetup, SecuritySetupV1
 from ferraris.meter.behaviour.tamper import Kind, TamperCounter, TamperDuration, TamperStamp
+from ferraris.meter.behaviour.tariffication import (
+    ACTIVATION,
+    ACTIVE_RATE,
+    CALENDAR,
+    TARIFF_SCRIPTS,
+    ActiveRate,
+    ActivityCalendar,
+    RegisterActivation,
+    SpecialDays,
+    tariff_scripts,
+)
 from ferraris.meter.consumption import Consumption
 from ferraris.meter.happenings import COMMUNICATION_LOG, CONTROL_LOG
 from ferraris.meter.patterns import (
@@ -243,10 +252,6 @@ def _control(consumption: Consumption) -> Iterator[Placed]:
     yield Placed(clock, _ALL, {2: _KNOWN, **rules}, clock_methods)
     yield Placed(ShiftLimit(), _KNOWN, {2: _MANAGEMENT})
     yield from _failures()
-    scripts = Obis.parse("0-0:10.0.100*255")
-    calendar = ActivityCalendar("0-0:13.0.0*255", scripts, consumption.tariff)
-    yield Placed(calendar, _KNOWN, methods={1: _MANAGEMENT})
-    yield Placed(ActiveRate("0-0:96.14.0*255"), _KNOWN)
     yield from _switching()
 
 
@@ -298,6 +303,18 @@ def _failures() -> Iterator[Placed]:
     yield Placed(FailureThreshold(), _KNOWN, {2: _MANAGEMENT})
 
 
+def _tariff(tariff: Tariff, rates: Sequence[Energy]) -> Iterator[Placed]:
+    programmed = dict.fromkeys((6, 7, 8, 9, 10), _MANAGEMENT)
+    calendar = ActivityCalendar(CALENDAR, tariff)
+    yield Placed(calendar, _KNOWN, programmed, {1: _MANAGEMENT})
+    changed = dict.fromkeys((1, 2), _MANAGEMENT)
+    yield Placed(SpecialDays(), _KNOWN, {2: _MANAGEMENT}, changed)
+    scripts = Scripts(TARIFF_SCRIPTS, tariff_scripts(tariff.rates))
+    yield Placed(scripts, _KNOWN, methods={1: _MANAGEMENT})
+    yield Placed(RegisterActivation(ACTIVATION, rates), _KNOWN)
+    yield Placed(ActiveRate(ACTIVE_RATE), _KNOWN)
+
+
 def _measurement(tariff: Tariff) -> Iterator[Placed]:
     totals = [
         Energy("1-0:1.8.0*255", ACTIVE_IMPORT, unit=_WATT_HOUR),
@@ -310,6 +327,7 @@ def _measurement(tariff: Tariff) -> Iterator[Placed]:
         for group, channel in ((1, ACTIVE_IMPORT), (2, ACTIVE_EXPORT))
         for rate in range(1, tariff.rates + 1)
     ]
+    yield from _tariff(tariff, rates)
     for behaviour in (
         *totals,
         *rates,
