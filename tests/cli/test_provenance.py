@@ -16,6 +16,8 @@ def test_what_rests_on_memory_or_one_source_is_listed(ferraris):
     for declared in registry.classes():
         told = listed.get(declared.title(), "two-sources")
         assert told == declared.provenance
+    assert listed["OBIS codes, thermal: accounted mass"] == "memory"
+    assert any(what.startswith("OBIS codes, gas: ") for what in listed)
     assert listed["Wi-SUN set-up (class 95): by name alone, layout not known"] == "one-source"
     assert listed["Image transfer (class 18, version 1): layout not known"] == "memory"
     assert listed["FunctionControl.add_function (class 122): index or type"] == "memory"

@@ -1,4 +1,4 @@
-"""`ferraris obis` and `units`: look-ups."""
+"""`ferraris units`: what the codes of units mean."""
 
 from __future__ import annotations
 
@@ -10,39 +10,13 @@ from ferraris.core.errors import UsageError
 
 __all__ = ["register"]
 
-_MOST_FOUND = 200
-
 
 def register(app: typer.Typer) -> None:
-    """Add the commands."""
-    app.command("obis")(obis)
+    """Add the command."""
     app.command("units")(units)
 
 
 AsJson = Annotated[bool, typer.Option("--json", help="JSON.")]
-
-
-def obis(
-    words: Annotated[list[str], typer.Argument(metavar="CODE|WORD...", help="A code, or words.")],
-    as_json: AsJson = False,
-) -> None:
-    """Say what an OBIS code names, in any spelling, or find codes by words."""
-    from ferraris.data.obis import Obis
-    from ferraris.model import obis_names
-
-    found: list[tuple[str, str]]
-    try:
-        code = Obis.parse(" ".join(words))
-    except UsageError:
-        if any(character.isdigit() for character in words[0]) and len(words) == 1:
-            raise
-        hits = obis_names.search(" ".join(words), _MOST_FOUND)
-        found = [(hit.pattern, hit.name) for hit in hits]
-        if not found:
-            raise UsageError(f"no name has {' '.join(words)!r} in it") from None
-    else:
-        found = [(str(code), obis_names.name(code))]
-    _show([{"obis": code_text, "name": name} for code_text, name in found], as_json=as_json)
 
 
 def units(

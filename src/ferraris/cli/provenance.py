@@ -15,7 +15,7 @@ import typer
 
 if TYPE_CHECKING:
     from ferraris.model.companion import Companion
-    from ferraris.model.interface_class import Attribute, InterfaceClass, Method
+    from ferraris.model.interface_class import Attribute, InterfaceClass, Method, Provenance
 
 __all__ = ["register"]
 
@@ -93,6 +93,7 @@ def _pieces() -> Iterator[Piece]:
         yield Piece("units", f"unit {unit.code}, {unit.name}", "memory")
     for name in companion.names():
         yield from _rows(companion.companion(name))
+    yield from _names()
     for module, line in _cited(resources.files("ferraris"), "ferraris"):
         yield Piece("lines that cite memory", f"{module}: {line}", "memory")
 
@@ -138,6 +139,21 @@ def _rows(specification: Companion) -> Iterator[Piece]:
     for rests_on, count in sorted(Counter(row.provenance for row in own).items()):
         what = f"companion specification {specification.name}, {count} of its rows"
         yield Piece("companion specifications", what, rests_on, count)
+
+
+def _names() -> Iterator[Piece]:
+    """Words for OBIS codes: those of memory by name, the others counted for each table."""
+    from ferraris.model import obis_names
+
+    counts: Counter[tuple[str, Provenance]] = Counter()
+    for file, words, rests_on in obis_names.rows():
+        if rests_on == "memory":
+            yield Piece("names of OBIS codes", f"OBIS codes, {file}: {words}", rests_on)
+        else:
+            counts[file, rests_on] += 1
+    for (file, rests_on), count in counts.items():
+        what = f"OBIS codes, {file}: {count} rows"
+        yield Piece("names of OBIS codes", what, rests_on, count)
 
 
 def _cited(folder: Any, name: str) -> Iterator[tuple[str, str]]:

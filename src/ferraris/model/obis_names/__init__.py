@@ -16,6 +16,7 @@ from ferraris.model.obis_names.names import (
     provenance,
 )
 from ferraris.model.obis_names.search import Found, search
+from ferraris.model.obis_names.tables import rows
 
 __all__ = [
     "Found",
@@ -25,5 +26,6 @@ __all__ = [
     "is_known",
     "name",
     "provenance",
+    "rows",
     "search",
 ]

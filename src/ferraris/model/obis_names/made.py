@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import string
 from collections.abc import Collection, Iterator
 from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
@@ -10,29 +11,34 @@ from typing import TYPE_CHECKING, NamedTuple
 from ferraris.data.obis import Obis
 from ferraris.model.obis_names.names import rests_on
 from ferraris.model.obis_names.query import split
-from ferraris.model.obis_names.tables import Group, Medium, Pattern, Words
+from ferraris.model.obis_names.tables import Group, Medium, Pattern, Words, medium, shared, tabled
 
 if TYPE_CHECKING:
     from ferraris.model.interface_class import Provenance
 
-__all__ = ["Made", "Part", "Place", "Token", "own_tokens", "parts"]
+__all__ = ["Made", "Part", "Place", "Token", "called", "own_tokens", "parts", "vocabulary"]
 
 _PLACE = re.compile(r"\{([a-fn])([+-]\d+)?\}")
+_LETTERS = string.ascii_letters
 _CURRENT = 255
 
 
 class Place(NamedTuple):
-    """A number in a name that is the number of a group, plus `offset`."""
+    """A number in a name: that of a group, plus `offset`, behind a `prefix` as in `L{e}`."""
 
     letter: str
     offset: int
+    prefix: str
     numbers: Collection[int]
 
     def holds(self, word: str) -> int | None:
         """The number of the group that shows as this word, None when it has no such number."""
-        if not (word.isascii() and word.isdigit()) or len(word) > 3:
+        digits = word.removeprefix(self.prefix)
+        if not (digits.isascii() and digits.isdigit()) or len(digits) > 3:
             return None
-        number = int(word) - self.offset
+        if len(word) != len(self.prefix) + len(digits):
+            return None
+        number = int(digits) - self.offset
         return number if number in self.numbers else None
 
 
@@ -65,12 +71,9 @@ class Made(NamedTuple):
     def tokens(self) -> list[Token]:
         """All words of the name, in their order."""
         tokens: list[Token] = []
-        at = 0
-        for place in _PLACE.finditer(self.pattern.name):
-            tokens += split(self.pattern.name[at : place.start()])
-            at = place.end()
-            tokens += self._placed(place[1], int(place[2] or 0))
-        return tokens + list(split(self.pattern.name[at:]))
+        for piece in _pieces(self.pattern.name):
+            tokens += self._placed(piece) if isinstance(piece, _Hole) else split(piece)
+        return tokens
 
     def code(self, bound: dict[str, int]) -> Obis:
         """A code of this name: numbers that are not bound are the least there are."""
@@ -105,13 +108,13 @@ class Made(NamedTuple):
     def _row(self, letter: str) -> Words | None:
         return getattr(self, letter).row if letter in "cde" else None
 
-    def _placed(self, letter: str, offset: int) -> list[Token]:
-        if letter == "a":
+    def _placed(self, hole: _Hole) -> list[Token]:
+        if hole.letter == "a":
             return list(split(self.tables.name))
-        if self._row(letter) is not None:
-            return list(getattr(self, letter).tokens)
-        group = _group(self.pattern, letter)
-        return [] if group is None else [Place(letter, offset, group.numbers)]
+        if self._row(hole.letter) is not None:
+            return list(getattr(self, hole.letter).tokens)
+        group = _group(self.pattern, hole.letter)
+        return [] if group is None else [Place(*hole, group.numbers)]
 
     def _is_open(self, letter: str) -> bool:
         group, row = _group(self.pattern, letter), self._row(letter)
@@ -126,22 +129,64 @@ def parts(pattern: Pattern, letter: str) -> tuple[Part, ...]:
     group: Group = getattr(pattern, letter)
     if group.table is None:
         return (Part(group.least, None, ()),)
-    return tuple(
-        Part(row.numbers.start, row, tuple(_tokens(row.words, letter, row.numbers)))
-        for row in group.table
-    )
+    return tuple(_part(row, letter) for row in group.table)
+
+
+@cache
+def _part(row: Words, letter: str) -> Part:
+    return Part(row.numbers.start, row, tuple(_tokens(row.words, letter, row.numbers)))
+
+
+@cache
+def called(number: int) -> tuple[Token, ...]:
+    """The words that a medium is called by."""
+    row = tabled("medium", number)
+    return tuple(split(f"{row.words} {row.alone}")) if row is not None else ()
 
 
 @cache
 def own_tokens(medium_name: str, pattern: Pattern) -> tuple[Token, ...]:
     """The words of a pattern that no choice brings."""
-    words = split(_PLACE.sub(" ", pattern.name.replace("{a}", medium_name)))
-    places = (
-        Place(letter, int(offset or 0), group.numbers)
-        for letter, offset in _PLACE.findall(pattern.name)
-        if (group := _group(pattern, letter)) is not None and not group.table
-    )
-    return (*words, *places)
+    tokens: list[Token] = []
+    for piece in _pieces(pattern.name.replace("{a}", medium_name)):
+        if not isinstance(piece, _Hole):
+            tokens += split(piece)
+        elif (group := _group(pattern, piece.letter)) is not None and not group.table:
+            tokens.append(Place(*piece, group.numbers))
+    return tuple(tokens)
+
+
+@cache
+def vocabulary() -> frozenset[str]:
+    """Every word that names and media are made of."""
+    words: set[Token] = set()
+    for row in shared("medium"):
+        tables = medium(row.numbers.start)
+        words.update(called(tables.number))
+        for pattern in tables.patterns:
+            words.update(own_tokens(tables.name, pattern))
+            for letter in "cde":
+                words.update(token for part in parts(pattern, letter) for token in part.tokens)
+    return frozenset(word for word in words if isinstance(word, str))
+
+
+class _Hole(NamedTuple):
+    """Where a name has a number or other words: its letter, what is added, what sticks to it."""
+
+    letter: str
+    offset: int
+    prefix: str
+
+
+def _pieces(text: str) -> Iterator[str | _Hole]:
+    at = 0
+    for place in _PLACE.finditer(text):
+        before = text[at : place.start()]
+        words = before.rstrip(_LETTERS)
+        yield words
+        yield _Hole(place[1], int(place[2] or 0), before[len(words) :].lower())
+        at = place.end()
+    yield text[at:]
 
 
 def _group(pattern: Pattern, letter: str) -> Group | None:
@@ -151,12 +196,11 @@ def _group(pattern: Pattern, letter: str) -> Group | None:
 
 def _tokens(words: str, letter: str, numbers: range) -> Iterator[Token]:
     """The words of a row of a table, `{n}` as the place of its number."""
-    at = 0
-    for place in _PLACE.finditer(words):
-        yield from split(words[at : place.start()])
-        yield Place(letter, int(place[2] or 0), numbers)
-        at = place.end()
-    yield from split(words[at:])
+    for piece in _pieces(words):
+        if isinstance(piece, _Hole):
+            yield Place(letter, piece.offset, piece.prefix, numbers)
+        else:
+            yield from split(piece)
 
 
 def _number(shown: str, offset: str | None) -> str:

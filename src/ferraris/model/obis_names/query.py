@@ -17,7 +17,7 @@ _LONGEST = 300
 _MOST_WORDS = 30
 _MOST_WAYS = 24
 _LONGEST_PHRASE = 3
-_WORD = re.compile(r"[+-]?[^\W_]+(?:[-'.][^\W_]+)*[+-]?|\+")
+_WORD = re.compile(r"[+-]?[^\W_]+(?:[-'][^\W_]+)*[+-]?|\+")
 _FILLERS = frozenset(("the", "a", "an", "of", "in", "for", "to", "at", "is", "what", "and", "per"))
 _PERIODS = re.compile(
     r"\b(?:(?P<last>(?:last|previous) (?:billing period|month))(?!s)"
@@ -91,10 +91,13 @@ def _period(found: re.Match[str]) -> int:
 
 def _terms(text: str) -> list[list[tuple[str, ...]]]:
     """Each wanted word or phrase with the ways to say it."""
-    words = [word for word in split(text) if word not in _FILLERS][:_MOST_WORDS]
+    words = split(text)[:_MOST_WORDS]
     terms: list[list[tuple[str, ...]]] = []
     while words:
         length, said = _phrase(words)
+        if not said and words[0] in _FILLERS:
+            del words[0]
+            continue
         itself = tuple(words[:length])
         terms.append(list(dict.fromkeys([itself, *said] if length == 1 else [*said, itself])))
         del words[:length]

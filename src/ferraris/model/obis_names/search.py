@@ -13,9 +13,18 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ferraris.core.errors import UsageError
 from ferraris.data.obis import Obis
-from ferraris.model.obis_names.made import Made, Part, Place, Token, own_tokens, parts
+from ferraris.model.obis_names.made import (
+    Made,
+    Part,
+    Place,
+    Token,
+    called,
+    own_tokens,
+    parts,
+    vocabulary,
+)
 from ferraris.model.obis_names.names import classes, name, pattern_of, provenance
-from ferraris.model.obis_names.query import Asked, readings, split
+from ferraris.model.obis_names.query import Asked, readings
 from ferraris.model.obis_names.tables import ELECTRICITY, Medium, Pattern, frequent, medium, shared
 
 if TYPE_CHECKING:
@@ -47,7 +56,9 @@ def search(words: str, limit: int = 50) -> list[Found]:
     else:
         return [Found(str(code), name(code), classes(code), provenance(code) or "memory")]
     best: dict[str, Found] = {}
-    for hit in sorted((hit for asked in readings(words) for hit in _hits(asked)), key=_rank):
+    memo = _Memo()
+    hits = (hit for asked in readings(words) for hit in _hits(asked, memo))
+    for hit in sorted(hits, key=_rank):
         if len(best) == limit:
             break
         # A row that stands before this one may name the code.
@@ -79,25 +90,53 @@ def _found(hit: _Hit) -> Found:
     return Found(pattern, made.words(shown) + asked.suffix, made.pattern.classes, made.mark)
 
 
-def _hits(asked: Asked) -> Iterator[_Hit]:
+class _Memo:
+    """What one search knows already of words and tokens."""
+
+    def __init__(self) -> None:
+        self._said: dict[tuple[str, int], bool] = {}
+        self._fitting: dict[str, frozenset[str]] = {}
+
+    def said(self, word: str, tokens: tuple[Token, ...]) -> bool:
+        """Whether a word is among tokens that stay as long as this does."""
+        key = word, id(tokens)
+        said = self._said.get(key)
+        if said is None:
+            fitting = self._fitting.get(word)
+            if fitting is None:
+                known = vocabulary()
+                fitting = frozenset(each for each in known if _fits(word, each))
+                self._fitting[word] = fitting
+            said = not fitting.isdisjoint(tokens) or any(
+                token.holds(word) is not None for token in tokens if isinstance(token, Place)
+            )
+            self._said[key] = said
+        return said
+
+
+def _hits(asked: Asked, memo: _Memo) -> Iterator[_Hit]:
     for row in shared("medium"):
         tables = medium(row.numbers.start)
-        called = split(f"{row.words} {row.alone}")
-        named = _said(asked, tuple(called))
+        named = _said(asked, called(tables.number), memo)
         for pattern in tables.patterns:
             if pattern.f is not None and asked.f is not None:
                 continue
-            for made in _choices(asked, tables, pattern, named):
-                if (hit := _scored(asked, made, called)) is not None:
+            own = named | _said(asked, own_tokens(tables.name, pattern), memo)
+            for made in _choices(asked, tables, pattern, own, memo):
+                if (hit := _scored(asked, made)) is not None:
                     yield hit
 
 
-def _choices(asked: Asked, tables: Medium, pattern: Pattern, named: int) -> Iterator[Made]:
+def _choices(
+    asked: Asked, tables: Medium, pattern: Pattern, own: int, memo: _Memo
+) -> Iterator[Made]:
     """Names that say all words, found by putting only such parts together as may."""
     wanted = (1 << len(asked.words)) - 1
-    own = named | _said(asked, own_tokens(tables.name, pattern))
+    if own != wanted and not (pattern.c.table or pattern.d.table or pattern.e.table):
+        return
     of_c, of_d, of_e = (
-        [(part, _said(asked, part.tokens)) for part in parts(pattern, letter)] for letter in "cde"
+        [(part, _said(asked, part.tokens, memo)) for part in parts(pattern, letter)]
+        for letter in "cde"
     )
     most = own | _all_of(of_d) | _all_of(of_e)
     for c, said_by_c in of_c:
@@ -117,11 +156,11 @@ def _all_of(choices: list[tuple[Part, int]]) -> int:
     return bits
 
 
-def _said(asked: Asked, tokens: tuple[Token, ...]) -> int:
+def _said(asked: Asked, tokens: tuple[Token, ...], memo: _Memo) -> int:
     """Which of the words are among these tokens, as bits."""
     bits = 0
     for position, word in enumerate(asked.words):
-        if any(_fits(word, token) for token in tokens):
+        if memo.said(word, tokens):
             bits |= 1 << position
     return bits
 
@@ -141,7 +180,7 @@ def _fits(word: str, token: Token) -> float:
     return 0
 
 
-def _scored(asked: Asked, made: Made, called: list[str]) -> _Hit | None:
+def _scored(asked: Asked, made: Made) -> _Hit | None:
     """Each word takes a word of the name for itself; the next one in the row fits best."""
     tokens = made.tokens()
     free = set(range(len(tokens)))
@@ -150,7 +189,7 @@ def _scored(asked: Asked, made: Made, called: list[str]) -> _Hit | None:
     for word in asked.words:
         position, fit = _best(word, tokens, free, last)
         if position is None:
-            if not any(_fits(word, token) for token in called):
+            if not any(_fits(word, token) for token in called(made.tables.number)):
                 return None
             total += 0.6
             continue

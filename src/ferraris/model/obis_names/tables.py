@@ -39,6 +39,7 @@ __all__ = [
     "Words",
     "frequent",
     "medium",
+    "rows",
     "shared",
     "synonyms",
     "tabled",
@@ -166,6 +167,15 @@ def medium(number: int) -> Medium:
             by_c.setdefault(c, []).append(pattern)
     grouped = {c: tuple(patterns) for c, patterns in by_c.items()}
     return Medium(number, name, read.headings, tuple(read.patterns), grouped, read.tables)
+
+
+def rows() -> Iterator[tuple[str, str, Provenance]]:
+    """Every row of all tables: its file, its words, and what it rests on."""
+    for name in ("common", *dict.fromkeys(_FILES.values())):
+        read = _read(name)
+        for table in read.tables.values():
+            yield from ((name, row.alone, row.provenance) for row in table)
+        yield from ((name, pattern.name, pattern.provenance) for pattern in read.patterns)
 
 
 def weakest(*marks: Provenance) -> Provenance:
