@@ -1,14 +1,14 @@
 """The tables that names of OBIS codes are made from: text files beside this module.
 
-They are read when they are first needed.
-Rows are parted by lines in brackets that say what follows. `|` parts the fields of a row, fields at
-the end may be left out. A row rests on one source unless its last field says `two` or `memory`.
+They are read when they are first needed. A line in brackets says what the rows after it are, `|`
+parts their fields, and fields at the end may be left out. A row rests on one source unless its last
+field says `two` or `memory`.
 
-    [table NAME]      number | words in a name | words by themselves | two or memory
-    [headings]        C or C.D | words
-    [objects]         C.D.E or C.D.E*F | classes that usually carry it | name | two or memory
-    [frequent]        A.C.D, one after the other
-    [synonyms]        what people write | words of names / other words of names
+    `[table NAME]`    number | words in a name | words by themselves | two or memory
+    `[headings]`      C or C.D | words
+    `[objects]`       C.D.E or C.D.E*F | classes that usually carry it | name | two or memory
+    `[frequent]`      A.C.D, one after the other
+    `[synonyms]`      what people write | words of names / other words of names
 
 A number is `7`, a range `1-63`, or several of these parted by commas; `*` is any. In a table
 `by phase`, four numbers are the sum and the phases L1 to L3 of one quantity. A group of an object
