@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, tzinfo
 from types import TracebackType
@@ -9,6 +10,7 @@ from typing import Any, TypeVar
 
 from ferraris.client.browsing import BrowsedObject
 from ferraris.client.connecting import ClientStack, Connecting, Tap, connect
+from ferraris.client.image_transfer import FirmwareUpdate
 from ferraris.client.key_procedures import KeyChange
 from ferraris.client.kind import Kind
 from ferraris.client.kind_cache import KindCache
@@ -144,6 +146,10 @@ class BlockingMeter:
         """See `Meter.agree_key`."""
         return run(self._meter.agree_key(key_id, **how))
 
+    def update_firmware(self, image: bytes, identifier: bytes, **how: Any) -> FirmwareUpdate:
+        """See `Meter.update_firmware`."""
+        return run(self._meter.update_firmware(image, identifier, pause=_pause, **how))
+
     def renew_keys(self, keys: CipherKeys, lease: CounterLease | None = None) -> None:
         """See `Meter.renew_keys`."""
         self._meter.renew_keys(keys, lease)
@@ -255,6 +261,10 @@ class BlockingMeter:
     def close(self) -> None:
         """Release the association and close the line."""
         run(self._meter.close())
+
+
+async def _pause(seconds: float) -> None:
+    time.sleep(seconds)
 
 
 def _open(connecting: Connecting) -> Meter:

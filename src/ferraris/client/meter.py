@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime, tzinfo
 from functools import lru_cache
 from typing import Any, TypeVar
 
-from ferraris.client import browsing, key_procedures, many, reading, services
+from ferraris.client import browsing, image_transfer, key_procedures, many, reading, services
 from ferraris.client.browsing import BrowsedObject
 from ferraris.client.identity import Identity
+from ferraris.client.image_transfer import FirmwareUpdate, Pause
 from ferraris.client.key_procedures import KeyChange
 from ferraris.client.kind import Kind
 from ferraris.client.profile import ProfileLayout, read_layout, read_rows
@@ -301,6 +303,14 @@ class Meter:
     async def agree_key(self, key_id: int = 0, **how: Any) -> KeyChange:
         """Agree on a new key with the meter, in suites 1 and 2; see `client.key_procedures`."""
         return await key_procedures.agree_keys(self, (key_id,), **how)
+
+    # -- firmware -------------------------------------------------------------------------
+
+    async def update_firmware(
+        self, image: bytes, identifier: bytes, *, pause: Pause = asyncio.sleep, **how: Any
+    ) -> FirmwareUpdate:
+        """Transfer, verify and activate an image; see `client.image_transfer`."""
+        return await image_transfer.update_firmware(self, image, identifier, pause=pause, **how)
 
     @property
     def parameters(self) -> ClientParameters:

@@ -63,6 +63,12 @@ class VirtualTime:
             self._step()
         return task.result()
 
+    async def pause(self, seconds: float) -> None:
+        """Let a procedure wait."""
+        promise = _Promise()
+        self.at(self.now + seconds, lambda: promise.keep(None))
+        await promise
+
     def _step(self) -> None:
         self.now, _, what = heapq.heappop(self._moments)
         what()

@@ -93,6 +93,7 @@ def switch_on(meter: SimulatedMeter, at: int) -> None:
         return
     state.off_since = None
     state.lived = at
+    state.restarts += 1
     outages.end(meter, at)
     clock.power_up(meter, since, at)
     meter.note(Happening.POWER_UP, at)

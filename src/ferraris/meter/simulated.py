@@ -224,9 +224,10 @@ class SimulatedMeter:
             self._change_secret(method, data, context.client_sap)
             return None
         self._live(int(context.now))
-        answer = behaviour.act(self, method, data, int(context.now))
-        self.reconsider(int(context.now))
-        return answer
+        try:
+            return behaviour.act(self, method, data, int(context.now))
+        finally:  # a refusal may mean "not yet"
+            self.reconsider(int(context.now))
 
     def incident(self, incident: Incident, client_sap: int, now: float) -> None:
         """A failed authentication or a forged or replayed APDU: an event, and an alarm."""
@@ -246,6 +247,22 @@ class SimulatedMeter:
             raise ActionRefused(ActionResult.OTHER_REASON)
         state = self.change()
         state.secrets = {**(state.secrets or {}), client_sap: secret}
+
+    @property
+    def restarts(self) -> int:
+        """How often the meter began anew and forgot its associations."""
+        return self.state.restarts
+
+    def is_reachable(self, now: float) -> bool:
+        """Whether the meter answers anybody at `now`."""
+        self._live(int(now))
+        state = self.state
+        if state.off_since is not None and now >= state.off_since:
+            return False
+        if state.silence is not None and state.silence[0] <= now < state.silence[1]:
+            return False
+        listens = self.fleet.template.listens
+        return listens is None or listens(self, int(now))
 
     # What behaviours ask for.
 

@@ -136,6 +136,8 @@ class State:
     lived: int | None = None
     due: int = field(default=0, metadata=not_kept)
     off_since: int | None = None
+    silence: tuple[int, int] | None = None
+    restarts: int = 0
     is_living: bool = field(default=False, metadata=not_kept)
     parts: dict[tuple[type, ObjectKey | None], object] | None = field(
         default=None,

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from ferraris.core.errors import UsageError
 from ferraris.messaging.dlms.acse import Mechanism
@@ -25,6 +26,9 @@ from ferraris.server.device import (
     ObjectKey,
     ObjectRights,
 )
+
+if TYPE_CHECKING:
+    from ferraris.meter.simulated import SimulatedMeter
 
 __all__ = ["RESERVE_S", "Placed", "Template", "rights_of"]
 
@@ -52,8 +56,9 @@ class Template:
 
     `counts_as` names addresses of one and the same client: one system title, one counter. `codes`
     tells what happens in the numbers of the companion specification. Clocks gain between the two
-    `drifts`, seconds in a million, and go on for `reserve_s` seconds without power. Raises
-    `UsageError` when two objects have the same class and name.
+    `drifts`, seconds in a million, and go on for `reserve_s` seconds without power. `listens` tells
+    whether a meter is awake at a UTC second, None for always. Raises `UsageError` when two objects
+    have the same class and name.
 
     Attributes:
         living: the behaviours with a future of their own, in the order of the objects.
@@ -71,12 +76,14 @@ class Template:
         codes: Mapping[Happening, Coded] = IDIS_LIKE,
         drifts: tuple[int, int] = (0, 0),
         reserve_s: int = RESERVE_S,
+        listens: Callable[[SimulatedMeter, int], bool] | None = None,
     ) -> None:
         self.name = name
         self.suite = SecuritySuite(suite)
         self.counts_as: Mapping[int, int] = MappingProxyType(counts_as or {})
         self.consumption = consumption
         self.codes = codes
+        self.listens = listens
         self.drifts = drifts
         self.reserve_s = reserve_s
         behaviours: dict[ObjectKey, Behaviour] = {}

@@ -40,6 +40,7 @@ __all__ = [
     "ActionRefused",
     "AssociationSettings",
     "Credentials",
+    "Intermittent",
     "LogicalDevice",
     "ObjectEntry",
     "ObjectKey",
@@ -336,6 +337,18 @@ class Access(NamedTuple):
     device: LogicalDevice
     association: AssociationSettings
     context: RequestContext
+
+
+@runtime_checkable
+class Intermittent(Protocol):
+    """What a logical device adds that is not always there."""
+
+    @property
+    def restarts(self) -> int:
+        """How often it began anew: associations from before are forgotten."""
+
+    def is_reachable(self, now: float) -> bool:
+        """Whether it answers at `now`, UTC seconds since 1970; otherwise it hears nothing."""
 
 
 @runtime_checkable

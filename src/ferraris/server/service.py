@@ -29,7 +29,7 @@ from ferraris.messaging.dlms.short_name import InformationReportRequest
 from ferraris.messaging.dlms.tags import ApduTag
 from ferraris.server import short_names
 from ferraris.server.blocks import ABORTING, Transfers, pushed, takes_blocks
-from ferraris.server.device import LogicalDevice, RequestContext
+from ferraris.server.device import Intermittent, LogicalDevice, RequestContext
 from ferraris.server.dispatch import serve
 from ferraris.server.notifying import Notification, Outbox
 from ferraris.server.rights import demanded_protection
@@ -89,6 +89,7 @@ class Service(Plain[Never, None, To[Addresses, bytes]]):
         self._associations: dict[Addresses, tuple[LogicalDevice, ServerAssociation]] = {}
         self._transfers = Transfers()
         self._key_changes: dict[Addresses, int] = {}
+        self._restarts: dict[Addresses, tuple[Intermittent, int]] = {}
         self._outbox = Outbox()
 
     @property
@@ -191,11 +192,7 @@ class Service(Plain[Never, None, To[Addresses, bytes]]):
     def notice(self, what: Notice, now: float) -> None:
         if type(what) is Ended:
             address = cast("Addresses", what.address)
-            found = self._associations.pop(address, None)
-            if found is not None:
-                found[1].disconnected()
-                del self._key_changes[address]
-            self._transfers.end(address)
+            self._forget(address)
             return
         if type(what) is Closed:
             self._transfers.clear()
@@ -203,6 +200,7 @@ class Service(Plain[Never, None, To[Addresses, bytes]]):
                 association.disconnected()
             self._associations.clear()
             self._key_changes.clear()
+            self._restarts.clear()
         super().notice(what, now)
 
     def _covered(self, notification: Notification) -> To[Addresses, bytes] | None:
@@ -264,6 +262,14 @@ class Service(Plain[Never, None, To[Addresses, bytes]]):
         if found is None:
             return self._meet(address)
         device, association = found
+        seen = self._restarts.get(address)
+        if seen is not None:
+            intermittent, restarts = seen
+            if not intermittent.is_reachable(self._utc()):
+                return None
+            if intermittent.restarts != restarts:
+                self._forget(address)
+                return self._meet(address)
         if device.key_changes != self._key_changes[address]:
             self._renew(address, device, association)
         return found
@@ -276,6 +282,10 @@ class Service(Plain[Never, None, To[Addresses, bytes]]):
         settings = device.associations.get(address.client_sap)
         if settings is None:
             return None
+        if isinstance(device, Intermittent):
+            if not device.is_reachable(self._utc()):
+                return None
+            self._restarts[address] = (device, device.restarts)
         credentials = device.credentials(address.client_sap)
         needs_keys = settings.ciphered or credentials.keys is not None
         policy = credentials.policy or Policy(settings.policy, settings.answer_policy)
@@ -308,6 +318,15 @@ class Service(Plain[Never, None, To[Addresses, bytes]]):
         self._associations[address] = found
         self._key_changes[address] = device.key_changes
         return found
+
+    def _forget(self, address: Addresses) -> None:
+        """The line, or the device itself, has ended an association."""
+        found = self._associations.pop(address, None)
+        if found is not None:
+            found[1].disconnected()
+            del self._key_changes[address]
+        self._restarts.pop(address, None)
+        self._transfers.end(address)
 
     def _renew(
         self, address: Addresses, device: LogicalDevice, association: ServerAssociation

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from ferraris.client.security import DEFAULT_SYSTEM_TITLE
-from ferraris.data.kinds import integer, null_data, octet_string
+from ferraris.data.kinds import integer, null_data
 from ferraris.data.obis import Obis
 from ferraris.messaging.dlms.conformance import Conformance
 from ferraris.meter.behaviour.alarms import (
@@ -24,7 +24,6 @@ from ferraris.meter.behaviour.identity import (
     ConsumerMessage,
     DeviceNumber,
     EngineObject,
-    FixedData,
     InvocationCounter,
     LogicalDeviceName,
 )
@@ -63,6 +62,7 @@ from ferraris.meter.patterns import (
 from ferraris.meter.tariff import Tariff
 from ferraris.meter.template import Placed, Template, rights_of
 from ferraris.meter.templates.mechanisms import GMAC, Proving, proving
+from ferraris.meter.templates.updating import firmware_objects
 from ferraris.meter.zone import Zone
 from ferraris.model.access_control import AssociationLnV1, SapAssignment
 from ferraris.model.push import RepetitionDelay
@@ -86,7 +86,6 @@ _AUTHENTICATED_AND_ENCRYPTED = 0x30
 _MAX_PDU = 2048
 _PROFILE_ENTRIES = 60 * 96
 _WATT_HOUR, _VAR_HOUR = 30, 32
-_FIRMWARE = b"FRR-R1.0"
 
 _PUSHED = (
     (1, "0-0:42.0.0*255", 2),
@@ -217,7 +216,7 @@ def _identity(suite: int) -> Iterator[Placed]:
     yield Placed(setup, _KNOWN, methods=dict.fromkeys(setup.declares.methods, _MANAGEMENT))
     yield Placed(DeviceNumber("0-0:96.1.0*255"), _ALL)
     yield Placed(DeviceNumber("0-0:96.1.1*255", "E"), _KNOWN)
-    yield Placed(FixedData("1-0:0.2.0*255", octet_string(_FIRMWARE)), _ALL)
+    yield from firmware_objects("1-0", _ALL, _KNOWN, _MANAGEMENT)
     yield from _pushes()
     for display in ("0-0:96.13.0*255", "0-0:96.13.1*255"):
         yield Placed(ConsumerMessage(display), _KNOWN, {2: _KNOWN})
