@@ -21,6 +21,7 @@ from ferraris.cli import (
     class_tables,
     decode,
     encode,
+    firmware,
     keys,
     listen,
     look_up,
@@ -64,6 +65,7 @@ def _options(
 for _room in (
     simulated,
     meters,
+    firmware,
     listen,
     capture,
     decode,

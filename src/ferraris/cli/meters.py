@@ -16,7 +16,7 @@ from ferraris.core.errors import UsageError
 if TYPE_CHECKING:
     from ferraris.data.readings import Reading, Series
 
-__all__ = ["register"]
+__all__ = ["opened", "register"]
 
 _SENT = "sent, unknown: no answer was asked for, read it back"
 
@@ -77,7 +77,7 @@ def read(
     named = None if profile is None else Obis.parse(profile)
     first = None if since is None else parse_moment(since)
     last = None if until is None else parse_moment(until)
-    with _opened(url, given) as meter:
+    with opened(url, given) as meter:
         readings = [meter.read(name) for name in wanted]
         series = None if named is None else meter.profile(named, first, last)
     if parquet is not None and series is not None:
@@ -103,7 +103,7 @@ def browse(
     from ferraris.cli.objects import show_objects
     from ferraris.cli.progress import progress_bar
 
-    with _opened(url, given) as meter, progress_bar("objects") as progress:
+    with opened(url, given) as meter, progress_bar("objects") as progress:
         found = meter.browse(values=values, progress=progress)
     show_objects(url, found, as_json=as_json)
 
@@ -127,7 +127,7 @@ def set_(
     declared = newest(class_id)
     known = None if declared is None else declared.attributes.get(index)
     data = parse_value(value, None if known is None else known.type)
-    with _opened(url, given) as meter:
+    with opened(url, given) as meter:
         meter.set_data(class_id, name, index, data, confirmed=not unconfirmed)
     typer.echo(_SENT if unconfirmed else "done")
 
@@ -154,7 +154,7 @@ def act(
     declared = newest(class_id)
     known = None if declared is None else declared.methods.get(index)
     data = parse_value(value or "integer:0", None if known is None else known.type)
-    with _opened(url, given) as meter:
+    with opened(url, given) as meter:
         answer = meter.act_data(class_id, name, index, data, confirmed=not unconfirmed)
     if unconfirmed:
         typer.echo(_SENT)
@@ -162,7 +162,8 @@ def act(
         typer.echo("done" if answer is None else f"done: {show(answer)}")
 
 
-def _opened(url: str, given: MeterOptions) -> AbstractContextManager[Any]:
+def opened(url: str, given: MeterOptions) -> AbstractContextManager[Any]:
+    """The meter at `url`, associated as the options say."""
     import ferraris
     from ferraris.cli.credentials import high_priority, security_of
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ferraris.cli.firmware import image
 from ferraris.core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ def register(app: typer.Typer) -> None:
     )
     meters.command("run")(run)
     meters.command("cable")(cable)
+    meters.command("image")(image)
     meters.callback()(_simulated_meters)
     app.add_typer(meters, name="meter")
 

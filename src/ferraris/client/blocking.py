@@ -150,6 +150,10 @@ class BlockingMeter:
         """See `Meter.update_firmware`."""
         return run(self._meter.update_firmware(image, identifier, pause=_pause, **how))
 
+    def schedule_activation(self, moment: datetime, **how: Any) -> None:
+        """See `Meter.schedule_activation`."""
+        run(self._meter.schedule_activation(moment, **how))
+
     def renew_keys(self, keys: CipherKeys, lease: CounterLease | None = None) -> None:
         """See `Meter.renew_keys`."""
         self._meter.renew_keys(keys, lease)

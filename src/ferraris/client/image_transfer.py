@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
 from ferraris.client.wishes import Act, Name
 from ferraris.core.errors import Error, RefusedError, UsageError
+from ferraris.data.date_time import DateTime
 from ferraris.data.readings import Operation, Outcome
 from ferraris.messaging.dlms.conformance import Conformance
 from ferraris.messaging.dlms.enumerations import ActionResult
@@ -23,14 +25,15 @@ from ferraris.model.management import (
     ImageTransfer,
     ImageTransferStatus,
 )
+from ferraris.model.time_control import Clock, ExecutionTime, SingleActionSchedule
 
 if TYPE_CHECKING:
     from ferraris.client.meter import Meter
 
-__all__ = ["FirmwareUpdate", "Pause", "update_firmware"]
+__all__ = ["FirmwareUpdate", "Pause", "schedule_activation", "update_firmware"]
 
 _WHERE = "client"
-_OBJECT = "0-0:44.0.0*255"
+_OBJECT, _SCHEDULE, _CLOCK = "0-0:44.0.0*255", "0-0:15.0.2*255", "0-0:1.0.0*255"
 _MOST_ROUNDS = 8  # of filling gaps
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.5, 15.0
 _AT_WORK = (ImageTransferStatus.VERIFICATION_INITIATED, ImageTransferStatus.ACTIVATION_INITIATED)
@@ -106,6 +109,26 @@ async def update_firmware(
     run.window, run.confirmed, run.patience_s = window, confirmed, patience_s
     run.progress = progress or _nobody
     return await run.all_steps(activate=activate, resume=resume)
+
+
+async def schedule_activation(
+    meter: Meter, moment: datetime, *, name: Name = _SCHEDULE, clock: Name = _CLOCK
+) -> None:
+    """Let the meter's own schedule activate the image at `moment`, in place of earlier times.
+
+    The meter keeps times of its own clock: `moment`, when it has a zone, is told in the deviation
+    that the clock has now. Raises `UsageError` when the clock does not tell one.
+    """
+    local = moment
+    if moment.tzinfo is not None:
+        shown = await meter.get(Clock.time, clock)
+        if shown.deviation is None:
+            message = "the meter's clock does not tell its zone: give the time as it shows it"
+            raise UsageError(message, where=_WHERE)
+        local = moment.astimezone(timezone(timedelta(minutes=-shown.deviation)))
+    stamp = DateTime.from_datetime(local.replace(tzinfo=None))
+    times = [ExecutionTime(stamp.time, stamp.date)]
+    await meter.set(SingleActionSchedule.execution_time, name, times)
 
 
 def _nobody(done: int, everything: int) -> None:

@@ -312,6 +312,10 @@ class Meter:
         """Transfer, verify and activate an image; see `client.image_transfer`."""
         return await image_transfer.update_firmware(self, image, identifier, pause=pause, **how)
 
+    async def schedule_activation(self, moment: datetime, **how: Any) -> None:
+        """Let the meter activate its image at a time; see `client.image_transfer`."""
+        await image_transfer.schedule_activation(self, moment, **how)
+
     @property
     def parameters(self) -> ClientParameters:
         """With what the association was opened; keys that were changed since are in it."""
