@@ -98,14 +98,14 @@ def test_at_once_and_step_by_step_are_the_same() -> None:
 
 def test_what_cannot_be_done_is_told_as_refused() -> None:
     street = course(
-        "{at: +2 h, who: 'houses[0]', what: press button, open: false}",
+        "{at: +2 h, who: 'houses[0]', what: push button}",
         "{at: +3 h, who: 'houses[0]', what: write, attribute: '1/0-0:96.1.0*255/2', data: '1101'}",
         "{at: +4 h, who: 'houses[0]', what: write, attribute: '1/9-9:9.9.9*9/2', data: '1101'}",
         "{at: +5 h, who: 'houses[0]', what: invoke, method: '70/0-0:96.3.10*255/1', data: '0F00'}",
     )
     street.finish()
     refused = [each.refused for each in street.done]
-    assert refused[0] == "the mode of the switch does not allow it now"
+    assert refused[0] == "the meter has no switch, or its mode does not allow it now"
     assert refused[1] is not None
     assert refused[2] == "the meter has no 1/9-9:9.9.9*9"
     assert refused[3] is None
@@ -113,10 +113,29 @@ def test_what_cannot_be_done_is_told_as_refused() -> None:
 
 
 def test_a_client_and_the_scenario_act_on_the_same_meter() -> None:
-    street = course("{at: +2 h, who: 'houses[0]', what: press button}")
+    street = course("{at: +2 h, who: 'houses[0]', what: push button}")
     meter = street.fleets[0][0]
     act(meter, SWITCH, 70, 1, integer(0), now=START + 3600)
     act(meter, SWITCH, 70, 2, integer(0), now=START + 3700)
     street.finish()
     assert street.done[0].refused is not None  # mode 4 reconnects remotely at once
     assert not meter.is_disconnected
+
+
+def test_tampering_and_clocks() -> None:
+    street = course(
+        "{at: +1 h, who: 'houses[0]', what: open meter cover, for: 10 min}",
+        "{at: +2 h, who: 'houses[0]', what: open terminal cover, for: 10 min}",
+        "{at: +3 h, who: 'houses[0]', what: magnet, for: 10 min}",
+        "{at: +4 h, who: 'houses[0]', what: try wrong key}",
+        "{at: +5 h, who: 'houses[1]', what: clock failure, by: 3600}",
+        "{at: +6 h, who: 'houses[2]', what: drift, ppm: 500}",
+    )
+    street.finish()
+    assert [each.refused for each in street.done if each.refused] == []
+    first, second, third = (street.fleets[0][index] for index in range(3))
+    end = street.scenario.end
+    assert [row[1] for row in rows(first, FRAUD, now=end)] == [44, 45, 40, 41, 42, 43, 49]
+    assert rows(second, STANDARD, now=end)[-1][1] == 6
+    assert second.offset(end) == -3600
+    assert third.offset(end) == 66 * 3600 * 500 // 10**6

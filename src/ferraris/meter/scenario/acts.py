@@ -14,8 +14,8 @@ from ferraris.data import axdr
 from ferraris.data.obis import Obis
 from ferraris.messaging.dlms.association.server import Incident
 from ferraris.meter import life
-from ferraris.meter.behaviour.disconnector import Disconnector
-from ferraris.meter.behaviour.states import Trigger
+from ferraris.meter.behaviour import clock, tamper
+from ferraris.meter.behaviour.disconnector import push_button
 from ferraris.meter.scenario.document import Node
 from ferraris.meter.simulated import SimulatedMeter
 from ferraris.server.device import AccessRefused, ActionRefused, ObjectEntry, RequestContext
@@ -68,37 +68,40 @@ def _power_up(meter: SimulatedMeter, at: int, given: Given) -> None:
 # -- people ---------------------------------------------------------------------------------
 
 
-def _press_button(meter: SimulatedMeter, at: int, given: Given) -> None:
-    switches = [
-        each for each in meter.fleet.template.behaviours.values() if isinstance(each, Disconnector)
-    ]
-    if not switches:
-        raise RefusedActError("the meter has no switch")
-    trigger = Trigger.MANUAL_DISCONNECT if given["open"] else Trigger.MANUAL_RECONNECT
-    with life.intervening(meter, at):
-        moved = [switch.operate(meter, trigger, at) for switch in switches]
-    if not any(moved):
-        raise RefusedActError("the mode of the switch does not allow it now")
+def _push_button(meter: SimulatedMeter, at: int, given: Given) -> None:
+    if not push_button(meter, at):
+        raise RefusedActError("the meter has no switch, or its mode does not allow it now")
 
 
-def _wrong_key(meter: SimulatedMeter, at: int, given: Given) -> None:
-    for _ in range(given["times"]):
-        meter.incident(Incident.DECIPHERING_FAILED, _MANAGEMENT, at)
+def _tries(incident: Incident) -> Do:
+    """Somebody comes over the line who should not."""
+
+    def try_(meter: SimulatedMeter, at: int, given: Given) -> None:
+        with life.intervening(meter, at):
+            for _ in range(given["times"]):
+                meter.incident(incident, _MANAGEMENT, at)
+
+    return try_
 
 
-def _wrong_password(meter: SimulatedMeter, at: int, given: Given) -> None:
-    for _ in range(given["times"]):
-        meter.incident(Incident.WRONG_PASSWORD, _MANAGEMENT, at)
-
-
-def _replay(meter: SimulatedMeter, at: int, given: Given) -> None:
-    for _ in range(given["times"]):
-        meter.incident(Incident.REPLAY, _MANAGEMENT, at)
+def _by_hand(do: Callable[[SimulatedMeter, int], None]) -> Do:
+    """What needs nothing but the meter and the time."""
+    return lambda meter, at, given: do(meter, at)
 
 
 def _move_clock(meter: SimulatedMeter, at: int, given: Given) -> None:
     stamp = meter.zone.stamp(meter.local(at) + given["by"])
     _set(meter, _entry(meter, *_CLOCK), 2, b"\x09\x0c" + stamp, at)
+
+
+def _lose_time(meter: SimulatedMeter, at: int, given: Given) -> None:
+    with life.intervening(meter, at):
+        clock.lose_time(meter, at, meter.local(at) - given["by"])
+
+
+def _drift(meter: SimulatedMeter, at: int, given: Given) -> None:
+    with life.intervening(meter, at):
+        clock.set_drift(meter, at, given["ppm"])
 
 
 # -- a technician with the management client -----------------------------------------------
@@ -164,10 +167,31 @@ ACTS: dict[str, Act] = {
     act.name: act
     for act in (
         Act("outage", _power_down, _power_up),
-        Act("press button", _press_button, takes={"open": Parameter(Node.flag, default=False)}),
-        Act("try wrong key", _wrong_key, takes=_TIMES),
-        Act("try wrong password", _wrong_password, takes=_TIMES),
-        Act("replay", _replay, takes=_TIMES),
+        Act("push button", _push_button),
+        Act(
+            "open meter cover",
+            _by_hand(tamper.open_cover),
+            _by_hand(tamper.close_cover),
+        ),
+        Act(
+            "open terminal cover",
+            _by_hand(tamper.open_terminal_cover),
+            _by_hand(tamper.close_terminal_cover),
+        ),
+        Act("magnet", _by_hand(tamper.apply_magnet), _by_hand(tamper.remove_magnet)),
+        Act("try wrong key", _tries(Incident.DECIPHERING_FAILED), takes=_TIMES),
+        Act("try wrong password", _tries(Incident.WRONG_PASSWORD), takes=_TIMES),
+        Act("replay", _tries(Incident.REPLAY), takes=_TIMES),
+        Act(
+            "clock failure",
+            _lose_time,
+            takes={"by": Parameter(lambda node: node.whole(0, 10**8), default=0)},
+        ),
+        Act(
+            "drift",
+            _drift,
+            takes={"ppm": Parameter(lambda node: node.whole(-1000, 1000), needed=True)},
+        ),
         Act(
             "move clock",
             _move_clock,
