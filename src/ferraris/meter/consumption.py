@@ -32,13 +32,23 @@ from ferraris.meter.patterns import (
 from ferraris.meter.tariff import Tariff
 from ferraris.meter.zone import DAY, Zone
 
-__all__ = ["TOTAL_OCTETS", "Consumption", "Household", "pack_totals", "unpack_totals"]
+__all__ = [
+    "MOST_RATES",
+    "TOTAL_OCTETS",
+    "Consumption",
+    "Household",
+    "chance",
+    "pack_totals",
+    "unpack_totals",
+]
 
 TOTAL_OCTETS = 8
 """Octets of one total in a column; the first four are the whole units, as a counter sends them."""
 
-_MOST_RATES = 4
-_NOISE = Struct(f">{CHANNELS * _MOST_RATES}H")
+MOST_RATES = 4
+"""Rates that a household counts."""
+
+_NOISE = Struct(f">{CHANNELS * MOST_RATES}H")
 _KEY = Struct(">QI")
 _SOLAR_OF_256 = 82  # about a third of the roofs carry panels
 _FRACTION = 32  # bits
@@ -69,21 +79,34 @@ class Consumption:
 
     def _household(self, seed: int) -> Household:
         """Draw the household with this 64-bit seed."""
+        kind, solar, scales = self.drawn(seed)
+        return Household(seed, self.pattern(kind, solar), scales)
+
+    def drawn(self, seed: int) -> tuple[int, bool, tuple[int, int, int, int]]:
+        """Kind, whether there are solar panels, and the mean day of each channel, by a seed."""
         draw = blake2b(seed.to_bytes(8, "big"), digest_size=8, person=b"household").digest()
         solar = draw[1] < _SOLAR_OF_256
-        pattern = self._pattern(draw[0] % KINDS, solar)
         wide = 1 + draw[3] / 64 * (draw[4] / 255)
         load = int((3200 + 22 * draw[2]) * wide)  # Wh a day
         roof = int((3 + 9 * draw[5] / 255) * 2700) if solar else 0
         reactive = load * (12 + draw[6] % 30) // 100
-        return Household(seed, pattern, (load, roof, reactive, 150 + 4 * draw[7]))
+        return draw[0] % KINDS, solar, (load, roof, reactive, 150 + 4 * draw[7])
 
-    def _pattern(self, kind: int, solar: bool) -> Pattern:
+    def pattern(self, kind: int, solar: bool) -> Pattern:
+        """What households of a kind share."""
         pattern = self._patterns.get((kind, solar))
         if pattern is None:
             pattern = Pattern(kind, solar, self.zone, self.tariff, self._region)
             self._patterns[kind, solar] = pattern
         return pattern
+
+
+def chance(seed: int, day: int, octets: int) -> bytes:
+    """Chance of one household and day; a short stretch is the beginning of the long one.
+
+    First come 16 bits for each channel and rate, then an octet for each channel and quarter.
+    """
+    return shake_128(_KEY.pack(seed, day)).digest(octets)
 
 
 class Household:
@@ -162,8 +185,7 @@ class Household:
         return columns
 
     def _noise(self, day: int, count: int = _NOISE.size + CHANNELS * QUARTERS) -> bytes:
-        """Noise of a day; a short stretch is the beginning of the long one."""
-        return shake_128(_KEY.pack(self._seed, day)).digest(count)
+        return chance(self._seed, day, count)
 
     def _bounds(self, day: int, noise: bytes) -> list[int]:
         """All counters at the beginning of a day, which draws on that day's noise."""

@@ -121,6 +121,10 @@ class Fleet:
     def __iter__(self) -> Iterator[SimulatedMeter]:
         return (self[index] for index in range(self._count))
 
+    def touched(self) -> Iterator[tuple[int, SimulatedMeter]]:
+        """The meters that somebody has asked for, with their places."""
+        return iter(list(self._meters.items()))
+
     def find(self, server_sap: int, listener: int = 0) -> SimulatedMeter | None:
         """The meter with a server address; each listener carries the next 65520 meters."""
         if server_sap == _MANAGEMENT_SAP:
