@@ -66,7 +66,8 @@ def demo(
 
 def run(
     template: Annotated[
-        str | None, typer.Argument(metavar="TEMPLATE", help="residential, residential-sn")
+        str | None,
+        typer.Argument(metavar="TEMPLATE", help="residential, residential-sn, mbus-host"),
     ] = None,
     count: Annotated[int, typer.Option(help="How many meters.")] = 1,
     listen: Annotated[

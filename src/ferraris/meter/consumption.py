@@ -73,7 +73,7 @@ class Consumption:
     def __init__(self, zone: Zone, tariff: Tariff, region: int = 0) -> None:
         self.zone = zone
         self.tariff = tariff
-        self._region = region
+        self.region = region
         self._patterns: dict[tuple[int, bool], Pattern] = {}
         self.household = lru_cache(maxsize=2048)(self._household)
 
@@ -96,7 +96,7 @@ class Consumption:
         """What households of a kind share."""
         pattern = self._patterns.get((kind, solar))
         if pattern is None:
-            pattern = Pattern(kind, solar, self.zone, self.tariff, self._region)
+            pattern = Pattern(kind, solar, self.zone, self.tariff, self.region)
             self._patterns[kind, solar] = pattern
         return pattern
 

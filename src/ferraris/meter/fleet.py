@@ -56,6 +56,7 @@ class KeysLine(TypedDict):
     suite: NotRequired[int]
     mechanism: NotRequired[int]
     master_key: NotRequired[str]
+    mbus_keys: NotRequired[list[str]]
     signing_certificate: NotRequired[str]
     agreement_certificate: NotRequired[str]
 
@@ -171,6 +172,9 @@ class Fleet:
             line["master_key"] = (master or self.key(index, b"master")).hex()
             for usage, name in _NAMES.items():
                 line[name] = self.certificate(index, usage).der.hex()  # type: ignore[literal-required] # both are fields
+        if self.template.mbus_devices:
+            places = range(self.template.mbus_devices)
+            line["mbus_keys"] = [self.device_key(index, place).hex() for place in places]
         return line
 
     # What follows from the seed.
@@ -190,6 +194,10 @@ class Fleet:
     def key(self, index: int, purpose: bytes) -> bytes:
         """A key of 16 octets, or 32 in suite 2."""
         return _derive(self._secret, index, purpose, self.template.suite.key_octets)
+
+    def device_key(self, index: int, place: int) -> bytes:
+        """The key that an M-Bus device of a meter was made with, 16 octets."""
+        return _derive(self._secret, index, b"mbus device %d" % place, 16)
 
     def client_pairs(self, index: int) -> KeyPairs:
         """What the management client has, to sign and to agree on keys with a meter."""

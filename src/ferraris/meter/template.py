@@ -57,8 +57,8 @@ class Template:
     `counts_as` names addresses of one and the same client: one system title, one counter. `codes`
     tells what happens in the numbers of the companion specification. Clocks gain between the two
     `drifts`, seconds in a million, and go on for `reserve_s` seconds without power. `listens` tells
-    whether a meter is awake at a UTC second, None for always. Raises `UsageError` when two objects
-    have the same class and name.
+    whether a meter is awake at a UTC second, None for always; `mbus_devices` how many devices stand
+    around it. Raises `UsageError` when two objects have the same class and name.
 
     Attributes:
         living: the behaviours with a future of their own, in the order of the objects.
@@ -77,6 +77,7 @@ class Template:
         drifts: tuple[int, int] = (0, 0),
         reserve_s: int = RESERVE_S,
         listens: Callable[[SimulatedMeter, int], bool] | None = None,
+        mbus_devices: int = 0,
     ) -> None:
         self.name = name
         self.suite = SecuritySuite(suite)
@@ -84,6 +85,7 @@ class Template:
         self.consumption = consumption
         self.codes = codes
         self.listens = listens
+        self.mbus_devices = mbus_devices
         self.drifts = drifts
         self.reserve_s = reserve_s
         behaviours: dict[ObjectKey, Behaviour] = {}

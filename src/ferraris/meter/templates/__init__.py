@@ -6,12 +6,14 @@ from collections.abc import Callable
 
 from ferraris.core.errors import UsageError
 from ferraris.meter.template import Template
+from ferraris.meter.templates.mbus_host import mbus_host
 from ferraris.meter.templates.residential import residential
 from ferraris.meter.templates.residential_sn import residential_sn
 
 __all__ = ["names", "template"]
 
 _TEMPLATES: dict[str, Callable[..., Template]] = {
+    "mbus-host": mbus_host,
     "residential": residential,
     "residential-sn": residential_sn,
 }

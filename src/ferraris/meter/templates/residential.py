@@ -69,7 +69,17 @@ from ferraris.model.push import RepetitionDelay
 from ferraris.model.time_control import Script, ScriptAction, ServiceId
 from ferraris.server.device import AssociationSettings
 
-__all__ = ["MANAGEMENT", "OPERATOR", "PUBLIC", "READING", "residential"]
+__all__ = [
+    "MANAGEMENT",
+    "OPERATOR",
+    "PUBLIC",
+    "READING",
+    "associations",
+    "identity",
+    "residential",
+    "residential_objects",
+    "supervision",
+]
 
 MANAGEMENT, READING, OPERATOR, PUBLIC = 1, 2, 3, 16
 """Addresses of the clients: HLS with GMAC and ciphering, password, no security.
@@ -151,23 +161,34 @@ def residential(
     `mechanism` and `weak` choose how clients prove themselves, as `mechanisms.proving` tells.
     """
     consumption = Consumption(zone or Zone(), tariff or Tariff(), region)
-    placed = [
-        *_identity(suite),
-        *_control(consumption),
-        *_supervision(),
-        *_tamper(),
-        *_measurement(consumption.tariff),
-    ]
-    counts_as = {OPERATOR: MANAGEMENT}
-    associations = _associations(placed, suite, proving(mechanism, suite, weak=weak))
+    placed = residential_objects(consumption, suite)
+    by = proving(mechanism, suite, weak=weak)
     return Template(
-        "residential", consumption, placed, associations, suite=suite, counts_as=counts_as
+        "residential",
+        consumption,
+        placed,
+        associations(placed, suite, by),
+        suite=suite,
+        counts_as={OPERATOR: MANAGEMENT},
     )
 
 
-def _associations(
+def residential_objects(consumption: Consumption, suite: int) -> list[Placed]:
+    """Everything that a household meter has; other templates add to it."""
+    return [
+        *identity("1-0", suite),
+        *_pushes(),
+        *_control(consumption),
+        *supervision(),
+        *_tamper(),
+        *_measurement(consumption.tariff),
+    ]
+
+
+def associations(
     placed: Sequence[Placed], suite: int, by: Proving
 ) -> Iterator[AssociationSettings]:
+    """What the public client, the reader and the management client may open."""
     yield AssociationSettings(
         PUBLIC,
         Obis.parse("0-0:40.0.1*255"),
@@ -202,7 +223,8 @@ def _associations(
         yield replace(management, client_sap=OPERATOR, mechanism=GMAC)
 
 
-def _identity(suite: int) -> Iterator[Placed]:
+def identity(medium: str, suite: int) -> Iterator[Placed]:
+    """Who the meter is, its security and its firmware; `medium` is `1-0` for electricity."""
     for name in ("0-0:40.0.0*255", "0-0:40.0.1*255", "0-0:40.0.2*255", "0-0:40.0.3*255"):
         own = {"0-0:40.0.0*255": _ALL, "0-0:40.0.1*255": _ALL, "0-0:40.0.2*255": _KNOWN}
         association = EngineObject(name, AssociationLnV1, (7,), {2: (1, 2, 3, 4)})
@@ -216,8 +238,7 @@ def _identity(suite: int) -> Iterator[Placed]:
     yield Placed(setup, _KNOWN, methods=dict.fromkeys(setup.declares.methods, _MANAGEMENT))
     yield Placed(DeviceNumber("0-0:96.1.0*255"), _ALL)
     yield Placed(DeviceNumber("0-0:96.1.1*255", "E"), _KNOWN)
-    yield from firmware_objects("1-0", _ALL, _KNOWN, _MANAGEMENT)
-    yield from _pushes()
+    yield from firmware_objects(medium, _ALL, _KNOWN, _MANAGEMENT)
     for display in ("0-0:96.13.0*255", "0-0:96.13.1*255"):
         yield Placed(ConsumerMessage(display), _KNOWN, {2: _KNOWN})
 
@@ -269,7 +290,7 @@ def _switching() -> Iterator[Placed]:
     yield Placed(schedule, _KNOWN, {2: _MANAGEMENT, 4: _MANAGEMENT})
 
 
-def _supervision() -> Iterator[Placed]:
+def supervision() -> Iterator[Placed]:
     """Logs, errors and alarms."""
     for log in range(COMMUNICATION_LOG + 1):
         code = EventCode(f"0-0:96.11.{log}*255", log)
