@@ -132,7 +132,9 @@ def test_the_object_list_holds_what_is_visible(fleet: Fleet) -> None:
 def test_other_zones_and_tariffs() -> None:
     made = build(Zone(-300, 60), Tariff(((0, 1), (360, 2), (1200, 3))))
     meter = Fleet(made, 1)[0]
-    assert len([key for key in made.objects if key[0] == 3 and key[1][3] == 8]) == 4 + 6
+    assert (
+        len([key for key in made.objects if key[0] == 3 and key[1][3:6:2] == b"\x08\xff"]) == 4 + 6
+    )
     values = [get(meter, f"1-0:1.8.{rate}*255", 3) for rate in range(4)]
     assert values[0] == sum(values[1:])
     assert len(rows(meter, "1-0:99.2.0*255")) == 62

@@ -26,6 +26,7 @@ __all__ = [
     "pending_mark",
     "runs",
     "stretches",
+    "totals_of",
 ]
 
 STATUS_POWER_DOWN = 0x80  # AMR profile status, power down [facts-g]
@@ -106,7 +107,8 @@ class Stretch(NamedTuple):
 class Run(NamedTuple):
     """Captures `first` to `stop` - 1 of a grid, made while the clock went like `law` in `zone`.
 
-    The first of them carries the bits of `mark` in its status.
+    The clock has gone like that since UTC second `start`. The first of the captures carries the
+    bits of `mark` in its status.
     """
 
     first: int
@@ -114,6 +116,7 @@ class Run(NamedTuple):
     law: Step
     zone: Zone
     mark: int
+    start: int
 
 
 def stretches(meter: SimulatedMeter, now: int) -> Iterator[Stretch]:
@@ -199,7 +202,7 @@ def _undisturbed(
 def _run(grid: Grid, law: Step, zone: Zone, start: int, stop: int) -> Run | None:
     first = grid.number(law.local(start), zone) + 1
     after = grid.number(law.local(stop), zone) + 1
-    return Run(first, after, law, zone, 0) if first < after else None
+    return Run(first, after, law, zone, 0, start) if first < after else None
 
 
 def _cut(
@@ -219,13 +222,40 @@ def _cut(
     return found
 
 
+def totals_of(
+    meter: SimulatedMeter, run: Run, grid: Periodically, first: int, stop: int
+) -> list[bytes]:
+    """Totals of all channels at captures of a run, columns of `consumption`.
+
+    A clock that is ahead reaches its instants early.
+    """
+    law, zone = run.law, run.zone
+    if not law.drift and grid.is_even(zone):
+        return meter.totals(law.utc(grid.instant(first, zone)), grid.period, stop - first)
+    # Stretch by stretch: a clock that drifts loses or wins a second now and then.
+    parts: list[list[bytes]] = []
+    start = before = law.utc(grid.instant(first, zone))
+    count = 1
+    for number in range(first + 1, stop):
+        instant = law.utc(grid.instant(number, zone))
+        if instant - before != grid.period:
+            parts.append(meter.totals(start, grid.period, count))
+            start, count = instant, 0
+        before = instant
+        count += 1
+    parts.append(meter.totals(start, grid.period, count))
+    return [b"".join(column) for column in zip(*parts, strict=True)]
+
+
 def pending_mark(grid: Grid, meter: SimulatedMeter, now: int) -> int:
     """The bits that the next capture will carry for what has happened since the last one."""
     mark = 0
     for start, stop, law, marked in stretches(meter, now):
         zone = law.zone or meter.fleet.template.zone
         mark |= marked
-        if grid.number(law.local(start), zone) < grid.number(law.local(stop), zone):
+        # What is captured at this very second still carries it.
+        last = law.local(stop) - (stop == now)
+        if grid.number(law.local(start), zone) < grid.number(last, zone):
             mark = 0
     return mark
 

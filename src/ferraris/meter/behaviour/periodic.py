@@ -19,6 +19,7 @@ from ferraris.meter.behaviour.capture import (
     captures,
     pending_mark,
     runs,
+    totals_of,
 )
 from ferraris.meter.behaviour.clock import is_invalid
 from ferraris.meter.behaviour.profile import CLOCK_COLUMN, Column, Profile
@@ -125,7 +126,7 @@ class LoadProfile(Periodic):
         rows = bytearray(_stamped(first, stop, run.zone, grid.period))
         width = self.row_octets
         start = width - CHANNELS * _COUNTER_OCTETS + 1
-        for column in _totals(meter, run, grid, first, stop):
+        for column in totals_of(meter, run, grid, first, stop):
             for place in range(4):
                 rows[start + place :: width] = column[place::TOTAL_OCTETS]
             start += _COUNTER_OCTETS
@@ -154,28 +155,6 @@ class ProfileStatus(Behaviour):
 
 def _invalid(law: Step) -> int:
     return STATUS_CLOCK_INVALID if is_invalid(law) else 0
-
-
-def _totals(
-    meter: SimulatedMeter, run: Run, grid: Periodically, first: int, stop: int
-) -> list[bytes]:
-    """Totals at the captures of a run; a clock that is ahead reaches its instants early."""
-    law, zone = run.law, run.zone
-    if not law.drift and grid.is_even(zone):
-        return meter.totals(law.utc(grid.instant(first, zone)), grid.period, stop - first)
-    # Stretch by stretch: a clock that drifts loses or wins a second now and then.
-    parts: list[list[bytes]] = []
-    start = before = law.utc(grid.instant(first, zone))
-    count = 1
-    for number in range(first + 1, stop):
-        instant = law.utc(grid.instant(number, zone))
-        if instant - before != grid.period:
-            parts.append(meter.totals(start, grid.period, count))
-            start, count = instant, 0
-        before = instant
-        count += 1
-    parts.append(meter.totals(start, grid.period, count))
-    return [b"".join(column) for column in zip(*parts, strict=True)]
 
 
 @lru_cache(maxsize=16)

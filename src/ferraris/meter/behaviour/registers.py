@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import itertools
 from hashlib import blake2b
 from typing import TYPE_CHECKING
 
 from ferraris.data.kinds import Data, Tag
 from ferraris.messaging.dlms.enumerations import ActionResult, DataAccessResult
 from ferraris.meter.behaviour.behaviour import Behaviour, encoded
-from ferraris.meter.consumption import unpack_totals
 from ferraris.meter.outages import is_off
 from ferraris.meter.patterns import ACTIVE_EXPORT, ACTIVE_IMPORT, QUARTER, REACTIVE_IMPORT
-from ferraris.meter.state import COMMISSIONED
-from ferraris.model.data_storage import DemandRegister, ExtendedRegister, Register
+from ferraris.model.data_storage import Register
 from ferraris.server.device import AccessRefused, ActionRefused
 
 if TYPE_CHECKING:
     from ferraris.meter.simulated import SimulatedMeter
 
-__all__ = ["Demand", "Energy", "Instantaneous", "MaximumDemand", "scaler_unit", "stamp"]
+__all__ = ["Billed", "Energy", "Instantaneous", "scaler_unit", "stamp"]
 
 _HOUR = 3600
 
@@ -34,7 +31,18 @@ def scaler_unit(scaler: int, unit: int) -> Data:
     return (int(Tag.STRUCTURE), [(int(Tag.INTEGER), scaler), (int(Tag.ENUM), unit)])
 
 
-class Energy(Behaviour):
+class Billed(Behaviour):
+    """A register whose value at the end of a billing period can be told afterwards."""
+
+    def billed(self, meter: SimulatedMeter, attribute: int, begin: int, end: int) -> bytes:
+        """Encoded attribute as it was when the period from `begin` until `end` closed.
+
+        Both are UTC seconds; raises `AccessRefused`.
+        """
+        raise AccessRefused(DataAccessResult.OBJECT_UNAVAILABLE)
+
+
+class Energy(Billed):
     """Energy of one channel since the meter was commissioned; `rate` 0 is the total of all."""
 
     declares = Register
@@ -55,71 +63,13 @@ class Energy(Behaviour):
         """Attribute 2."""
         return encoded(Tag.DOUBLE_LONG_UNSIGNED, self.of(meter.counted(self.channel, now)))
 
+    def billed(self, meter: SimulatedMeter, attribute: int, begin: int, end: int) -> bytes:
+        """Attribute 2."""
+        return self.value(meter, attribute, end)
+
     def act(self, meter: SimulatedMeter, method: int, data: bytes | None, now: int) -> bytes | None:
         """Energy registers are never reset."""
         raise ActionRefused(ActionResult.READ_WRITE_DENIED)
-
-
-class Demand(Behaviour):
-    """Average power of a channel over blocks of 15 minutes, in watts."""
-
-    declares = DemandRegister
-
-    def __init__(self, name: str, channel: int = ACTIVE_IMPORT) -> None:
-        fixed = {
-            4: scaler_unit(0, 27),
-            5: (int(Tag.UNSIGNED), 0),
-            8: (int(Tag.DOUBLE_LONG_UNSIGNED), QUARTER),
-            9: (int(Tag.LONG_UNSIGNED), 1),
-        }
-        super().__init__(name, fixed)
-        self.channel = channel
-
-    def value(self, meter: SimulatedMeter, attribute: int, now: int) -> bytes:
-        """Attributes 2, 3, 6 and 7; blocks follow the meter's own clock."""
-        begin = meter.local(now) // QUARTER * QUARTER
-        if attribute in (6, 7):
-            return stamp(meter.zone.stamp(begin))
-        start = begin - meter.offset(now)
-        span = (start, now) if attribute == 2 else (start - QUARTER, start)
-        used = meter.total(self.channel, span[1]) - meter.total(self.channel, span[0])
-        return encoded(Tag.DOUBLE_LONG_UNSIGNED, used * _HOUR // QUARTER)
-
-
-class MaximumDemand(Behaviour):
-    """Highest average over 15 minutes in this billing month, in watts."""
-
-    declares = ExtendedRegister
-
-    def __init__(self, name: str, channel: int = ACTIVE_IMPORT) -> None:
-        super().__init__(name, {3: scaler_unit(0, 27), 4: (int(Tag.UNSIGNED), 0)})
-        self.channel = channel
-
-    def value(self, meter: SimulatedMeter, attribute: int, now: int) -> bytes:
-        """Attributes 2 and 5."""
-        power, end = self._highest(meter, now)
-        if attribute == 5:
-            return stamp(meter.zone.stamp(end + meter.offset(now)))
-        return encoded(Tag.DOUBLE_LONG_UNSIGNED, power)
-
-    def _highest(self, meter: SimulatedMeter, now: int) -> tuple[int, int]:
-        """Power of the highest block that has ended, and when it ended (UTC)."""
-        since = (meter.state.since or {}).get(self.key, COMMISSIONED)
-        local = meter.local(now)
-        month = meter.zone.month_begin(meter.zone.month(local)) - meter.offset(now)
-        first = -(-max(month, since, COMMISSIONED) // QUARTER)
-        stop = now // QUARTER + 1
-        if stop - first < 2:
-            return 0, max(month, since)
-        values = unpack_totals(meter.quarters(first, stop)[self.channel])
-        steps = [b - a for a, b in itertools.pairwise(values)]
-        highest = max(steps)
-        return highest * _HOUR // QUARTER, (first + 1 + steps.index(highest)) * QUARTER
-
-    def act(self, meter: SimulatedMeter, method: int, data: bytes | None, now: int) -> bytes | None:
-        """Method 1: start again from here."""
-        meter.change().restart(self.key, now)
-        return None
 
 
 class Instantaneous(Behaviour):

@@ -16,8 +16,19 @@ from ferraris.meter.behaviour.alarms import (
     AlarmRegister,
     ErrorRegister,
 )
-from ferraris.meter.behaviour.capture import Daily, Monthly
+from ferraris.meter.behaviour.bills import (
+    BILLING,
+    BILLING_SCRIPTS,
+    BillingPeriods,
+    EndOfBilling,
+    PeriodFact,
+    PeriodFacts,
+    billing_scripts,
+    stored,
+)
+from ferraris.meter.behaviour.capture import Daily
 from ferraris.meter.behaviour.clock import Clock, ShiftLimit
+from ferraris.meter.behaviour.demand import Demand, MaximumDemand
 from ferraris.meter.behaviour.disconnector import Disconnector
 from ferraris.meter.behaviour.event_log import EventCode, EventCounter, EventLog
 from ferraris.meter.behaviour.identity import (
@@ -36,7 +47,7 @@ from ferraris.meter.behaviour.power_failures import (
 )
 from ferraris.meter.behaviour.profile import Column
 from ferraris.meter.behaviour.push_setup import PushList, PushListV1, PushListV2, Sent
-from ferraris.meter.behaviour.registers import Demand, Energy, Instantaneous, MaximumDemand
+from ferraris.meter.behaviour.registers import Billed, Energy, Instantaneous
 from ferraris.meter.behaviour.scripts import Schedule, Scripts
 from ferraris.meter.behaviour.security_setup import SecuritySetup, SecuritySetupV1
 from ferraris.meter.behaviour.tamper import Kind, TamperCounter, TamperDuration, TamperStamp
@@ -95,6 +106,9 @@ _MANAGEMENT = frozenset((MANAGEMENT,))
 _AUTHENTICATED_AND_ENCRYPTED = 0x30
 _MAX_PDU = 2048
 _PROFILE_ENTRIES = 60 * 96
+_STORED = (101, 102)
+"""Last groups of the names under which the last two billing values are kept."""
+
 _WATT_HOUR, _VAR_HOUR = 30, 32
 
 _PUSHED = (
@@ -323,6 +337,19 @@ def _failures() -> Iterator[Placed]:
     yield Placed(FailureThreshold(), _KNOWN, {2: _MANAGEMENT})
 
 
+def _billing(registers: Sequence[Billed], kept: Sequence[Billed]) -> Iterator[Placed]:
+    captured = [(register, 2) for register in registers]
+    closes = dict.fromkeys((1, 2), _MANAGEMENT)
+    yield Placed(BillingPeriods(BILLING, captured), _KNOWN, methods=closes)
+    scripts = Scripts(BILLING_SCRIPTS, billing_scripts())
+    yield Placed(scripts, _KNOWN, methods={1: _MANAGEMENT})
+    yield Placed(EndOfBilling(), _KNOWN, {4: _MANAGEMENT})
+    yield Placed(PeriodFact("1-0:0.1.0*255", PeriodFacts.COUNTER), _KNOWN)
+    yield Placed(PeriodFact("1-0:0.1.2*255", PeriodFacts.STAMP), _KNOWN)
+    for each in stored(kept, _STORED):
+        yield Placed(each, _KNOWN)
+
+
 def _tariff(tariff: Tariff, rates: Sequence[Energy]) -> Iterator[Placed]:
     programmed = dict.fromkeys((6, 7, 8, 9, 10), _MANAGEMENT)
     calendar = ActivityCalendar(CALENDAR, tariff)
@@ -348,10 +375,12 @@ def _measurement(tariff: Tariff) -> Iterator[Placed]:
         for rate in range(1, tariff.rates + 1)
     ]
     yield from _tariff(tariff, rates)
+    demand = Demand("1-0:1.4.0*255")
+    periods = {8: _MANAGEMENT, 9: _MANAGEMENT}
+    yield Placed(demand, _KNOWN, periods, {1: _MANAGEMENT, 2: _MANAGEMENT})
     for behaviour in (
         *totals,
         *rates,
-        Demand("1-0:1.4.0*255"),
         Instantaneous("1-0:1.7.0*255", "power in", 0, 27),
         Instantaneous("1-0:2.7.0*255", "power out", 0, 27),
         Instantaneous("1-0:31.7.0*255", "current", -2, 33),
@@ -360,7 +389,8 @@ def _measurement(tariff: Tariff) -> Iterator[Placed]:
         Instantaneous("1-0:14.7.0*255", "frequency", -2, 44),
     ):
         yield Placed(behaviour, _KNOWN)
-    yield Placed(MaximumDemand("1-0:1.6.0*255"), _KNOWN, methods={1: _MANAGEMENT})
+    maximum = MaximumDemand("1-0:1.6.0*255", demand=demand)
+    yield Placed(maximum, _KNOWN, methods={1: _MANAGEMENT})
     status = ProfileStatus("0-0:96.10.1*255")
     yield Placed(status, _KNOWN)
     channels = [Column(3, str(Obis(total.logical_name)), 2, 5) for total in totals]
@@ -369,5 +399,4 @@ def _measurement(tariff: Tariff) -> Iterator[Placed]:
     yield Placed(load, _KNOWN, {4: _MANAGEMENT}, {1: _MANAGEMENT})
     daily = BillingProfile("1-0:99.2.0*255", Daily(), rates, 62)
     yield Placed(daily, _KNOWN, methods={1: _MANAGEMENT})
-    monthly = BillingProfile("0-0:98.1.0*255", Monthly(), [*totals[:2], *rates], 13)
-    yield Placed(monthly, _KNOWN, methods={1: _MANAGEMENT})
+    yield from _billing([*totals[:2], *rates], [*totals[:2], maximum])

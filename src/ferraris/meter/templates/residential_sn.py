@@ -13,6 +13,7 @@ from ferraris.data.kinds import octet_string
 from ferraris.data.obis import Obis
 from ferraris.messaging.dlms.conformance import Conformance
 from ferraris.meter.behaviour.clock import Clock
+from ferraris.meter.behaviour.demand import MaximumDemand
 from ferraris.meter.behaviour.disconnector import Disconnector
 from ferraris.meter.behaviour.event_log import EventCode, EventLog
 from ferraris.meter.behaviour.identity import (
@@ -25,7 +26,7 @@ from ferraris.meter.behaviour.identity import (
 )
 from ferraris.meter.behaviour.periodic import LoadProfile, ProfileStatus
 from ferraris.meter.behaviour.profile import Column
-from ferraris.meter.behaviour.registers import Energy, Instantaneous, MaximumDemand
+from ferraris.meter.behaviour.registers import Energy, Instantaneous
 from ferraris.meter.consumption import Consumption
 from ferraris.meter.happenings import STANDARD_LOG
 from ferraris.meter.patterns import (
