@@ -321,6 +321,8 @@ class SimulatedMeter:
         if coded is not None:
             self.log(coded.log, coded.code, now)
         signal(self, happening, coded, now)
+        for behaviour in self.fleet.template.hearers.get(happening, ()):
+            behaviour.noted(self, happening, now)
 
     def log(self, log: int, code: int, now: int) -> int:
         """Write an event to a log and return its serial."""

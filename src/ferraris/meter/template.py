@@ -62,6 +62,7 @@ class Template:
 
     Attributes:
         living: the behaviours with a future of their own, in the order of the objects.
+        hearers: those of them that hear of a happening.
     """
 
     def __init__(
@@ -98,6 +99,12 @@ class Template:
             objects[behaviour.key] = _entry(behaviour, each.base_name)
         self.behaviours: Mapping[ObjectKey, Behaviour] = MappingProxyType(behaviours)
         self.living = tuple(each for each in behaviours.values() if isinstance(each, Living))
+        self.hearers: Mapping[Happening, tuple[Living, ...]] = MappingProxyType(
+            {
+                happening: tuple(each for each in self.living if happening in each.happenings)
+                for happening in {heard for each in self.living for heard in each.happenings}
+            }
+        )
         self.objects: Mapping[ObjectKey, ObjectEntry] = MappingProxyType(objects)
         self.associations: Mapping[int, AssociationSettings] = MappingProxyType(
             {settings.client_sap: settings for settings in associations}

@@ -10,6 +10,7 @@ from ferraris.data import axdr
 from ferraris.data.kinds import Data
 from ferraris.data.obis import Obis
 from ferraris.messaging.dlms.enumerations import ActionResult, DataAccessResult
+from ferraris.meter.happenings import Happening
 from ferraris.model.interface_class import InterfaceClass
 from ferraris.server.device import AccessRefused, ActionRefused
 
@@ -84,7 +85,12 @@ class Behaviour:
 
 
 class Living(Behaviour):
-    """A behaviour with a future of its own; see `ferraris.meter.life`."""
+    """A behaviour with a future of its own; see `ferraris.meter.life`.
+
+    It hears of its `happenings` when the meter notes them.
+    """
+
+    happenings: tuple[Happening, ...] = ()
 
     def due(self, meter: SimulatedMeter, after: int) -> int | None:
         """The next UTC second after `after` at which `happen` is needed, None for never."""
@@ -99,6 +105,9 @@ class Living(Behaviour):
 
     def power_up(self, meter: SimulatedMeter, since: int, at: int) -> None:
         """The power that went at `since` is back: make up for what was missed, or drop it."""
+
+    def noted(self, meter: SimulatedMeter, happening: Happening, now: int) -> None:
+        """One of the `happenings` was noted at UTC second `now`."""
 
     def clock_set(self, meter: SimulatedMeter, before: int, at: int) -> None:
         """The clock was set at UTC second `at`, when it showed `before`, UTC as it believed."""
