@@ -40,11 +40,9 @@ from ferraris.meter.templates import template
 from ferraris.meter.timekeeping import set_time
 from ferraris.server.device import AssociationSettings
 
-PROFILE, FAILURES, VALUE, PAIR = (
-    "1-0:99.2.1*255",
-    "1-0:99.97.0*255",
-    "0-0:96.1.9*255",
-    "0-0:96.1.8*255",
+PROFILE, FAILURES = "1-0:99.2.1*255", "1-0:99.97.0*255"
+VALUE, PAIR, CODE, DURATION = (
+    f"0-0:{name}*255" for name in ("96.1.9", "96.1.8", "96.11.0", "96.7.19")
 )
 ENERGY = "1-0:1.8.0*255"
 BASE = template("residential").consumption
@@ -54,11 +52,7 @@ def made() -> SimulatedMeter:
     one = frozenset((1,))
     writes = dict.fromkeys((3, 4, 5, 6, 8), one)
     columns = (CLOCK_COLUMN, Column(1, VALUE, 2, 5), Column(3, ENERGY, 2, 5))
-    failures = (
-        CLOCK_COLUMN,
-        Column(1, "0-0:96.11.0*255", 2, 2),
-        Column(3, "0-0:96.7.19*255", 2, 5),
-    )
+    failures = (CLOCK_COLUMN, Column(1, CODE, 2, 2), Column(3, DURATION, 2, 5))
     placed = [
         Placed(Clock(CLOCK, BASE.zone), one, {2: one}),
         Placed(FixedData(VALUE, double_long(0)), one, {2: one}),
