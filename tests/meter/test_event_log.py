@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 from meter_asking import CLOCK, NOW, act, entries, get, put, rows, stamped
 
-from ferraris.data.kinds import octet_string
+from ferraris.data.kinds import long, octet_string
 from ferraris.messaging.dlms.association.server import Incident
 from ferraris.messaging.dlms.enumerations import ActionResult
 from ferraris.meter.fleet import Fleet
@@ -96,3 +96,10 @@ def test_the_log_of_the_switch_is_shorter(fleet: Fleet) -> None:
         act(meter, "0-0:96.3.10*255", 70, 1 + second % 2, now=NOW + second)
     assert len(rows(meter, "0-0:99.98.2*255", now=NOW + 80)) == 64
     assert get(meter, "0-0:99.98.2*255", 7, 8) == 64
+
+
+def test_what_was_logged_keeps_its_stamp_when_the_zone_is_written(fleet: Fleet) -> None:
+    meter = fleet[0]
+    before = rows(meter, STANDARD)
+    assert put(meter, CLOCK, 8, 3, long(-120)) == 0
+    assert rows(meter, STANDARD) == before

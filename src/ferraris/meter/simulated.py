@@ -356,8 +356,12 @@ class SimulatedMeter:
     def stamp(self, now: int) -> bytes:
         """What the clock shows at `now`: 12 octets with deviation and status."""
         step = self.clock(now)
-        octets = (step.zone or self.fleet.template.zone).stamp(step.local(now))
+        octets = self.zone_at(now).stamp(step.local(now))
         return octets[:11] + bytes((octets[11] | step.status,)) if step.status else octets
+
+    def zone_at(self, now: int) -> Zone:
+        """The zone of the clock as it was at `now`."""
+        return self.clock(now).zone or self.fleet.template.zone
 
     def rate(self, now: int) -> int:
         """Number of the rate in force for import, 0 for none."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from functools import lru_cache
 
 from ferraris.meter.consumption import TOTAL_OCTETS, Household, pack_totals, unpack_totals
 from ferraris.meter.patterns import CHANNELS, QUARTER, QUARTERS
@@ -17,11 +18,11 @@ def energy(
     household: Household, channel: int, utc: int, interruptions: _Interruptions = ()
 ) -> tuple[int, ...]:
     """Energy by rate counted from the meter's commissioning until `utc`."""
-    values = household.energy(channel, utc)
+    values = counted = household.energy(channel, utc)
     for start, stop in interruptions:
         if utc > start:
-            end = household.energy(channel, utc if stop is None else min(stop, utc))
-            begin = household.energy(channel, start)
+            begin = _at(household, channel, start)
+            end = counted if stop is None or stop > utc else _at(household, channel, stop)
             values = tuple(value - (b - a) for value, a, b in zip(values, begin, end, strict=True))
     return values
 
@@ -101,6 +102,12 @@ def _interleaved(parts: list[bytes]) -> list[int]:
     return [total for row in rows for total in row if total is not None]
 
 
+@lru_cache(maxsize=1 << 15)
+def _at(household: Household, channel: int, utc: int) -> tuple[int, ...]:
+    """Energy at an end of an interruption, which every reading afterwards asks for."""
+    return household.energy(channel, utc)
+
+
 def _columns(household: Household, first: int, stop: int) -> list[bytes]:
     day, begin = divmod(first, QUARTERS)
     count = stop - first
@@ -125,8 +132,8 @@ def _without(
     """
     held = [0] * len(column)
     for start, stop in interruptions:
-        low = household.total(channel, start)
-        high = column[-1] if stop is None else household.total(channel, stop)
+        low = sum(_at(household, channel, start))
+        high = column[-1] if stop is None else sum(_at(household, channel, stop))
         if column[-1] <= low:
             continue
         held = [

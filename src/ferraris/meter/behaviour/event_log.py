@@ -140,6 +140,8 @@ class EventLog(Profile):
 
     def _octets(self, meter: SimulatedMeter, chosen: list[LogEntry]) -> bytes:
         return b"".join(
-            _HEAD + stamp(meter.zone.stamp(entry.shown)) + encoded(Tag.UNSIGNED, entry.code)
+            _HEAD
+            + stamp(meter.zone_at(entry.at).stamp(entry.shown))
+            + encoded(Tag.UNSIGNED, entry.code)
             for entry in chosen
         )
