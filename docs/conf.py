@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
 from ferraris._version import __version__
+
+_HERE = Path(__file__).parent
+sys.path.insert(0, str(_HERE))
+
+import class_pages  # noqa: E402 - beside this file
+
+class_pages.write(_HERE / "classes")
 
 project = "Ferraris"
 author = "The Ferraris authors"

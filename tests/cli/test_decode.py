@@ -225,3 +225,20 @@ def test_corpora_decode_or_are_listed(ferraris, corpora: Path):
             row["name"] for row, shown in zip(rows, ran.json_lines, strict=True) if shown["error"]
         ]
     assert [name for name in refused if not name.startswith(tuple(unread))] == []
+
+
+@pytest.mark.parametrize(
+    ("hexes", "told"),
+    [
+        ("c001c1005f0000600101ff0200", {"class": "Wi-SUN set-up", "layout": "not known"}),
+        ("c001c19c400000600101ff0200", {"layout": "not known"}),
+        ("c001c100030100010800ff0300", {"class": "Register", "attribute_name": "scaler_unit"}),
+        ("c301c1000c000028 0000ff0100", {"method_name": "getlist_by_classid"}),
+    ],
+    ids=["by name", "not at all", "declared", "dropped by later versions"],
+)
+def test_classes_are_named_or_said_to_be_unknown(ferraris, hexes, told):
+    text = ferraris("decode", "--json", hexes.replace(" ", "")).out
+    for name, value in told.items():
+        assert f'"{name}": "{value}"' in text
+    assert ('"layout"' in text) == ("layout" in told)

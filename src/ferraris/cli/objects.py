@@ -26,6 +26,8 @@ def show_objects(url: str, found: Sequence[BrowsedObject], *, as_json: bool) -> 
     for each in found:
         name = logical_name_shape(each.logical_name).get("name", "")
         kind = f"{each.class_name or 'class'} ({each.class_id}, version {each.version})"
+        if each.layout:
+            kind += f", {each.layout}"
         typer.echo(f"{each.logical_name!s:<18} {kind:<40} {name}".rstrip())
         for attribute in each.attributes:
             typer.echo(f"    {attribute.attribute_id:3d} {attribute.name:<32} {_value(attribute)}")
@@ -36,6 +38,7 @@ def _shape(each: BrowsedObject) -> dict[str, Any]:
         "class_id": each.class_id,
         "class": each.class_name or None,
         "version": each.version,
+        "layout": each.layout or None,
     }
     shape |= logical_name_shape(each.logical_name)
     shape["attributes"] = [

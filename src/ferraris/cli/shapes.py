@@ -141,16 +141,22 @@ def _described(
 ) -> dict[str, Any]:
     from ferraris.model import registry
 
-    shape: dict[str, Any] = {"class_id": descriptor.class_id}
-    declared = registry.newest(descriptor.class_id)
-    if declared is not None:
-        shape["class"] = declared.__name__
+    class_id = descriptor.class_id
+    versions = registry.versions(class_id)
+    shape: dict[str, Any] = {"class_id": class_id}
+    class_name = versions[0].__name__ if versions else registry.name(class_id)
+    if class_name:
+        shape["class"] = class_name
+    if not versions:
+        shape["layout"] = "not known"
     shape |= logical_name_shape(descriptor.logical_name)
     shape[kind] = index
-    members = () if declared is None else getattr(declared, f"{kind}s", {}).values()
-    for member in members:
-        if member.index == index:
+    # Which version it is, no APDU tells: the latest one with this index names it.
+    for declared in versions:
+        member = getattr(declared, f"{kind}s").get(index)
+        if member is not None:
             shape[f"{kind}_name"] = member.name
+            break
     return shape
 
 

@@ -10,7 +10,7 @@ from ferraris.data.kinds import Data
 from ferraris.data.obis import Obis
 from ferraris.model.access_control import ObjectListElement
 from ferraris.model.interface_class import InterfaceClass
-from ferraris.model.registry import find
+from ferraris.model.registry import find, name, nearest
 
 if TYPE_CHECKING:
     from ferraris.client.meter import Meter
@@ -30,13 +30,18 @@ class BrowsedAttribute(NamedTuple):
 
 
 class BrowsedObject(NamedTuple):
-    """One object of the object list, with its attributes when they were asked for."""
+    """One object of the object list, with its attributes when they were asked for.
+
+    `layout` is empty where class and version are declared. Otherwise it says what the names of the
+    attributes are taken from, or that the layout is not known; values are plain data in any case.
+    """
 
     class_id: int
     version: int
     logical_name: Obis
     class_name: str
     attributes: tuple[BrowsedAttribute, ...] = ()
+    layout: str = ""
 
 
 async def browse(
@@ -53,31 +58,40 @@ async def browse(
 
 
 async def _object(meter: Meter, element: ObjectListElement, values: bool) -> BrowsedObject:
-    declared = find(element.class_id, element.version)
-    class_name = "" if declared is None else declared.__name__
+    class_id, version, logical_name, _ = element
+    declared = nearest(class_id, version)
     attributes: list[BrowsedAttribute] = []
     if values:
         for index in _attributes(element, declared):
             attributes.append(await _attribute(meter, element, declared, index))
+    exact = find(class_id, version)
+    class_name = name(class_id) if exact is None else exact.__name__
     return BrowsedObject(
-        element.class_id, element.version, element.logical_name, class_name, tuple(attributes)
+        class_id, version, logical_name, class_name, tuple(attributes), _layout(element, declared)
     )
+
+
+def _layout(element: ObjectListElement, declared: type[InterfaceClass] | None) -> str:
+    if declared is None:
+        return "layout not known"
+    if declared.version == element.version:
+        return ""
+    return f"version not known, names as in version {declared.version}"
 
 
 async def _attribute(
     meter: Meter, element: ObjectListElement, declared: type[InterfaceClass] | None, index: int
 ) -> BrowsedAttribute:
-    name = f"attribute {index}"
-    if declared is not None and index in declared.attributes:
-        name = declared.attributes[index].name
+    known = None if declared is None else declared.attributes.get(index)
+    words = f"attribute {index}" if known is None else known.name
     if (element.class_id, index) in _LONG:
-        return BrowsedAttribute(index, name, None, "long: ask for it by name")
+        return BrowsedAttribute(index, words, None, "long: ask for it by name")
     try:
         data = await meter.get_data(element.class_id, element.logical_name, index)
     except RefusedError as refused:
-        words = getattr(refused.reason, "words", refused.message)
-        return BrowsedAttribute(index, name, None, str(words))
-    return BrowsedAttribute(index, name, data)
+        why = getattr(refused.reason, "words", refused.message)
+        return BrowsedAttribute(index, words, None, str(why))
+    return BrowsedAttribute(index, words, data)
 
 
 def _attributes(element: ObjectListElement, declared: type[InterfaceClass] | None) -> Sequence[int]:
