@@ -308,7 +308,7 @@ def test_methods_of_the_association_answer_from_its_lists() -> None:
             await meter.act(AssociationSn.get_attributes_and_methods, CURRENT, [identity]) or []
         )
         assert described.read_attributes.octets == b"\xff\x80"
-        assert described.write_attributes.octets == b"\x40\x00"
+        assert described.write_attributes.octets == b"\x6f\x00"
         assert described.methods.octets == b"\xfc"
         rights = await meter.get(AssociationSnV1.access_rights_list, CURRENT)
         assert len(rights) == 23
