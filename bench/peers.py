@@ -99,6 +99,40 @@ with client.session() as session:
         utils.parse_as_dlms_data(session.get(name))
     print((time.process_time() - start) / given["gets"])
 """
+GURUX_GETS = """
+import json, socket, sys, time
+from gurux_dlms import GXByteBuffer, GXReplyData
+from gurux_dlms.enums import Authentication, InterfaceType, Security
+from gurux_dlms.objects import GXDLMSData
+from gurux_dlms.secure import GXDLMSSecureClient
+given = json.loads(sys.argv[1])
+host, port = given["url"].removeprefix("tcp://").rsplit(":", 1)
+client = GXDLMSSecureClient(
+    True, 1, given["server"], Authentication.HIGH_GMAC, None, InterfaceType.WRAPPER
+)
+client.ciphering.security = Security.AUTHENTICATION_ENCRYPTION
+client.ciphering.systemTitle = b"BEN00002"
+client.ciphering.blockCipherKey = bytes.fromhex(given["encryption_key"])
+client.ciphering.authenticationKey = bytes.fromhex(given["authentication_key"])
+client.ciphering.invocationCounter = given["counter"]
+line = socket.create_connection((host, int(port)))
+def exchange(requests):
+    reply = GXReplyData()
+    for request in requests if isinstance(requests, list) else [requests]:
+        line.sendall(bytes(request))
+        received, notify = GXByteBuffer(), GXReplyData()
+        while not client.getData(received, reply, notify):
+            received.set(line.recv(65536))
+    return reply
+client.parseAareResponse(exchange(client.aarqRequest()).data)
+request = client.getApplicationAssociationRequest()
+client.parseApplicationAssociationResponse(exchange(request).data)
+name = GXDLMSData("0.0.42.0.0.255")
+start = time.process_time()
+for _ in range(given["gets"]):
+    client.updateValue(name, 2, exchange(client.read(name, 2)).value)
+print((time.process_time() - start) / given["gets"])
+"""
 
 
 def main() -> None:
@@ -124,11 +158,21 @@ def main() -> None:
             2,
             3,
         )
+        fewer = {"gets": GETS // 10}
+        ratio(
+            "gurux-dlms",
+            "gurux_dlms",
+            lambda: (
+                min(run(GURUX_GETS, ask(keys, next(counters), **fewer)) for _ in range(3)) / mine
+            ),
+            30,
+            30,
+        )
         meter.stdin.close()
 
 
-def ask(keys: dict[str, object], counter: int) -> str:
-    return json.dumps({**keys, "counter": counter, "gets": GETS})
+def ask(keys: dict[str, object], counter: int, **more: int) -> str:
+    return json.dumps({**keys, "counter": counter, "gets": GETS, **more})
 
 
 def ratio(name: str, module: str, measure: object, minimum: float, target: float) -> None:

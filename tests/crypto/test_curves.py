@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import copy
+import pickle
 from random import Random
 
 import pytest
 
 from ferraris.core.errors import SecurityError, UsageError
-from ferraris.crypto.curves import Curve, PrivateKey, verify
+from ferraris.crypto.curves import AgreesOnce, Curve, PrivateKey, verify
 from ferraris.crypto.derivation import derive
 
 SCALAR = bytes.fromhex(
@@ -76,3 +77,45 @@ def test_derivation_is_one_block() -> None:
     for octets in (0, 33):
         with pytest.raises(UsageError):
             derive(Curve.P256, b"z", b"info", octets)
+
+
+class Counted(PrivateKey):
+    """Counts how often it agrees."""
+
+    __slots__ = ("times",)
+
+    def agree(self, public_key: bytes) -> bytes:
+        self.times = getattr(self, "times", 0) + 1
+        return super().agree(public_key)
+
+
+@pytest.mark.parametrize("curve", list(Curve))
+def test_the_secret_with_one_peer_is_worked_out_once(curve: Curve) -> None:
+    chance = Random(3)
+    own = Counted.generate(curve, chance.randbytes)
+    peer, other = (PrivateKey.generate(curve, chance.randbytes) for _ in range(2))
+    once = AgreesOnce(own, peer.public_key)
+    assert (once.curve, once.public_key) == (curve, own.public_key)
+    secret = peer.agree(own.public_key)
+    assert [once.agree(peer.public_key) for _ in range(3)] == [secret] * 3
+    assert own.times == 1
+    for _ in range(2):  # ephemeral keys come once, nothing is kept of them
+        assert once.agree(other.public_key) == other.agree(own.public_key)
+    assert own.times == 3
+    assert secret.hex() not in repr(once)
+    for leaving in (copy.copy, pickle.dumps):
+        with pytest.raises(UsageError):
+            leaving(once)
+
+
+@pytest.mark.parametrize("curve", list(Curve))
+def test_points_off_the_curve_are_refused_every_time(curve: Curve) -> None:
+    own = PrivateKey.generate(curve, Random(4).randbytes)
+    point = PrivateKey.generate(curve, Random(5).randbytes).public_key
+    off = point[:-1] + bytes((point[-1] ^ 1,))
+    for _ in range(2):
+        assert own.agree(point)
+        with pytest.raises(SecurityError, match="no point"):
+            own.agree(off)
+        with pytest.raises(SecurityError, match="no point"):
+            verify(off, bytes(2 * curve.octets), b"")

@@ -11,6 +11,7 @@ from pairing import Pair, fleet_with, watch
 from ferraris.client.meter import Meter
 from ferraris.client.security import MECHANISMS, HighDigest, HighECDSA, HighGMAC, Password
 from ferraris.core.errors import RefusedError, SecurityError, UsageError
+from ferraris.crypto.curves import AgreementKey
 from ferraris.data.kinds import octet_string
 from ferraris.messaging.dlms.association.proofs import OwnMechanism
 from ferraris.messaging.dlms.general import decode_general_glo
@@ -274,3 +275,25 @@ def test_impossible_securities_are_refused_before_anything_is_sent(changes: dict
     with pytest.raises(UsageError):
         pair.run(security(pair, **changes), exercise)
     assert pair.fleet[0].receive_floor(1) == -1
+
+
+@pytest.mark.parametrize("suite", [1, 2])
+def test_static_keys_agree_once_in_an_association(suite: int) -> None:
+    """Every message has another key all the same: the transaction-id goes into it."""
+    pair = suites(suite)
+    times = []
+
+    class Counted:
+        def __init__(self, key: AgreementKey) -> None:
+            self.key, self.curve, self.public_key = key, key.curve, key.public_key
+
+        def agree(self, public_key: bytes) -> bytes:
+            times.append(public_key)
+            return self.key.agree(public_key)
+
+    for _ in range(2):
+        right = security(pair, form="envelope", message_key="static")
+        assert right.pairs.agreement is not None
+        counted = replace(right.pairs, agreement=Counted(right.pairs.agreement))
+        pair.run(replace(right, pairs=counted), exercise)
+    assert times == [right.pairs.peer_agreement] * 2  # once in each association

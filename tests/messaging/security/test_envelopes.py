@@ -10,7 +10,13 @@ import pytest
 
 from ferraris.core.errors import DecodeError, SecurityError, UsageError
 from ferraris.crypto.curves import PrivateKey
-from ferraris.messaging.dlms.general import decode_general_ciphering, decode_general_signing
+from ferraris.messaging.dlms.general import (
+    GeneralCiphering,
+    IdentifiedKey,
+    decode_general_ciphering,
+    decode_general_signing,
+)
+from ferraris.messaging.dlms.reading import octet_string
 from ferraris.messaging.dlms.security import CipherKeys, CounterLease, Opener, ReplayError
 from ferraris.messaging.dlms.security.agreement import curve_of
 from ferraris.messaging.dlms.security.control import AUTHENTICATION, BOTH, KEY_SET, SIGNED
@@ -192,3 +198,28 @@ def test_what_a_sealer_refuses() -> None:
     spent = EnvelopeSealer(ends.keys, CLIENT, SERVER, CounterLease(1, 1))
     with pytest.raises(SecurityError):
         spent.seal(PLAIN, BOTH | 1)
+
+
+@pytest.mark.parametrize(
+    "lengths",
+    [
+        (8, 8, 8, 0, 0),
+        (8, 8, 8, 12, 0),
+        (8, 8, 8, 0, 3),
+        (9, 8, 8, 0, 0),
+        (8, 0, 8, 0, 0),
+        (8, 8, 200, 0, 0),
+    ],
+)
+def test_headers_of_the_usual_lengths_and_others(lengths: tuple[int, ...]) -> None:
+    """Usual ones are read and written at a stroke, to the same octets and the same errors."""
+    chance = Random(6)
+    fields = [chance.randbytes(length) for length in lengths]
+    message = GeneralCiphering(*fields, IdentifiedKey(0), b"content")
+    octets = message.to_octets()
+    assert message.header == b"".join(map(octet_string, fields))
+    assert octets == b"\xdd" + message.header + b"\x01\x00\x00" + octet_string(b"content")
+    assert decode_general_ciphering(octets) == message
+    for end in range(1, len(octets)):
+        with pytest.raises(DecodeError):
+            decode_general_ciphering(octets[:end])

@@ -238,6 +238,11 @@ def _title_and_content(octets: bytes, where: str, limits: Limits) -> tuple[bytes
 
 
 def _header(apdu: GeneralCiphering | GeneralSigning) -> bytes:
+    transaction = apdu.transaction_id
+    originator, recipient = apdu.originator_system_title, apdu.recipient_system_title
+    usual = len(transaction) == len(originator) == len(recipient) == 8
+    if usual and not apdu.date_time and not apdu.other_information:
+        return b"\x08%b\x08%b\x08%b\x00\x00" % (transaction, originator, recipient)
     return b"".join(
         map(
             octet_string,
@@ -252,7 +257,17 @@ def _header(apdu: GeneralCiphering | GeneralSigning) -> bytes:
     )
 
 
+_USUAL = b"\x08\x08\x08\x00\x00"
+
+
 def _read_header(reader: ApduReader) -> tuple[bytes, bytes, bytes, bytes, bytes]:
+    octets, start = reader.octets, reader.position
+    # Three fields of eight octets, and two that are empty.
+    lengths = octets[start : start + 1] + octets[start + 9 : start + 10]
+    if lengths + octets[start + 18 : start + 19] + octets[start + 27 : start + 29] == _USUAL:
+        reader.position = start + 29
+        fields = octets[start + 1 : start + 27]
+        return fields[:8], fields[9:17], fields[18:], b"", b""
     string = reader.octet_string
     return string(), string(), string(), string(), string()
 

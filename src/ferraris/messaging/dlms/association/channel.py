@@ -133,7 +133,7 @@ class Channel:
         self._dedicated: _Ring | None = None
         self._use_dedicated = False
         self._mirror = mirror
-        self._pairs = pairs
+        self._pairs = pairs.for_association()
         self._entropy = entropy
         self._transaction_floor = transaction_floor
         self._transaction_offset = transaction_offset
@@ -239,7 +239,9 @@ class Channel:
         else:
             self._transaction_offset, received = max(offset, transaction_offset), -1
         title = ring.sealer.system_title
-        self._keys, self._pairs, self._transaction_floor = keys, pairs or self._pairs, floor
+        if pairs is not None:
+            self._pairs = pairs.for_association()
+        self._keys, self._transaction_floor = keys, floor
         self._global = _Ring(keys, title, lease, received, self._minimum)
         dedicated = self._dedicated
         if dedicated is not None:
@@ -339,9 +341,9 @@ class Channel:
             return opened
         envelopes = self._envelope_opener(octets)
         if tag == _CIPHERING:
-            opened = envelopes.open(octets)
-            source = source_of(decode_general_ciphering(octets).key_info)
-            self._mirrored(Shape(Form.ENVELOPE, source))
+            message = decode_general_ciphering(octets)
+            opened = envelopes.open_ciphered(message)
+            self._mirrored(Shape(Form.ENVELOPE, source_of(message.key_info)))
             return opened
         plain, number = envelopes.verify(octets)
         opened, shape = self._within(envelopes, plain)
@@ -355,8 +357,9 @@ class Channel:
         """What is inside a signed envelope: ciphered in any form, or plain."""
         tag = octets[0] if octets else 0
         if tag == _CIPHERING:
-            source = source_of(decode_general_ciphering(octets).key_info)
-            (control, counter, plain), _ = envelopes.decipher(octets)
+            message = decode_general_ciphering(octets)
+            source = source_of(message.key_info)
+            (control, counter, plain), _ = envelopes.decipher(message)
             shape = Shape(Form.ENVELOPE, source, signed_last=True)
             return Opened(plain, control | SIGNED, counter), shape
         if tag in FORMS:

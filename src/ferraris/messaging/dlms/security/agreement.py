@@ -11,6 +11,7 @@ that a finding against one of them is mended in one place.
 from __future__ import annotations
 
 from enum import IntEnum
+from functools import cache
 
 from ferraris.core.errors import DecodeError, SecurityError, UsageError
 from ferraris.crypto.curves import AgreementKey, Curve, SigningKey, verify
@@ -145,6 +146,7 @@ def _verify(signer: bytes, signature: bytes, octets: bytes) -> None:
         raise SecurityError(message, where=_WHERE) from None
 
 
+@cache
 def _algorithm(suite: int, purpose: Purpose, arc: bytes = _ARC) -> bytes:
     """AES-GCM-128, AES-GCM-256, AES-128 wrap or AES-256 wrap, by number from 0 [facts-g §4]."""
     long = suite == SecuritySuite.ECDH_ECDSA_AES_GCM_256_SHA_384
@@ -152,5 +154,11 @@ def _algorithm(suite: int, purpose: Purpose, arc: bytes = _ARC) -> bytes:
 
 
 def _derive(suite: int, secret: bytes, algorithm: bytes, party_u: bytes, party_v: bytes) -> bytes:
-    other_info = algorithm + party_u + check_system_title(party_v)
-    return derive(curve_of(suite), secret, other_info, SecuritySuite(suite).key_octets)
+    curve, octets = _lengths(suite)
+    return derive(curve, secret, algorithm + party_u + check_system_title(party_v), octets)
+
+
+@cache
+def _lengths(suite: int) -> tuple[Curve, int]:
+    """The curve of a suite and the length of its cipher keys."""
+    return curve_of(suite), SecuritySuite(suite).key_octets

@@ -51,7 +51,12 @@ class CipherKeys:
 
     def dedicated(self, key: bytes) -> CipherKeys:
         """The keys of an association with a dedicated key: it replaces the encryption key only."""
-        return CipherKeys(self.suite, key, self.authentication_key)
+        _check_length(self.suite, "encryption key", key)
+        made = CipherKeys.__new__(CipherKeys)  # each message may have a key: what is known is kept
+        made.suite = self.suite
+        made.encryption_key, made.authentication_key = bytes(key), self.authentication_key
+        made.broadcast_key = made._unicast = made._broadcast = None
+        return made
 
     def cipher(self, *, broadcast: bool = False) -> Gcm:
         """The cipher of the unicast or the broadcast key; `SecurityError` without that key."""

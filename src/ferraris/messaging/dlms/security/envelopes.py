@@ -157,10 +157,17 @@ class EnvelopeOpener:
         `ReplayError`, and `SecurityError` for another originator or recipient, a signature or tag
         that does not verify, an unknown key, or too little protection.
         """
-        control, counter, within = 0, -1, None
         if octets[:1] == bytes((_CIPHERING,)):
-            opened, within = self.decipher(octets)
-            control, counter, octets = opened
+            return self.open_ciphered(decode_general_ciphering(octets))
+        return self._opened(octets, 0, -1, None)
+
+    def open_ciphered(self, message: GeneralCiphering) -> Opened:
+        """The same of a ciphered envelope that was decoded already."""
+        (control, counter, plain), within = self.decipher(message)
+        return self._opened(plain, control, counter, within)
+
+    def _opened(self, octets: bytes, control: int, counter: int, within: int | None) -> Opened:
+        """What was signed, if it was; `within` is the transaction that was accepted around it."""
         if octets[:1] == bytes((_SIGNING,)):
             octets, number = self.verify(octets)
             if number != within:
@@ -186,12 +193,11 @@ class EnvelopeOpener:
             raise SecurityError(message, where="protection")
         self.transaction_floor = transaction
 
-    def decipher(self, octets: bytes) -> tuple[tuple[int, int, bytes], int]:
+    def decipher(self, message: GeneralCiphering) -> tuple[tuple[int, int, bytes], int]:
         """Take a ciphered envelope off: control octet, counter and content; its transaction-id.
 
         Transaction-id and counter are accepted, once the tag verified.
         """
-        message = decode_general_ciphering(octets)
         self._check_titles(message)
         number = _number(message.transaction_id)
         opened = self._deciphered(message, number)

@@ -8,7 +8,7 @@ from enum import Enum
 from typing import NamedTuple
 
 from ferraris.core.errors import UsageError
-from ferraris.crypto.curves import AgreementKey, SigningKey
+from ferraris.crypto.curves import AgreementKey, AgreesOnce, SigningKey
 from ferraris.messaging.dlms.general import (
     AgreedKey,
     IdentifiedKey,
@@ -95,6 +95,12 @@ class KeyPairs:
     def with_master(self, master_key: bytes) -> KeyPairs:
         """The same with another master key."""
         return replace(self, master_key=master_key)
+
+    def for_association(self) -> KeyPairs:
+        """The same for one association, which works out the secret of the static keys once."""
+        if self.agreement is None or not self.peer_agreement:
+            return self
+        return replace(self, agreement=AgreesOnce(self.agreement, self.peer_agreement))
 
     def keyring(self) -> Keyring:
         """What opens messages under keys of their own."""
