@@ -30,8 +30,9 @@ CLOCK, SWITCH = "0-0:1.0.0*255", "0-0:96.3.10*255"
 
 
 def _ask(meter: SimulatedMeter, request: Any, client: int, now: float) -> Any:
-    context = RequestContext(client, 0x30 if client == 1 else 0, now)
-    return serve(request, meter, meter.associations[client], context)
+    association = meter.associations[client]
+    context = RequestContext(client, 0x30 if association.ciphered else 0, now)
+    return serve(request, meter, association, context)
 
 
 def raw(

@@ -141,7 +141,7 @@ def test_other_zones_and_tariffs() -> None:
 
 
 def test_templates_by_name() -> None:
-    assert {"mbus-host", "residential", "residential-sn"} <= set(names())
+    assert {"mbus-host", "residential", "residential-sn", "smr-5.2"} <= set(names())
     with pytest.raises(UsageError, match="residential"):
         template("palace")
 

@@ -18,6 +18,7 @@ from ferraris._version import __version__
 from ferraris.cli import (
     benchmarks,
     capture,
+    check,
     class_tables,
     decode,
     encode,
@@ -66,6 +67,7 @@ for _room in (
     simulated,
     meters,
     firmware,
+    check,
     listen,
     capture,
     decode,

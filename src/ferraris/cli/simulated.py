@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ferraris.cli.firmware import image
+from ferraris.cli.meter_record import record
 from ferraris.core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ def register(app: typer.Typer) -> None:
     meters.command("run")(run)
     meters.command("cable")(cable)
     meters.command("image")(image)
+    meters.command("record")(record)
     meters.callback()(_simulated_meters)
     app.add_typer(meters, name="meter")
 
@@ -67,7 +69,9 @@ def demo(
 def run(
     template: Annotated[
         str | None,
-        typer.Argument(metavar="TEMPLATE", help="residential, residential-sn, mbus-host"),
+        typer.Argument(
+            metavar="TEMPLATE", help="residential, smr-5.2, smr-5.2:single-phase …, or a file."
+        ),
     ] = None,
     count: Annotated[int, typer.Option(help="How many meters.")] = 1,
     listen: Annotated[

@@ -6,11 +6,12 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, tzinfo
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ferraris.client.browsing import BrowsedObject
 from ferraris.client.connecting import ClientStack, Connecting, Tap, connect
 from ferraris.client.image_transfer import FirmwareUpdate
+from ferraris.client.inventory import FoundObject
 from ferraris.client.key_procedures import KeyChange
 from ferraris.client.kind import Kind
 from ferraris.client.kind_cache import KindCache
@@ -34,6 +35,10 @@ from ferraris.messaging.dlms.security.cipher_keys import CipherKeys
 from ferraris.messaging.dlms.security.counters import CounterLease
 from ferraris.model.access_control import ObjectListElement
 from ferraris.model.interface_class import Attribute, Method
+
+if TYPE_CHECKING:
+    from ferraris.client.checking import CheckReport
+    from ferraris.model.companion import Companion
 
 __all__ = ["BlockingMeter", "open_meter"]
 
@@ -261,6 +266,30 @@ class BlockingMeter:
     ) -> list[BrowsedObject]:
         """See `Meter.browse`."""
         return run(self._meter.browse(values=values, progress=progress))
+
+    def check(
+        self,
+        companion: Companion,
+        *,
+        client: int | None = None,
+        kind: str | None = None,
+        channels: int | None = None,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> CheckReport:
+        """See `Meter.check`."""
+        return run(
+            self._meter.check(
+                companion, client=client, kind=kind, channels=channels, progress=progress
+            )
+        )
+
+    def client_address(self) -> int | None:
+        """See `Meter.client_address`."""
+        return run(self._meter.client_address())
+
+    def inventory(self, progress: Callable[[int, int], None] | None = None) -> list[FoundObject]:
+        """See `Meter.inventory`."""
+        return run(self._meter.inventory(progress))
 
     def close(self) -> None:
         """Release the association and close the line."""

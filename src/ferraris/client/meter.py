@@ -6,12 +6,22 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime, tzinfo
 from functools import lru_cache
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from ferraris.client import browsing, image_transfer, key_procedures, many, reading, services
+from ferraris.client import (
+    browsing,
+    checking,
+    image_transfer,
+    inventory,
+    key_procedures,
+    many,
+    reading,
+    services,
+)
 from ferraris.client.browsing import BrowsedObject
 from ferraris.client.identity import Identity
 from ferraris.client.image_transfer import FirmwareUpdate, Pause
+from ferraris.client.inventory import FoundObject
 from ferraris.client.key_procedures import KeyChange
 from ferraris.client.kind import Kind
 from ferraris.client.profile import ProfileLayout, read_layout, read_rows
@@ -33,6 +43,10 @@ from ferraris.messaging.dlms.security.cipher_keys import CipherKeys
 from ferraris.messaging.dlms.security.counters import CounterLease
 from ferraris.model.access_control import AssociationLnV2, ObjectListElement
 from ferraris.model.interface_class import Attribute, Method
+
+if TYPE_CHECKING:
+    from ferraris.client.checking import CheckReport
+    from ferraris.model.companion import Companion
 
 __all__ = ["Meter"]
 
@@ -293,6 +307,30 @@ class Meter:
         `progress(done, all)` is called after each object.
         """
         return await browsing.browse(self, values, progress)
+
+    async def inventory(
+        self, progress: Callable[[int, int], None] | None = None
+    ) -> list[FoundObject]:
+        """Every object with its rights and all that can be read, secrets and long buffers aside."""
+        return await inventory.take_inventory(self, progress=progress)
+
+    async def client_address(self) -> int | None:
+        """The address of this client, as the meter names it; None where it does not."""
+        return await inventory.client_address(self)
+
+    async def check(
+        self,
+        companion: Companion,
+        *,
+        client: int | None = None,
+        kind: str | None = None,
+        channels: int | None = None,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> CheckReport:
+        """Compare the meter with a companion specification; see `client.checking`."""
+        return await checking.check(
+            self, companion, client=client, kind=kind, channels=channels, progress=progress
+        )
 
     # -- keys -----------------------------------------------------------------------------
 

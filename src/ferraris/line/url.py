@@ -108,7 +108,7 @@ _DEVICES: dict[str, dict[str, _Check]] = {
     "modem": _MODEM,
 }
 _SIMULATED: dict[str, dict[str, _Check]] = {
-    "sim": {"seed": _number, "suite": _number, "mechanism": _number}
+    "sim": {"seed": _number, "suite": _number, "mechanism": _number, "kind": _some}
 }
 _OPTIONS = _NETWORK | _DEVICES | _SIMULATED
 

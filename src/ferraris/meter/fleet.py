@@ -25,7 +25,6 @@ from ferraris.server.device import ObjectKey
 __all__ = ["Fleet", "KeysLine"]
 
 _MAKER = b"FRR"
-_KEY_CLIENT = 1
 _MANAGEMENT_SAP = 1
 _FIRST_FREE_SAP = 16  # 0 and 2..15 are reserved in the wrapper [facts-g]
 _ALL_STATIONS_SAP = 0x7F
@@ -156,14 +155,14 @@ class Fleet:
         line: KeysLine = {
             "id": (self.maker + self.number(index).encode("ascii")).decode("ascii"),
             "url": url,
-            "client": _KEY_CLIENT,
+            "client": self.template.key_client,
             "server": self.server_sap(index),
             "system_title": self.system_title(index).hex(),
             "encryption_key": keys.encryption_key.hex(),
             "authentication_key": keys.authentication_key.hex(),
             "password": self.password(index).decode("ascii"),
         }
-        mechanism = self.template.associations[_KEY_CLIENT].mechanism
+        mechanism = self.template.associations[self.template.key_client].mechanism
         if mechanism != (Mechanism.HIGH_ECDSA if self.template.suite else Mechanism.HIGH_GMAC):
             line["mechanism"] = mechanism
         if self.template.suite:

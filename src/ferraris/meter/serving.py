@@ -180,7 +180,9 @@ class Simulation:
         mechanism = endpoint.number("mechanism")
         # Whoever writes a weak mechanism into the URL asks for it: meter and client are one.
         weak = mechanism is not None
-        kind = template(endpoint.host, suite=suite, mechanism=mechanism, weak=weak)
+        variant = endpoint.options.get("kind")
+        name = f"{endpoint.host}:{variant}" if variant else endpoint.host
+        kind = template(name, suite=suite, mechanism=mechanism, weak=weak)
         self._fleet = Fleet(kind, 1, seed, secret=os.urandom(32))
         self._loop = asyncio.new_event_loop()
         self._ready: threading.Event = threading.Event()
@@ -198,6 +200,7 @@ class Simulation:
         self.security = (HighECDSA if suite else HighGMAC)(
             bytes.fromhex(keys["encryption_key"]),
             bytes.fromhex(keys["authentication_key"]),
+            client=keys["client"],
             invocation_counter=1,
             server_system_title=bytes.fromhex(keys["system_title"]),
             suite=suite,

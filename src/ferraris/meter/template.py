@@ -15,6 +15,7 @@ from ferraris.meter.consumption import Consumption
 from ferraris.meter.happenings import IDIS_LIKE, Coded, Happening
 from ferraris.meter.tariff import Tariff
 from ferraris.meter.zone import Zone
+from ferraris.model import registry
 from ferraris.server.device import (
     READ,
     READ_WRITE,
@@ -35,13 +36,17 @@ __all__ = ["RESERVE_S", "Placed", "Template", "rights_of"]
 RESERVE_S = 7 * 86400
 """Seconds that a clock goes on without power, unless a template says otherwise."""
 
+_KEY_CLIENT = 1
+
 
 @dataclass(frozen=True, slots=True)
 class Placed:
     """One object of a template and the clients that may read, write and invoke it.
 
     `writes` and `methods` map an index to the addresses of the clients that may use it;
-    `base_name` is the short name, where the meter has them.
+    `base_name` is the short name, where the meter has them. `version` is that of the class, by
+    default that which the behaviour brings to life; other versions are served without type checks
+    where they are not declared.
     """
 
     behaviour: Behaviour
@@ -49,6 +54,7 @@ class Placed:
     writes: Mapping[int, frozenset[int]] = field(default_factory=dict)
     methods: Mapping[int, frozenset[int]] = field(default_factory=dict)
     base_name: int | None = None
+    version: int | None = None
 
 
 class Template:
@@ -96,7 +102,7 @@ class Template:
             if behaviour.key in behaviours:
                 raise UsageError(f"two objects are {behaviour.key[0]}, {behaviour.key[1].hex()}")
             behaviours[behaviour.key] = behaviour
-            objects[behaviour.key] = _entry(behaviour, each.base_name)
+            objects[behaviour.key] = _entry(each)
         self.behaviours: Mapping[ObjectKey, Behaviour] = MappingProxyType(behaviours)
         self.living = tuple(each for each in behaviours.values() if isinstance(each, Living))
         self.hearers: Mapping[Happening, tuple[Living, ...]] = MappingProxyType(
@@ -119,6 +125,12 @@ class Template:
     def has_own_mechanism(self) -> bool:
         """Whether clients prove themselves by mechanism 2, which somebody has to supply."""
         return any(each.mechanism == Mechanism.HIGH for each in self.associations.values())
+
+    @property
+    def key_client(self) -> int:
+        """The address of the client that has the keys, else of the first one."""
+        ciphered = (each.client_sap for each in self.associations.values() if each.ciphered)
+        return next(ciphered, next(iter(self.associations), _KEY_CLIENT))
 
     @property
     def zone(self) -> Zone:
@@ -148,8 +160,11 @@ def rights_of(client_sap: int, placed: Iterable[Placed]) -> AccessRights:
     return AccessRights(objects)
 
 
-def _entry(behaviour: Behaviour, base_name: int | None) -> ObjectEntry:
-    declares = behaviour.declares
-    return ObjectEntry(
-        declares.class_id, declares.version, behaviour.logical_name, declares, base_name
-    )
+def _entry(placed: Placed) -> ObjectEntry:
+    behaviour = placed.behaviour
+    class_id, name = behaviour.key
+    if placed.version is None:
+        declares = behaviour.declares
+        return ObjectEntry(class_id, declares.version, name, declares, placed.base_name)
+    declared = registry.find(class_id, placed.version)
+    return ObjectEntry(class_id, placed.version, name, declared, placed.base_name)

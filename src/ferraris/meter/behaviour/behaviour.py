@@ -33,8 +33,13 @@ class Behaviour:
 
     def __init__(self, name: str, fixed: Mapping[int, Data] | None = None) -> None:
         self.logical_name = bytes(Obis.parse(name))
-        self.key = (self.declares.class_id, self.logical_name)
+        self.key = (self.class_id, self.logical_name)
         self.fixed = {index: axdr.encode(data) for index, data in (fixed or {}).items()}
+
+    @property
+    def class_id(self) -> int:
+        """The class of the object."""
+        return self.declares.class_id
 
     @property
     def attributes(self) -> tuple[int, ...]:

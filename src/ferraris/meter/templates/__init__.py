@@ -1,4 +1,4 @@
-"""The templates that come with Ferraris, by name."""
+"""The templates that come with Ferraris, by name; those of companion specifications among them."""
 
 from __future__ import annotations
 
@@ -6,9 +6,12 @@ from collections.abc import Callable
 
 from ferraris.core.errors import UsageError
 from ferraris.meter.template import Template
+from ferraris.meter.templates.companions import companion_template
 from ferraris.meter.templates.mbus_host import mbus_host
+from ferraris.meter.templates.recorded import recorded_template
 from ferraris.meter.templates.residential import residential
 from ferraris.meter.templates.residential_sn import residential_sn
+from ferraris.model import companion
 
 __all__ = ["names", "template"]
 
@@ -18,10 +21,12 @@ _TEMPLATES: dict[str, Callable[..., Template]] = {
     "residential-sn": residential_sn,
 }
 
+_ENDINGS = (".toml", ".yaml", ".yml", ".txt")
+
 
 def names() -> list[str]:
     """The names of all templates."""
-    return sorted(_TEMPLATES)
+    return sorted([*_TEMPLATES, *companion.names()])
 
 
 def template(
@@ -31,10 +36,30 @@ def template(
 
     `suite` is the security suite, `mechanism` how clients prove themselves instead of the usual
     way, `weak` allows MD5 and SHA-1.
+
+    A companion specification is a template too; `smr-5.2:single-phase` names a kind of meter. What
+    looks like a file is one that `meter record` wrote.
     """
     if suite not in (0, 1, 2):
         raise UsageError(f"there is no security suite {suite}: 0, 1 or 2")
     build = _TEMPLATES.get(name)
-    if build is None:
+    if build is not None:
+        return build(suite=suite, mechanism=mechanism, weak=weak)
+    if _is_file(name):
+        if mechanism is not None:
+            raise UsageError(f"{name}: clients prove themselves as the file says")
+        return recorded_template(name, suite=suite)
+    specification, _, kind = name.partition(":")
+    if specification not in companion.names():
         raise UsageError(f"no template {name!r}; there are: {', '.join(names())}")
-    return build(suite=suite, mechanism=mechanism, weak=weak)
+    return companion_template(
+        companion.companion(specification),
+        kind or None,
+        suite=suite,
+        mechanism=mechanism,
+        weak=weak,
+    )
+
+
+def _is_file(name: str) -> bool:
+    return "/" in name or "\\" in name or name.endswith(_ENDINGS)

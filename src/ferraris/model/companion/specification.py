@@ -180,21 +180,24 @@ class Companion:
             raise UsageError(f"{self.name} knows no {kind!r}; it knows: {', '.join(self.kinds)}")
         if not 0 <= channels <= self.channels:
             raise UsageError(f"{self.name} has up to {self.channels} channels, not {channels}")
-        rows = [row for row in self.objects if not row.kinds or kind in row.kinds]
-        known = {row.key for row in rows}
         numbers = range(1, channels + 1)
-        return [
-            _on_channel(row, channel, numbers, known)
-            for row in rows
-            for channel in (numbers if has_channel(row.pattern) else (None,))
-        ]
+        rows: dict[tuple[int, str], tuple[CompanionObject, int | None]] = {}
+        for row in self.objects:
+            if not row.kinds or kind in row.kinds:
+                for channel in numbers if has_channel(row.pattern) else (None,):
+                    key = (row.class_id, str(placed(row.pattern, channel)))
+                    # A row of one channel says more than the row of all channels.
+                    if key not in rows or channel is None:
+                        rows[key] = (row, channel)
+        known = frozenset(rows)
+        return [_on_channel(row, channel, numbers, known) for row, channel in rows.values()]
 
 
 def _on_channel(
     row: CompanionObject,
     channel: int | None,
     channels: range,
-    known: set[tuple[int, str]],
+    known: frozenset[tuple[int, str]],
 ) -> CompanionObject:
     """The row with concrete names; columns of objects that such a meter lacks are left out."""
     pattern = str(placed(row.pattern, channel))
@@ -224,13 +227,13 @@ def _columns(
     columns: tuple[CompanionColumn, ...],
     channel: int | None,
     channels: range,
-    known: set[tuple[int, str]],
+    known: frozenset[tuple[int, str]],
 ) -> Iterator[CompanionColumn]:
     """Columns of one channel, or those of all channels, one channel after the other."""
-    there = (column for column in columns if (column.class_id, column.name) in known)
-    for by_channel, group in groupby(there, lambda column: has_channel(column.name)):
+    for by_channel, group in groupby(columns, lambda column: has_channel(column.name)):
         listed = list(group)
-        numbers = channels if by_channel and channel is None else (channel,)
-        for number in numbers:
+        for number in channels if by_channel and channel is None else (channel,):
             for column in listed:
-                yield column._replace(name=str(placed(column.name, number)))
+                named = column._replace(name=str(placed(column.name, number)))
+                if named[:2] in known:
+                    yield named

@@ -66,7 +66,7 @@ class Table:
 
     def number(self, key: str, usual: int | None, low: int, high: int) -> int:
         """A whole number."""
-        return self._whole(
+        return self.whole(
             key, self._take(key, usual), low if usual is None else min(low, usual), high
         )
 
@@ -74,7 +74,13 @@ class Table:
         """A list of whole numbers, or a single one."""
         found = self._values.pop(key, list(usual))
         listed = found if isinstance(found, list) else [found]
-        return [self._whole(key, each, low, high) for each in listed]
+        return [self.whole(key, each, low, high) for each in listed]
+
+    def whole(self, key: str, found: Any, low: int, high: int) -> int:
+        """A whole number within a list or table of a key."""
+        if isinstance(found, bool) or not isinstance(found, int) or not low <= found <= high:
+            raise self.error(key, f"a whole number {low}..{high} expected, not {found!r:.40}")
+        return found
 
     def flag(self, key: str, usual: bool) -> bool:
         """True or false."""
@@ -129,6 +135,10 @@ class Table:
 
         return at_the_key
 
+    def unread(self) -> list[str]:
+        """The keys that nobody has asked for yet."""
+        return list(self._values)
+
     def finish(self) -> None:
         """`UsageError` for a key that means nothing here."""
         for key in self._values:
@@ -139,16 +149,11 @@ class Table:
             raise self.error(key, "missing")
         return self._values.pop(key, usual)
 
-    def _whole(self, key: str, found: Any, low: int, high: int) -> int:
-        if isinstance(found, bool) or not isinstance(found, int) or not low <= found <= high:
-            raise self.error(key, f"a whole number {low}..{high} expected, not {found!r:.40}")
-        return found
-
     def _line(self, key: str) -> int:
         """The line of a key in this table's own lines, else the line of its header."""
         lines = self._text.splitlines()
         for number, line in enumerate(lines[self._block :], self._block + 1):
-            if re.match(rf"\s*{re.escape(key)}\s*=", line):
+            if re.match(rf"\s*{re.escape(key)}(\.\S+)?\s*=", line):
                 return number
             if line.lstrip().startswith("[") and "=" not in line:
                 break

@@ -1,0 +1,189 @@
+"""Templates of companion specifications: everything is there, and what lives agrees."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import pytest
+from meter_asking import CLOCK, NOW, act, captured, entries, get, put, raw, rows, stamped
+
+from ferraris.core.errors import UsageError
+from ferraris.data import axdr
+from ferraris.data.kinds import array, double_long_unsigned, integer, octet_string, unsigned
+from ferraris.messaging.dlms.enumerations import ActionResult, DataAccessResult
+from ferraris.meter.fleet import Fleet
+from ferraris.meter.simulated import SimulatedMeter
+from ferraris.meter.templates import template
+from ferraris.meter.templates.companions import companion_template
+from ferraris.model import companion
+
+HOUR = 3600
+DEFINABLE = "0-1:94.31.6*255"
+
+
+def meter_of(name: str, kind: str | None = None) -> SimulatedMeter:
+    return Fleet(companion_template(companion.companion(name), kind), 2, seed=7)[1]
+
+
+@pytest.fixture(scope="module")
+def smr() -> SimulatedMeter:
+    return meter_of("smr-5.2")
+
+
+@pytest.mark.parametrize("name", companion.names())
+def test_a_template_has_what_its_specification_demands(name: str) -> None:
+    specification = companion.companion(name)
+    for kind in specification.kinds:
+        made = companion_template(specification, kind)
+        for row in specification.expected(kind):
+            entry = made.objects.get((row.class_id, bytes(row.logical_name)))
+            assert row.optional or entry is not None
+            assert entry is None or entry.version in row.versions
+        assert {client.address for client in specification.clients} <= made.associations.keys()
+
+
+@pytest.mark.parametrize("name", companion.names())
+@pytest.mark.parametrize("suite", [0, 1])
+def test_the_management_client_reads_everything_that_it_sees(name: str, suite: int) -> None:
+    made = companion_template(companion.companion(name), suite=suite)
+    meter = Fleet(made, 1, seed=3)[0]
+    client = made.key_client
+    refused = []
+    for (class_id, logical_name), rights in made.associations[client].rights.objects.items():
+        for index, mode in rights.attributes.items():
+            if int(mode) & 1:
+                found = raw(meter, ".".join(map(str, logical_name)), class_id, index, client=client)
+                if isinstance(found, DataAccessResult):
+                    refused.append((class_id, found))
+    # Associations of clients that the meter does not serve are there, but not available.
+    assert set(refused) <= {(15, DataAccessResult.OBJECT_UNAVAILABLE)}
+
+
+def test_a_kind_is_named_behind_the_specification() -> None:
+    assert (3, bytes((1, 0, 52, 7, 0, 255))) not in template("smr-5.2:single-phase").objects
+    assert (3, bytes((1, 0, 52, 7, 0, 255))) in template("smr-5.2").objects
+    with pytest.raises(UsageError, match="knows no 'gas'"):
+        template("smr-5.2:gas")
+
+
+def test_phases_sum_to_the_total(smr: SimulatedMeter) -> None:
+    power = [get(smr, f"1-0:{c}.7.0*255", 3) for c in (1, 21, 41, 61)]
+    assert power[0] == sum(power[1:]) > 0
+    single = meter_of("smr-5.2", "single-phase")
+    assert get(single, "1-0:21.7.0*255", 3) == get(single, "1-0:1.7.0*255", 3) == power[0]
+
+
+def test_values_come_in_the_scaler_of_the_specification() -> None:
+    tenths = get(meter_of("smr-5.2"), "1-0:32.7.0*255", 3)
+    whole = get(meter_of("dsmr-2.2"), "1-0:32.7.0*255", 3)
+    assert 2200 < tenths < 2400
+    assert whole == tenths // 10
+
+
+def test_rates_sum_to_the_total_and_blocks_to_what_was_counted() -> None:
+    meter = meter_of("is-15959-single-phase")
+    ask: dict[str, Any] = {"client": 48}
+    total = [get(meter, f"1-0:1.8.{rate}*255", 3, **ask) for rate in range(5)]
+    assert total[0] == sum(total[1:])
+    end = NOW // 900 * 900
+    counted = get(meter, "1-0:1.8.0*255", 3, now=end, **ask)
+    before = get(meter, "1-0:1.8.0*255", 3, now=end - 900, **ask)
+    assert get(meter, "1-0:1.29.0*255", 3, **ask) == counted - before
+
+
+def test_the_daily_profile_shows_the_registers_of_midnight() -> None:
+    meter = meter_of("dsmr-4.2.2")
+    found = rows(meter, "1-0:99.2.0*255")
+    assert len(found) == 40
+    midnight = meter.zone.midnight(meter.zone.local_day(NOW))
+    assert bytes(found[-1][0]) == meter.zone.stamp(midnight)
+    names = ("1-0:1.8.1*255", "1-0:1.8.2*255", "1-0:2.8.1*255", "1-0:2.8.2*255")
+    assert list(found[-1][2:6]) == [get(meter, name, 3, now=midnight) for name in names]
+    assert found[-1][6] == get(meter, "0-1:24.2.1*255", 4, now=midnight)
+
+
+def test_gas_by_the_hour_never_falls_and_is_read_by_range(smr: SimulatedMeter) -> None:
+    hourly = rows(smr, "0-1:24.3.0*255")
+    assert len(hourly) == 240
+    volumes = [row[2] for row in hourly]
+    assert all(a <= b for a, b in itertools.pairwise(volumes))
+    assert volumes[0] < volumes[-1]
+    assert volumes != [row[2] for row in rows(smr, "0-2:24.3.0*255")]
+    end = NOW // HOUR * HOUR
+    day = rows(smr, "0-1:24.3.0*255", stamped(smr, end - 23 * HOUR, end))
+    assert day == hourly[-24:]
+    reading = captured(4, "0-1:24.2.2*255")
+    picked = rows(smr, "0-1:24.3.0*255", stamped(smr, end - HOUR, end, reading))
+    assert picked == [(row[2],) for row in hourly[-2:]]
+    assert rows(smr, "0-1:24.3.0*255", entries(240, 240, 3, 3)) == [(volumes[-1],)]
+
+
+def test_a_client_sets_up_the_definable_profile() -> None:
+    meter = meter_of("smr-5.2")
+    assert len(rows(meter, DEFINABLE)) == 960
+    columns = array(captured(8, CLOCK), captured(1, "0-0:96.7.21*255"))
+    assert put(meter, DEFINABLE, 7, 3, columns) is DataAccessResult.SUCCESS
+    assert put(meter, DEFINABLE, 7, 4, double_long_unsigned(300)) is DataAccessResult.SUCCESS
+    later = NOW + 2 * HOUR
+    found = rows(meter, DEFINABLE, now=later)
+    assert {len(row) for row in found} == {2}
+    assert len(found) == 24  # five minutes each, since the buffer began anew
+    assert get(meter, DEFINABLE, 7, 7, now=later) == 24
+
+
+@pytest.mark.parametrize(
+    ("attribute", "data"),
+    [
+        (3, array(captured(8, CLOCK), captured(3, "1-0:1.8.0*255"))),  # not to be chosen
+        (3, array(captured(8, CLOCK), captured(1, "0-0:96.7.22*255"))),  # not there
+        (3, array()),
+        (4, double_long_unsigned(7)),
+        (4, double_long_unsigned(0)),
+        (8, double_long_unsigned(0)),
+    ],
+)
+def test_a_set_up_that_the_meter_cannot_follow_is_refused(attribute: int, data: Any) -> None:
+    meter = meter_of("smr-5.2")
+    before = rows(meter, DEFINABLE)
+    assert put(meter, DEFINABLE, 7, attribute, data) is DataAccessResult.OTHER_REASON
+    assert rows(meter, DEFINABLE) == before
+
+
+def test_rights_are_those_that_the_source_states(smr: SimulatedMeter) -> None:
+    denied = DataAccessResult.READ_WRITE_DENIED
+    assert put(smr, "1-0:99.1.1*255", 7, 4, double_long_unsigned(900)) is denied
+    assert put(smr, "0-1:94.31.12*255", 1, 2, (2, [])) is DataAccessResult.SUCCESS
+    assert put(smr, "0-1:94.31.12*255", 1, 2, unsigned(3)) is DataAccessResult.TYPE_UNMATCHED
+    assert get(smr, "1-0:1.8.0*255", 3, client=16) is DataAccessResult.OBJECT_UNDEFINED
+    assert isinstance(get(smr, "0-0:42.0.0*255", 1, client=16), bytes)
+
+
+def test_events_have_the_columns_of_the_specification(smr: SimulatedMeter) -> None:
+    standard = rows(smr, "0-0:99.98.0*255")
+    assert standard[0][1] == 2  # power up, when the meter was commissioned
+    assert get(smr, "0-0:96.11.0*255", 1) == standard[-1][1]
+    meter = meter_of("smr-5.2")
+    shift = axdr.encode((16, 60))
+    assert act(meter, CLOCK, 8, 6, axdr.decode(shift)) is ActionResult.SUCCESS
+    assert [row[1] for row in rows(meter, "0-0:99.98.0*255", now=NOW + 1)][-2:] == [4, 5]
+    assert rows(meter, "0-0:99.98.4*255") == []
+
+
+def test_a_snapshot_is_one_row_of_now() -> None:
+    meter = meter_of("is-15959-three-phase")
+    found = rows(meter, "1-0:94.91.0*255", client=48)
+    assert len(found) == 1
+    assert found[0][4] == get(meter, "1-0:32.7.0*255", 3, client=48)
+    scalers = rows(meter, "1-0:94.91.3*255", client=48)
+    assert scalers[0][3] == [(15, -1), (22, 35)]
+
+
+def test_a_class_that_nobody_declares_is_there_with_fixed_values() -> None:
+    meter = meter_of("italy-gas")
+    assert get(meter, "0-0:94.39.21*255", 8192) is None
+    assert put(meter, "0-0:94.39.3*255", 1, 2, double_long_unsigned(3)) is DataAccessResult.SUCCESS
+    assert get(meter, "0-0:94.39.3*255", 1) == 3
+    refused = put(meter, "0-0:94.39.3*255", 1, 2, octet_string(b"3"))
+    assert refused is DataAccessResult.TYPE_UNMATCHED
+    assert act(meter, "0-0:66.0.1*255", 62, 1, integer(0)) is ActionResult.READ_WRITE_DENIED
