@@ -10,9 +10,18 @@ from meter_asking import CLOCK, NOW, act, captured, entries, get, put, raw, rows
 
 from ferraris.core.errors import UsageError
 from ferraris.data import axdr
-from ferraris.data.kinds import array, double_long_unsigned, integer, octet_string, unsigned
+from ferraris.data.kinds import (
+    array,
+    boolean,
+    double_long_unsigned,
+    integer,
+    octet_string,
+    structure,
+    unsigned,
+)
 from ferraris.messaging.dlms.enumerations import ActionResult, DataAccessResult
 from ferraris.meter.fleet import Fleet
+from ferraris.meter.image import pack
 from ferraris.meter.simulated import SimulatedMeter
 from ferraris.meter.templates import template
 from ferraris.meter.templates.companions import companion_template
@@ -168,6 +177,25 @@ def test_events_have_the_columns_of_the_specification(smr: SimulatedMeter) -> No
     assert act(meter, CLOCK, 8, 6, axdr.decode(shift)) is ActionResult.SUCCESS
     assert [row[1] for row in rows(meter, "0-0:99.98.0*255", now=NOW + 1)][-2:] == [4, 5]
     assert rows(meter, "0-0:99.98.4*255") == []
+
+
+def test_an_image_makes_another_firmware_of_the_meter() -> None:
+    meter = meter_of("smr-5.2")
+    image = pack("smr-5.2", "FRR-R9.0", bytes(1000))
+    transfer = "0-0:44.0.0*255"
+    size = get(meter, transfer, 18, 2)
+    initiation = structure(octet_string(b"R9"), double_long_unsigned(len(image)))
+    done = ActionResult.SUCCESS
+    assert put(meter, transfer, 18, 5, boolean(True)) is DataAccessResult.SUCCESS
+    assert act(meter, transfer, 18, 1, initiation) is done
+    for number in range(-(-len(image) // size)):
+        part = octet_string(image[number * size :][:size])
+        block = structure(double_long_unsigned(number), part)
+        assert act(meter, transfer, 18, 2, block) is done
+    act(meter, transfer, 18, 3)
+    assert act(meter, transfer, 18, 4, now=NOW + 60) is done
+    assert get(meter, "1-0:0.2.0*255", 1, now=NOW + 120) == b"FRR-R9.0"
+    assert [row[1] for row in rows(meter, "0-0:99.98.0*255", now=NOW + 120)].count(18) == 1
 
 
 def test_a_snapshot_is_one_row_of_now() -> None:

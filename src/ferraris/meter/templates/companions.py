@@ -23,6 +23,7 @@ from ferraris.meter.behaviour.clock import Clock, ShiftLimit
 from ferraris.meter.behaviour.disconnector import Disconnector
 from ferraris.meter.behaviour.fixed import FixedObject
 from ferraris.meter.behaviour.identity import ConsumerMessage, EngineObject
+from ferraris.meter.behaviour.image_transfer import ImageTransfer
 from ferraris.meter.behaviour.power_failures import FailureThreshold
 from ferraris.meter.behaviour.push_setup import PushList
 from ferraris.meter.behaviour.scripts import Schedule
@@ -93,6 +94,7 @@ _WRITES: tuple[tuple[type[Behaviour], tuple[int, ...]], ...] = (
     (ConsumerMessage, (2,)),
     (Disconnector, (4,)),
     (Schedule, (4,)),
+    (ImageTransfer, (5,)),
     (ActivityCalendar, (6, 7, 8, 9, 10)),
     (SpecialDays, (2,)),
     (Timetable, (2,)),

@@ -29,6 +29,7 @@ from ferraris.meter.behaviour.demand import Demand, MaximumDemand
 from ferraris.meter.behaviour.derived import DerivedLog, DerivedProfile, Snapshot, grid_of
 from ferraris.meter.behaviour.disconnector import Disconnector, DisconnectorV1
 from ferraris.meter.behaviour.event_log import EventCode, EventCounter
+from ferraris.meter.behaviour.firmware import FirmwareSignature, FirmwareVersion
 from ferraris.meter.behaviour.identity import (
     ConsumerMessage,
     DeviceNumber,
@@ -37,6 +38,7 @@ from ferraris.meter.behaviour.identity import (
     InvocationCounter,
     LogicalDeviceName,
 )
+from ferraris.meter.behaviour.image_transfer import ImageTransfer
 from ferraris.meter.behaviour.periodic import ProfileStatus
 from ferraris.meter.behaviour.power_failures import (
     FailureData,
@@ -57,6 +59,7 @@ from ferraris.meter.behaviour.tariffication import (
 from ferraris.meter.behaviour.timetable import Timetable
 from ferraris.meter.consumption import Consumption
 from ferraris.meter.measures import Measure, gas_volume, measure_of
+from ferraris.meter.templates.updating import FIRST_FIRMWARE, IMAGE_TRANSFER
 from ferraris.model import registry
 from ferraris.model.companion import CompanionObject, Profile
 from ferraris.model.time_control import Script, ScriptAction, ServiceId
@@ -294,6 +297,14 @@ def _switch_scripts(row: CompanionObject, setting: Setting) -> Behaviour | None:
 _SWITCH = Disconnector.declares.class_id
 
 
+def _image_scripts(row: CompanionObject, setting: Setting) -> Behaviour:
+    """Script 1 activates the image."""
+    transfer = Obis.parse(IMAGE_TRANSFER)
+    class_id = ImageTransfer.declares.class_id
+    action = ScriptAction(ServiceId.EXECUTE, class_id, transfer, 4, integer(0))
+    return Scripts(row.pattern, [Script(1, [action])])
+
+
 def _push_schedule(row: CompanionObject, setting: Setting) -> Behaviour | None:
     return Schedule(row.pattern, _PUSH_SCRIPTS, 1)
 
@@ -361,7 +372,9 @@ _MAKERS: tuple[tuple[int, str, Maker], ...] = (
     (1, "0-0:96.1.1", _named(lambda name: DeviceNumber(name, "E"), Tag.OCTET_STRING)),
     (1, "0-0:96.1.*", _octets("FERRARIS")),
     (1, "0-*:96.1.*", _octets("G00000000000001")),
-    (1, "*-*:0.2.*", _octets("FRR-C1.0")),
+    (1, "1-0:0.2.0", _named(lambda name: FirmwareVersion(name, FIRST_FIRMWARE), Tag.OCTET_STRING)),
+    (1, "1-0:0.2.8", _named(lambda name: FirmwareSignature(name, FIRST_FIRMWARE))),
+    (1, "*-*:0.2.*", _octets(FIRST_FIRMWARE)),
     (1, "0-0:1.1.0", _unix_time),
     (1, "0-0:96.14.0", _named(ActiveRate, Tag.UNSIGNED)),
     (1, "0-*:96.10.*", _named(ProfileStatus, Tag.UNSIGNED)),
@@ -388,6 +401,7 @@ _MAKERS: tuple[tuple[int, str, Maker], ...] = (
     (8, "0-0:1.0.0", _clock),
     (9, "0-0:10.0.100", _tariff_scripts),
     (9, "0-0:10.0.106", _switch_scripts),
+    (9, "0-0:10.0.107", _image_scripts),
     (9, "0-0:10.0.108", _push_scripts),
     (9, "0-0:10.0.8", _push_scripts),
     (9, "0-*:*.*.*", _named(lambda name: Scripts(name, ()))),
@@ -395,6 +409,7 @@ _MAKERS: tuple[tuple[int, str, Maker], ...] = (
     (11, "0-0:11.0.*", _named(SpecialDays)),
     (15, "0-0:40.0.*", _association),
     (17, "0-0:41.0.0", _engine),
+    (18, "0-0:44.0.0", _named(ImageTransfer)),
     (20, "0-0:13.0.*", _calendar),
     (22, "0-*:15.0.4", _push_schedule),
     (22, "0-*:15.*.*", _schedule),
