@@ -125,7 +125,7 @@ def test_what_a_row_says_is_what_the_file_says():
     assert clock.rights[9] == READABLE
     assert clock.values == {7: 60, 9: 1}
     log = rows("smr-5.2")[7, "0-0:99.98.5*255"]
-    assert (log.profile.period_s, log.profile.entries, log.events) == (0, 100, "dsmr/power-quality")
+    assert (log.profile.period_s, log.profile.entries, log.events) == (0, 100, "smr/power-quality")
     assert rows("smr-5.2")[15, "0-0:40.0.0*255"].values[9] == Obis.parse("0-0:43.0.0*255")
 
 

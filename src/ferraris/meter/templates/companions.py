@@ -318,6 +318,6 @@ _UNITLESS = 255
 def _codes(companion: Companion, rows: Sequence[CompanionObject]) -> dict[Happening, Coded]:
     """The numbers of what happens, where they are known for the logs of this specification."""
     tables = {row.events.partition("/")[0] for row in rows if row.events}
-    if tables == {"dsmr"}:
+    if tables and tables <= {"dsmr", "smr"}:
         return dict(_DUTCH)
     return dict(IDIS_LIKE) if tables == {"idis"} else {}
