@@ -7,6 +7,7 @@ from meter_asking import NOW, act, get, put
 
 from ferraris.data.kinds import Data, double_long_unsigned, long_unsigned
 from ferraris.messaging.dlms.enumerations import ActionResult, DataAccessResult
+from ferraris.meter.behaviour.demand import MaximumDemand
 from ferraris.meter.fleet import Fleet
 from ferraris.meter.power import outage
 from ferraris.meter.simulated import SimulatedMeter
@@ -103,3 +104,14 @@ def test_the_maximum_follows_the_own_clock_and_outages(fleet: Fleet) -> None:
     spans = [(max(first, last - 900), last) for first, last in itertools.pairwise(ends)]
     averages = [used(meter, *span) * 4 for span in spans if span[1] != begin + 1000]
     assert get(meter, MAXIMUM, 4, now=end) == max(averages)
+
+
+def test_maxima_by_rate_count_while_the_rate_does(fleet: Fleet) -> None:
+    meter = fleet[6]
+    begin = meter.zone.month_begin(meter.zone.month(NOW))
+    blocks: dict[int, list[int]] = {1: [], 2: []}
+    for end in range(begin + 900, NOW + 1, 900):
+        blocks[meter.rate(end - 1)].append(used(meter, end - 900, end) * 4)
+    for rate, powers in blocks.items():
+        maximum = MaximumDemand(f"1-0:1.6.{rate}*255", rate=rate)
+        assert maximum.highest(meter, begin, NOW)[0] == max(powers)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from ferraris.data.kinds import Tag
 from ferraris.messaging.dlms.enumerations import ActionResult, DataAccessResult
-from ferraris.meter import billing
+from ferraris.meter import billing, rates
 from ferraris.meter.behaviour.behaviour import Behaviour, decoded, encoded
 from ferraris.meter.behaviour.capture import Periodically, runs, totals_of
 from ferraris.meter.behaviour.registers import Billed, scaler_unit, stamp
@@ -124,17 +124,23 @@ class Demand(Behaviour):
 class MaximumDemand(Billed):
     """Highest average of a demand register in the billing period that runs, in watts.
 
-    Without a register the averages are those of 15 minutes. A period that an outage, a clock that
+    Without a register the averages are those of 15 minutes; with a `rate` only those count that
+    ended while it did. A period that an outage, a clock that
     was set or a reset cut short counts with what flowed in it.
     """
 
     declares = ExtendedRegister
 
     def __init__(
-        self, name: str, channel: int = ACTIVE_IMPORT, demand: Demand | None = None
+        self,
+        name: str,
+        channel: int = ACTIVE_IMPORT,
+        demand: Demand | None = None,
+        rate: int = 0,
     ) -> None:
         super().__init__(name, {3: scaler_unit(0, _WATT), 4: (int(Tag.UNSIGNED), 0)})
         self.channel = channel if demand is None else demand.channel
+        self.rate = rate
         self._demand = demand
 
     def value(self, meter: SimulatedMeter, attribute: int, now: int) -> bytes:
@@ -154,7 +160,8 @@ class MaximumDemand(Billed):
         begin = max(begin, reset) if reset <= end else begin
         best: tuple[int, int] | None = None
         for power, at in self._averages(meter, begin, end):
-            if best is None or power > best[0]:
+            counts = not self.rate or self.rate in rates.active(meter, self.channel, at - 1)
+            if counts and (best is None or power > best[0]):
                 best = power, at
         if best is None:
             return 0, meter.stamp(begin)

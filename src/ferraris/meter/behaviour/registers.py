@@ -32,7 +32,12 @@ def scaler_unit(scaler: int, unit: int) -> Data:
 
 
 class Billed(Behaviour):
-    """A register whose value at the end of a billing period can be told afterwards."""
+    """A register whose value at the end of a billing period can be told afterwards.
+
+    `rate` is the number of the rate that it counts, 0 for all.
+    """
+
+    rate = 0
 
     def billed(self, meter: SimulatedMeter, attribute: int, begin: int, end: int) -> bytes:
         """Encoded attribute as it was when the period from `begin` until `end` closed.

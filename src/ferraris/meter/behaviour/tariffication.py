@@ -17,7 +17,7 @@ from ferraris.messaging.dlms.enumerations import ActionResult, DataAccessResult
 from ferraris.meter import rates
 from ferraris.meter.activity import Calendar, in_force, next_entry
 from ferraris.meter.behaviour.behaviour import Behaviour, Living, decoded, encoded
-from ferraris.meter.behaviour.registers import Energy
+from ferraris.meter.behaviour.registers import Billed, Energy
 from ferraris.meter.behaviour.scripts import run_script
 from ferraris.meter.happenings import Happening
 from ferraris.meter.rates import BY_RATE
@@ -89,7 +89,7 @@ class ActiveRate(Behaviour):
 
 
 class RegisterActivation(Behaviour):
-    """Which rate registers count: those of the active mask.
+    """Which rate registers count: those of the active mask; maxima by rate follow the energies.
 
     There is a mask for each rate in the beginning, named by its number. Only `registers`, and those
     that clients add, can be in one.
@@ -97,7 +97,7 @@ class RegisterActivation(Behaviour):
 
     declares = data_storage.RegisterActivation
 
-    def __init__(self, name: str, registers: Sequence[Energy]) -> None:
+    def __init__(self, name: str, registers: Sequence[Billed]) -> None:
         count = max(register.rate for register in registers)
         masks = [
             (b"%d" % rate, [n for n, each in enumerate(registers, 1) if each.rate == rate])
@@ -145,7 +145,7 @@ class RegisterActivation(Behaviour):
         return None
 
     def _add_register(self, meter: SimulatedMeter, key: tuple[int, bytes], now: int) -> None:
-        if not isinstance(meter.fleet.template.behaviours.get(key), Energy):
+        if not isinstance(meter.fleet.template.behaviours.get(key), Billed):
             raise ActionRefused(ActionResult.OBJECT_UNDEFINED)
         assigned = self._assigned(meter, now)
         if key not in assigned:
