@@ -16,18 +16,7 @@ from ferraris.meter.behaviour.alarms import (
     AlarmRegister,
     ErrorRegister,
 )
-from ferraris.meter.behaviour.bills import (
-    BILLING,
-    BILLING_SCRIPTS,
-    BillingPeriods,
-    EndOfBilling,
-    PeriodFact,
-    PeriodFacts,
-    billing_scripts,
-    stored,
-)
 from ferraris.meter.behaviour.capture import Daily
-from ferraris.meter.behaviour.clock import Clock, ShiftLimit
 from ferraris.meter.behaviour.demand import Demand, MaximumDemand
 from ferraris.meter.behaviour.disconnector import Disconnector
 from ferraris.meter.behaviour.event_log import EventCode, EventCounter, EventLog
@@ -39,29 +28,12 @@ from ferraris.meter.behaviour.identity import (
     LogicalDeviceName,
 )
 from ferraris.meter.behaviour.periodic import BillingProfile, LoadProfile, ProfileStatus
-from ferraris.meter.behaviour.power_failures import (
-    FAILURE_OBJECTS,
-    FailureData,
-    FailureDuration,
-    FailureThreshold,
-)
 from ferraris.meter.behaviour.profile import Column
 from ferraris.meter.behaviour.push_setup import PushList, PushListV1, PushListV2, Sent
-from ferraris.meter.behaviour.registers import Billed, Energy, Instantaneous
+from ferraris.meter.behaviour.registers import Energy, Instantaneous
 from ferraris.meter.behaviour.scripts import Schedule, Scripts
 from ferraris.meter.behaviour.security_setup import SecuritySetup, SecuritySetupV1
 from ferraris.meter.behaviour.tamper import Kind, TamperCounter, TamperDuration, TamperStamp
-from ferraris.meter.behaviour.tariffication import (
-    ACTIVATION,
-    ACTIVE_RATE,
-    CALENDAR,
-    TARIFF_SCRIPTS,
-    ActiveRate,
-    ActivityCalendar,
-    RegisterActivation,
-    SpecialDays,
-    tariff_scripts,
-)
 from ferraris.meter.consumption import Consumption
 from ferraris.meter.happenings import COMMUNICATION_LOG, CONTROL_LOG
 from ferraris.meter.patterns import (
@@ -73,6 +45,13 @@ from ferraris.meter.patterns import (
 from ferraris.meter.tariff import Tariff
 from ferraris.meter.template import Placed, Template, rights_of
 from ferraris.meter.templates.mechanisms import GMAC, Proving, proving
+from ferraris.meter.templates.timed import (
+    billing_block,
+    clock_block,
+    demand_block,
+    failure_block,
+    tariff_block,
+)
 from ferraris.meter.templates.updating import firmware_objects
 from ferraris.meter.zone import Zone
 from ferraris.model.access_control import AssociationLnV1, SapAssignment
@@ -280,12 +259,8 @@ def _pushes() -> Iterator[Placed]:
 
 
 def _control(consumption: Consumption) -> Iterator[Placed]:
-    clock_methods = dict.fromkeys((1, 2, 3, 4, 5, 6), _KNOWN)
-    clock = Clock("0-0:1.0.0*255", consumption.zone)
-    rules = dict.fromkeys((3, 5, 6, 7, 8), _MANAGEMENT)
-    yield Placed(clock, _ALL, {2: _KNOWN, **rules}, clock_methods)
-    yield Placed(ShiftLimit(), _KNOWN, {2: _MANAGEMENT})
-    yield from _failures()
+    yield from clock_block(consumption.zone, _ALL, _KNOWN, _MANAGEMENT)
+    yield from failure_block(_KNOWN, _MANAGEMENT)
     yield from _switching()
 
 
@@ -330,38 +305,6 @@ def _tamper() -> Iterator[Placed]:
         yield Placed(TamperDuration(kind, cumulative=True), _KNOWN)
 
 
-def _failures() -> Iterator[Placed]:
-    for tells, (_, in_any_phase) in FAILURE_OBJECTS.items():
-        yield Placed(FailureData(in_any_phase, tells), _KNOWN)
-    yield Placed(FailureDuration(), _KNOWN)
-    yield Placed(FailureThreshold(), _KNOWN, {2: _MANAGEMENT})
-
-
-def _billing(registers: Sequence[Billed], kept: Sequence[Billed]) -> Iterator[Placed]:
-    captured = [(register, 2) for register in registers]
-    closes = dict.fromkeys((1, 2), _MANAGEMENT)
-    yield Placed(BillingPeriods(BILLING, captured), _KNOWN, methods=closes)
-    scripts = Scripts(BILLING_SCRIPTS, billing_scripts())
-    yield Placed(scripts, _KNOWN, methods={1: _MANAGEMENT})
-    yield Placed(EndOfBilling(), _KNOWN, {4: _MANAGEMENT})
-    yield Placed(PeriodFact("1-0:0.1.0*255", PeriodFacts.COUNTER), _KNOWN)
-    yield Placed(PeriodFact("1-0:0.1.2*255", PeriodFacts.STAMP), _KNOWN)
-    for each in stored(kept, _STORED):
-        yield Placed(each, _KNOWN)
-
-
-def _tariff(tariff: Tariff, rates: Sequence[Energy]) -> Iterator[Placed]:
-    programmed = dict.fromkeys((6, 7, 8, 9, 10), _MANAGEMENT)
-    calendar = ActivityCalendar(CALENDAR, tariff)
-    yield Placed(calendar, _KNOWN, programmed, {1: _MANAGEMENT})
-    changed = dict.fromkeys((1, 2), _MANAGEMENT)
-    yield Placed(SpecialDays(), _KNOWN, {2: _MANAGEMENT}, changed)
-    scripts = Scripts(TARIFF_SCRIPTS, tariff_scripts(tariff.rates))
-    yield Placed(scripts, _KNOWN, methods={1: _MANAGEMENT})
-    yield Placed(RegisterActivation(ACTIVATION, rates), _KNOWN)
-    yield Placed(ActiveRate(ACTIVE_RATE), _KNOWN)
-
-
 def _measurement(tariff: Tariff) -> Iterator[Placed]:
     totals = [
         Energy("1-0:1.8.0*255", ACTIVE_IMPORT, unit=_WATT_HOUR),
@@ -374,10 +317,10 @@ def _measurement(tariff: Tariff) -> Iterator[Placed]:
         for group, channel in ((1, ACTIVE_IMPORT), (2, ACTIVE_EXPORT))
         for rate in range(1, tariff.rates + 1)
     ]
-    yield from _tariff(tariff, rates)
+    yield from tariff_block(tariff, rates, _KNOWN, _MANAGEMENT)
     demand = Demand("1-0:1.4.0*255")
-    periods = {8: _MANAGEMENT, 9: _MANAGEMENT}
-    yield Placed(demand, _KNOWN, periods, {1: _MANAGEMENT, 2: _MANAGEMENT})
+    maximum = MaximumDemand("1-0:1.6.0*255", demand=demand)
+    yield from demand_block(demand, maximum, _KNOWN, _MANAGEMENT)
     for behaviour in (
         *totals,
         *rates,
@@ -389,8 +332,6 @@ def _measurement(tariff: Tariff) -> Iterator[Placed]:
         Instantaneous("1-0:14.7.0*255", "frequency", -2, 44),
     ):
         yield Placed(behaviour, _KNOWN)
-    maximum = MaximumDemand("1-0:1.6.0*255", demand=demand)
-    yield Placed(maximum, _KNOWN, methods={1: _MANAGEMENT})
     status = ProfileStatus("0-0:96.10.1*255")
     yield Placed(status, _KNOWN)
     channels = [Column(3, str(Obis(total.logical_name)), 2, 5) for total in totals]
@@ -399,4 +340,6 @@ def _measurement(tariff: Tariff) -> Iterator[Placed]:
     yield Placed(load, _KNOWN, {4: _MANAGEMENT}, {1: _MANAGEMENT})
     daily = BillingProfile("1-0:99.2.0*255", Daily(), rates, 62)
     yield Placed(daily, _KNOWN, methods={1: _MANAGEMENT})
-    yield from _billing([*totals[:2], *rates], [*totals[:2], maximum])
+    captured = [(register, 2) for register in (*totals[:2], *rates)]
+    kept = [*totals[:2], maximum]
+    yield from billing_block(captured, kept, _STORED, _KNOWN, _MANAGEMENT)
