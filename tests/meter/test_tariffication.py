@@ -32,7 +32,7 @@ from ferraris.meter.fleet import Fleet
 from ferraris.meter.power import outage
 from ferraris.meter.simulated import SimulatedMeter
 from ferraris.meter.templates import template
-from ferraris.meter.timekeeping import set_time
+from ferraris.meter.timekeeping import drift, set_time
 from ferraris.meter.zone import DAY
 
 LOG = "0-0:99.98.0*255"
@@ -248,6 +248,18 @@ def test_a_small_shift_leaves_the_tariff_to_the_template(fleet: Fleet) -> None:
     assert rates.has_departed(fleet[0])
     eight = fleet[0].zone.midnight(NOW // DAY + 1) + 7 * 3600
     assert [rate(fleet[0], at) for at in (eight - 6, eight - 5)] == [2, 1]
+
+
+@pytest.mark.parametrize(("seconds", "departs"), [(-20, False), (20, False), (200, True)])
+def test_a_clock_that_runs_fast_takes_its_tariff_along(
+    fleet: Fleet, seconds: int, departs: bool
+) -> None:
+    meter = fleet[0]
+    drift(meter, NOW, seconds)
+    assert rates.has_departed(meter) is departs
+    seven = meter.zone.midnight(NOW // DAY + 50) + 7 * 3600
+    shown = meter.clock(seven).utc(seven) if departs else seven
+    assert [rate(meter, at) for at in (shown - 1, shown)] == [2, 1]
 
 
 def test_masks_are_made_and_deleted() -> None:

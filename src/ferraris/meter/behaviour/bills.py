@@ -24,6 +24,7 @@ from ferraris.data.obis import Obis
 from ferraris.messaging.dlms.enumerations import ActionResult, DataAccessResult
 from ferraris.meter import billing
 from ferraris.meter.behaviour.behaviour import Behaviour
+from ferraris.meter.behaviour.clock import is_right
 from ferraris.meter.behaviour.profile import CLOCK_COLUMN, Column, Profile
 from ferraris.meter.behaviour.registers import Billed, stamp
 from ferraris.meter.behaviour.scripts import Schedule
@@ -53,7 +54,6 @@ BILLING, BILLING_SCRIPTS, END_OF_BILLING = "0-0:98.1.0*255", "0-0:10.0.1*255", "
 
 _COUNTER_OCTETS, _STAMP_OCTETS = 5, 14
 _TIME_ATTRIBUTE = 5
-_RIGHT_S = 60
 _LAST = 101
 _NUMBERED = 100
 
@@ -86,8 +86,7 @@ class EndOfBilling(Schedule):
 
     def clock_set(self, meter: SimulatedMeter, before: int, at: int) -> None:
         """By a clock that is no longer right, periods close at other times."""
-        is_right = meter.zone == meter.fleet.template.zone and abs(meter.offset(at)) <= _RIGHT_S
-        if billing.has_departed(meter) or not is_right:
+        if billing.has_departed(meter) or not is_right(meter, at):
             billing.depart(meter, at)
             super().clock_set(meter, before, at)
 

@@ -41,6 +41,7 @@ __all__ = [
     "Clock",
     "ShiftLimit",
     "is_invalid",
+    "is_right",
     "lose_time",
     "power_up",
     "set_clock",
@@ -55,6 +56,7 @@ STATUS_ADJUSTED, STATUS_NOT_VALID = 0x20, 0x04
 """Bits of the status of a profile: clock adjusted, data not valid [facts-g]."""
 
 _DAY_MINUTES = 1440
+_RIGHT_S, _MONTH_S = 60, 30 * 86_400
 _LONGEST_SHIFT_S = 900
 _FARTHEST_ZONE = 840  # minutes
 _LATEST = 4_102_444_800  # 2100-01-01: a clock is not set beyond the life of a meter
@@ -205,7 +207,9 @@ def set_clock(meter: SimulatedMeter, now: int, instant: int, status: int = 0) ->
 
 def set_drift(meter: SimulatedMeter, now: int, drift: int) -> None:
     """Let the clock gain `drift` seconds in a million from UTC second `now` on; for scenarios."""
+    before = meter.local(now)
     _step(meter, now, drift=drift)
+    _tell(meter, before, now)
 
 
 def lose_time(meter: SimulatedMeter, now: int, instant: int, status: int = INVALID) -> None:
@@ -224,6 +228,16 @@ def power_up(meter: SimulatedMeter, since: int, at: int) -> None:
     stood = at - since - meter.fleet.template.reserve_s
     if stood > 0:
         lose_time(meter, at, meter.local(at) - stood)
+
+
+def is_right(meter: SimulatedMeter, now: int) -> bool:
+    """Whether a clock goes by its template's zone, within a minute of the time for a month."""
+    law = meter.clock(now)
+    return (
+        meter.zone == meter.fleet.template.zone
+        and abs(meter.offset(now)) <= _RIGHT_S
+        and abs(law.drift) * _MONTH_S <= _RIGHT_S * 1_000_000
+    )
 
 
 def is_invalid(step: Step) -> bool:

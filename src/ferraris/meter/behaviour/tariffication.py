@@ -17,6 +17,7 @@ from ferraris.messaging.dlms.enumerations import ActionResult, DataAccessResult
 from ferraris.meter import rates
 from ferraris.meter.activity import Calendar, in_force, next_entry
 from ferraris.meter.behaviour.behaviour import Behaviour, Living, decoded, encoded
+from ferraris.meter.behaviour.clock import is_right
 from ferraris.meter.behaviour.registers import Billed, Energy
 from ferraris.meter.behaviour.scripts import run_script
 from ferraris.meter.happenings import Happening
@@ -54,8 +55,6 @@ _ACTIVATION_TIME = 10
 _LONGEST_PART = 1 << 13
 _MOST_SPECIAL_DAYS = 128
 _MOST_MASKS = 32
-_RIGHT_S = 60
-"""As long as a clock is off by no more, rates that follow from the template are right enough."""
 
 
 def tariff_scripts(count: int, activation: str = ACTIVATION) -> list[Script]:
@@ -295,8 +294,7 @@ class ActivityCalendar(Living):
     def clock_set(self, meter: SimulatedMeter, before: int, at: int) -> None:
         """Activate what has been leapt over; go by the own clock when it is no longer right."""
         self._make_up(meter, before, at)
-        is_right = meter.zone == meter.fleet.template.zone and abs(meter.offset(at)) <= _RIGHT_S
-        if rates.has_departed(meter) or not is_right:
+        if rates.has_departed(meter) or not is_right(meter, at):
             rates.depart(meter, at)
             self.run(meter, at)
 
