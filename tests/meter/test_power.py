@@ -87,6 +87,22 @@ def test_registers_of_power_failures(fleet: Fleet) -> None:
     assert get(meter, *LONG_COUNT, now=now) == 2
 
 
+def test_long_failures_are_logged_when_they_are_over(fleet: Fleet) -> None:
+    meter, log = fleet[0], "1-0:99.97.0*255"
+    for place in range(12):
+        outage(meter, NOW + place * 1000, NOW + place * 1000 + 170 + place)
+    now = NOW + 12_000
+    ended = [(NOW + place * 1000 + 170 + place, 170 + place) for place in (11,)]
+    expected = [(meter.zone.stamp(at), duration) for at, duration in ended]
+    assert rows(meter, log, now=now) == expected
+    assert put(meter, "0-0:96.7.20*255", 3, 2, double_long_unsigned(10), now=now) == 0
+    everything = rows(meter, log, now=now)
+    assert [duration for _, duration in everything] == list(range(172, 182))
+    assert rows(meter, log, stamped(meter, NOW + 9000, NOW + 10_500), now=now) == everything[-3:-1]
+    assert act(meter, log, 7, 1, now=now) == 0
+    assert rows(meter, log, now=now) == []
+
+
 def test_nothing_is_measured_without_power(fleet: Fleet) -> None:
     meter = fleet[0]
     outage(meter, GONE)

@@ -1,4 +1,4 @@
-"""Registers of power failures: how often, how long, and when the last one was."""
+"""Power failures: how often, how long, when the last one was, and a log of the long ones."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ from ferraris.data.kinds import (
 )
 from ferraris.data.obis import Obis
 from ferraris.meter.behaviour.behaviour import Behaviour, encoded
+from ferraris.meter.behaviour.profile import CLOCK_COLUMN, Column, Profile
+from ferraris.meter.behaviour.registers import stamp
 from ferraris.meter.outages import outages
 from ferraris.meter.state import Interruption
 from ferraris.model.data_storage import DataObject, Register
@@ -24,12 +26,21 @@ from ferraris.model.data_storage import DataObject, Register
 if TYPE_CHECKING:
     from ferraris.meter.simulated import SimulatedMeter
 
-__all__ = ["FAILURE_OBJECTS", "FailureData", "FailureDuration", "FailureThreshold", "Failures"]
+__all__ = [
+    "FAILURE_OBJECTS",
+    "FailureData",
+    "FailureDuration",
+    "FailureLog",
+    "FailureThreshold",
+    "Failures",
+]
 
 _THRESHOLD = (Register.class_id, bytes(Obis.of(0, 0, 96, 7, 20)))
 _LONG_S = 180
 _SECONDS = structure(integer(0), enum(7))
 _MOST = 0xFFFF
+_DURATION_OCTETS = 5
+_HEAD = b"\x02\x02"
 _NEVER = b"\xff" * 9 + b"\x80\x00\xff"
 
 
@@ -90,6 +101,48 @@ class FailureThreshold(Behaviour):
 
     def __init__(self, name: str = "0-0:96.7.20*255", seconds: int = _LONG_S) -> None:
         super().__init__(name, {2: double_long_unsigned(seconds), 3: _SECONDS})
+
+
+class FailureLog(Profile):
+    """The long power failures that are over: when each ended, and how long it was."""
+
+    def __init__(
+        self, duration: FailureDuration, name: str = "1-0:99.97.0*255", entries: int = 10
+    ) -> None:
+        lasted = Column(3, str(Obis(duration.logical_name)), 2, _DURATION_OCTETS)
+        super().__init__(name, (CLOCK_COLUMN, lasted), 0, entries)
+
+    def count(self, meter: SimulatedMeter, now: int) -> int:
+        """Number of failures kept."""
+        return len(self._kept(meter, now))
+
+    def between(
+        self, meter: SimulatedMeter, since: int | None, until: int | None, now: int
+    ) -> tuple[int, bytes]:
+        """Failures by when they ended."""
+        chosen = [
+            (at, duration)
+            for at, duration in self._kept(meter, now)
+            if (since is None or meter.local(at) >= since)
+            and (until is None or meter.local(at) <= until)
+        ]
+        return len(chosen), _octets(meter, chosen)
+
+    def rows(self, meter: SimulatedMeter, first: int, stop: int, now: int) -> bytes:
+        """Failures by number."""
+        return _octets(meter, self._kept(meter, now)[first:stop])
+
+    def _kept(self, meter: SimulatedMeter, now: int) -> list[tuple[int, int]]:
+        since = (meter.state.since or {}).get(self.key, 0)
+        ended = [(span.stop, _duration(span)) for span in _long(meter, now) if span.stop]
+        return [(at, duration) for at, duration in ended if at > since][-self.entries :]
+
+
+def _octets(meter: SimulatedMeter, chosen: list[tuple[int, int]]) -> bytes:
+    return b"".join(
+        _HEAD + stamp(meter.stamp(at)) + encoded(Tag.DOUBLE_LONG_UNSIGNED, duration)
+        for at, duration in chosen
+    )
 
 
 def _over(meter: SimulatedMeter, now: int) -> list[Interruption]:

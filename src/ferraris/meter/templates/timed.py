@@ -24,6 +24,7 @@ from ferraris.meter.behaviour.power_failures import (
     FAILURE_OBJECTS,
     FailureData,
     FailureDuration,
+    FailureLog,
     FailureThreshold,
 )
 from ferraris.meter.behaviour.registers import Billed
@@ -64,11 +65,13 @@ def clock_block(
 
 
 def failure_block(readers: _Clients, writers: _Clients) -> Iterator[Placed]:
-    """Registers of power failures in any phase, and the threshold of long ones."""
+    """Registers of power failures in any phase, the threshold of long ones and their log."""
     for tells, (_, in_any_phase) in FAILURE_OBJECTS.items():
         yield Placed(FailureData(in_any_phase, tells), readers)
-    yield Placed(FailureDuration(), readers)
+    duration = FailureDuration()
+    yield Placed(duration, readers)
     yield Placed(FailureThreshold(), readers, {2: writers})
+    yield Placed(FailureLog(duration), readers, methods={1: writers})
 
 
 def tariff_block(
