@@ -30,6 +30,8 @@ COMMANDS = (
     "decode",
     "encode",
     "obis",
+    "events",
+    "enumerations",
     "units",
     "classes",
     "provenance",

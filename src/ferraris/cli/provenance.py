@@ -94,6 +94,7 @@ def _pieces() -> Iterator[Piece]:
     for name in companion.names():
         yield from _rows(companion.companion(name))
     yield from _names()
+    yield from _events()
     for module, line in _cited(resources.files("ferraris"), "ferraris"):
         yield Piece("lines that cite memory", f"{module}: {line}", "memory")
 
@@ -154,6 +155,19 @@ def _names() -> Iterator[Piece]:
     for (file, rests_on), count in counts.items():
         what = f"OBIS codes, {file}: {count} rows"
         yield Piece("names of OBIS codes", what, rests_on, count)
+
+
+def _events() -> Iterator[Piece]:
+    """Codes of events and bits of alarms, counted for each family of specifications."""
+    from ferraris.model import events
+
+    for family in events.families():
+        marks = Counter(each.provenance for each in events.events(family))
+        marks += Counter(each.provenance for each in events.alarms(family))
+        marks += Counter(each.provenance for each in events.status_bits(family))
+        for rests_on, count in marks.items():
+            what = f"events and alarms of {family}, {count} codes and bits"
+            yield Piece("events and alarms", what, rests_on, count)
 
 
 def _cited(folder: Any, name: str) -> Iterator[tuple[str, str]]:

@@ -20,6 +20,7 @@ import datetime as _datetime
 from functools import lru_cache
 
 from ferraris.core.errors import DecodeError, UsageError
+from ferraris.data.clock_status import ClockStatus
 
 __all__ = [
     "ANY",
@@ -51,8 +52,8 @@ SECOND_LAST_DAY = 0xFD
 """As day of month: the one before the last."""
 NO_DEVIATION = -0x8000
 """Deviation not specified, octets 8000."""
-DAYLIGHT_SAVING = 0x80
-"""Clock status bit 7; bits 0-3 are: invalid, doubtful, different base, invalid status."""
+DAYLIGHT_SAVING = int(ClockStatus.DAYLIGHT_SAVING)
+"""The bit of a clock status, as a plain number for speed."""
 
 _EPOCH_ORDINAL = 719163  # datetime.date(1970, 1, 1).toordinal() [computed]
 _WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")

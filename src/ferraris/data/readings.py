@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ferraris.core.errors import DecodeError, UsageError
 from ferraris.data import units
+from ferraris.data.clock_status import NOT_SPECIFIED, ClockStatus
 from ferraris.data.date_time import DateTime, epoch
 from ferraris.data.obis import Obis
 
@@ -31,6 +32,9 @@ __all__ = [
     "Series",
     "instant",
 ]
+
+_INVALID = int(ClockStatus.INVALID_VALUE | ClockStatus.INVALID_CLOCK_STATUS)
+_WRONG = _INVALID | int(ClockStatus.DOUBTFUL_VALUE | ClockStatus.DIFFERENT_CLOCK_BASE)
 
 
 class Quality(IntFlag):
@@ -49,9 +53,9 @@ class Quality(IntFlag):
     @classmethod
     def from_clock_status(cls, status: int | None) -> Quality:
         """From the status octet of a date-time: invalid and doubtful count, None and FF do not."""
-        if status is None or status == 0xFF or not status & 0x0F:
+        if status is None or status == NOT_SPECIFIED or not status & _WRONG:
             return cls.GOOD
-        return cls.INVALID_TIME if status & 0b1001 else cls.DOUBTFUL
+        return cls.INVALID_TIME if status & _INVALID else cls.DOUBTFUL
 
 
 class Reading(NamedTuple):
