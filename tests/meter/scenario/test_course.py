@@ -139,3 +139,56 @@ def test_tampering_and_clocks() -> None:
     assert rows(second, STANDARD, now=end)[-1][1] == 6
     assert second.offset(end) == -3600
     assert third.offset(end) == 66 * 3600 * 500 // 10**6
+
+
+def test_a_tariff_is_programmed_and_activated_by_the_meter() -> None:
+    street = course(
+        "{at: +1 h, who: 'houses[0..1]', what: program tariff, name: WINTER, activate after: 1 d,"
+        " day: {'00:00': 1, '12:00': 2}}",
+        "{at: +1 h, who: 'houses[2]', what: program tariff, name: NOW, day: {'00:00': 1}}",
+        "{at: +1 h, who: old, what: program tariff, name: NO, day: {'00:00': 1}}",
+    )
+    street.finish()
+    assert [each.refused for each in street.done] == [
+        None,
+        None,
+        None,
+        *["the meter has no 20/0-0:13.0.0*255"] * 2,
+    ]
+    first, third, other = (street.fleets[0][index] for index in (0, 2, 3))
+    end = street.scenario.end
+    assert get(first, "0-0:13.0.0*255", 20, 2, now=end) == b"WINTER"
+    assert get(third, "0-0:13.0.0*255", 20, 2, now=end) == b"NOW"
+    assert get(other, "0-0:13.0.0*255", 20, 2, now=end) == b"TARIFF"
+    codes = [(row[1], row[0]) for row in rows(first, STANDARD, now=end)[-2:]]
+    activated = first.zone.stamp(START + 3600 + 86400)
+    assert codes[-1] == (9, activated)
+    rates = [get(first, f"1-0:1.8.{rate}*255", 3, now=end) for rate in (1, 2)]
+    assert sum(rates) == get(first, "1-0:1.8.0*255", 3, now=end)
+
+
+def test_firmware_is_updated_or_refused_at_a_step() -> None:
+    street = course(
+        "{at: +1 h, who: 'houses[1]', what: refuse firmware, at step: transfer, for: 1 d}",
+        "{at: +1 h, who: 'houses[2]', what: refuse firmware, at step: verification, for: 1 d}",
+        "{at: +1 h, who: 'houses[3]', what: refuse firmware, at step: activation, for: 1 d}",
+        "{at: +1 h, who: 'houses[4]', what: outage, for: 1 d}",
+        "{at: +2 h, who: houses, what: update firmware, version: FRR-R9.1, size: 3000}",
+        "{at: +2 d, who: 'houses[1]', what: update firmware, version: FRR-R9.2, size: 3000}",
+    )
+    street.finish()
+    refused = {
+        (each.at, each.meter): each.refused
+        for each in street.done
+        if each.act == "update firmware" and each.refused
+    }
+    names = [meter.logical_device_name.decode() for meter in street.fleets[0]]
+    assert refused == {
+        (START + 7200, names[1]): "18/0-0:44.0.0*255 says hardware-fault",
+        (START + 7200, names[4]): "the meter has no power",
+    }
+    end = street.scenario.end
+    versions = [get(meter, "1-0:0.2.0*255", 1, now=end) for meter in street.fleets[0]]
+    old, new = b"FRR-R1.0", b"FRR-R9.1"
+    assert versions == [new, b"FRR-R9.2", old, old, old, new]
+    assert 18 in [row[1] for row in rows(street.fleets[0][0], STANDARD, now=end)]

@@ -42,6 +42,7 @@ __all__ = [
     "ActivityCalendar",
     "RegisterActivation",
     "SpecialDays",
+    "as_calendar",
     "tariff_scripts",
 ]
 
@@ -264,7 +265,7 @@ class ActivityCalendar(Living):
     def __init__(
         self, name: str, tariff: Tariff, scripts: str = TARIFF_SCRIPTS, special: str = SPECIAL_DAYS
     ) -> None:
-        half = _as_calendar(tariff, bytes(Obis.parse(scripts)))
+        half = as_calendar(tariff, bytes(Obis.parse(scripts)))
         fixed = {2 + place: data for place, data in enumerate((*half, *half))}
         super().__init__(name, {**fixed, _ACTIVATION_TIME: octet_string(ANY_DATE + b"\xff" * 7)})
         self._special = (SpecialDays.declares.class_id, bytes(Obis.parse(special)))
@@ -371,8 +372,11 @@ def _calendar_changed(meter: SimulatedMeter, now: int) -> None:
             behaviour.run(meter, now)
 
 
-def _as_calendar(tariff: Tariff, scripts: bytes) -> tuple[Data, ...]:
-    """Name, seasons, weeks and days of a tariff that is the same every day."""
+def as_calendar(tariff: Tariff, scripts: bytes, name: bytes = b"TARIFF") -> tuple[Data, ...]:
+    """Name, seasons, weeks and days of a tariff that is the same every day.
+
+    `scripts` is the logical name of the table whose scripts are numbered as the rates.
+    """
     season, week = octet_string(b"1"), octet_string(b"W")
     any_time = octet_string(b"\xff" * 9 + b"\x80\x00\xff")
     switches = (
@@ -384,7 +388,7 @@ def _as_calendar(tariff: Tariff, scripts: bytes) -> tuple[Data, ...]:
         for minute, rate in tariff.switches
     )
     return (
-        octet_string(b"TARIFF"),
+        octet_string(name),
         array(structure(season, any_time, week)),
         array(structure(week, *(unsigned(1) for _ in range(7)))),
         array(structure(unsigned(1), array(*switches))),

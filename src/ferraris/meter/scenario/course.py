@@ -10,7 +10,7 @@ from typing import Any
 
 from ferraris.meter import life
 from ferraris.meter.fleet import Fleet
-from ferraris.meter.scenario.acts import RefusedActError
+from ferraris.meter.scenario.act import RefusedActError
 from ferraris.meter.scenario.plan import Event, Scenario
 from ferraris.meter.simulated import SimulatedMeter
 from ferraris.meter.templates import template

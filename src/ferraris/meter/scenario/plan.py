@@ -19,7 +19,8 @@ from datetime import datetime
 from hashlib import blake2b
 from typing import Any
 
-from ferraris.meter.scenario.acts import ACTS, Act
+from ferraris.meter.scenario.act import Act
+from ferraris.meter.scenario.acts import ACTS
 from ferraris.meter.scenario.document import Node
 from ferraris.meter.templates import names as template_names
 
