@@ -1,0 +1,199 @@
+"""A street that has been through a lot: what the head-end finds agrees with what was done."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ferraris.client import connect
+from ferraris.headend.collect import Collector, Limits
+from ferraris.headend.collect.dlms import DlmsMeters, DlmsTarget
+from ferraris.headend.store import MeterEntry, Plan, Store
+from ferraris.keys import KeyStore
+from ferraris.line.url import Endpoint
+from ferraris.meter.scenario.course import Course, Done
+from ferraris.meter.scenario.plan import scenario_of
+from ferraris.meter.scenario.yaml_text import read
+from ferraris.meter.serving import listen
+from ferraris.meter.simulated import SimulatedMeter
+from ferraris.model.time_control import ActivityCalendar
+
+STREET = Path(__file__).parents[2] / "docs" / "scenarios" / "street.yaml"
+PROFILE = "1-0:99.1.0*255"
+TOTAL, RATES = "1-0:1.8.0*255", ("1-0:1.8.1*255", "1-0:1.8.2*255")
+LOGS = ("0-0:99.98.0*255", "0-0:99.98.1*255")
+CALENDAR = "0-0:13.0.0*255"
+DAY = 86_400
+
+# What the logs say when an act begins, and when it ends.
+CODES = {
+    "outage": ([1], [2]),
+    "open meter cover": ([44], [45]),
+    "magnet": ([42], [43]),
+    "clock failure": ([6], []),
+}
+
+
+class Street:
+    """The scenario, lived through; its meters on sockets; a store that a collector has filled."""
+
+    def __init__(self, folder: Path) -> None:
+        self.course = Course(scenario_of(read(str(STREET))), secret=b"street")
+        self.course.finish()
+        self.end = self.course.scenario.end
+        self.store = Store.open(folder / "store.sqlite")
+        self.keys = KeyStore.create(folder / "keys", "passphrase")
+        self.logs: dict[str, list[tuple[int, int]]] = {}
+        self.versions: dict[str, Any] = {}
+        self.calendars: dict[str, Any] = {}
+        self.days = range(self.course.scenario.start // DAY + 1, self.end // DAY)
+
+    async def collect(self) -> None:
+        targets: dict[str, DlmsTarget] = {}
+        listenings = []
+        for fleet in self.course.fleets:
+            endpoint = Endpoint("tcp", "127.0.0.1", 0)
+            listening = await listen(fleet, endpoint, utc=lambda: float(self.end))
+            listenings.append(listening)
+            for index in range(len(fleet)):
+                line = listening.line(index)
+                name = line["id"]
+                targets[name] = DlmsTarget(
+                    name,
+                    listening.endpoint(index),
+                    line["client"],
+                    line["server"],
+                    "gmac",
+                    bytes.fromhex(line["system_title"]),
+                    fleet.template.name,
+                )
+                for kind in ("encryption_key", "authentication_key"):
+                    self.keys.put(name, kind, bytes.fromhex(line[kind]))  # type: ignore[literal-required]
+        self.store.enrol(MeterEntry(each.meter, each.system_title) for each in targets.values())
+        meters = DlmsMeters(self.keys, targets, system_title=b"FRRHES01")
+        self.summary = await Collector(
+            self.store,
+            meters.open,
+            targets,
+            Plan("street", PROFILE, 900, (TOTAL, *RATES)),
+            days=list(self.days),
+            limits=Limits(concurrency=32),
+            clock=lambda: float(self.end),
+            exclusive=True,
+        ).run()
+        await asyncio.gather(*(self._look(meters, target) for target in targets.values()))
+        for listening in listenings:
+            await listening.close()
+
+    async def _look(self, meters: DlmsMeters, target: DlmsTarget) -> None:
+        async with connect(
+            target.endpoint,
+            client=target.client,
+            server=target.server,
+            security=meters._security(target),
+            timeout_s=60,
+        ) as meter:
+            found = []
+            for log in LOGS if target.kind == "residential" else LOGS[:1]:
+                rows = await meter.profile(log)
+                (codes,) = rows.columns
+                found += list(zip(rows.ends, codes, strict=True))
+            self.logs[target.meter] = found
+            self.versions[target.meter] = (await meter.read("1-0:0.2.0*255")).value
+            if target.kind == "residential":
+                self.calendars[target.meter] = await meter.get(
+                    ActivityCalendar.calendar_name_active, CALENDAR
+                )
+
+    def meters(self, group: int) -> Iterator[tuple[str, SimulatedMeter]]:
+        for meter in self.course.fleets[group]:
+            yield meter.logical_device_name.decode("ascii"), meter
+
+
+@pytest.fixture(scope="module")
+def street(tmp_path_factory: pytest.TempPathFactory) -> Street:
+    street = Street(tmp_path_factory.mktemp("street"))
+    asyncio.run(street.collect())
+    return street
+
+
+def done(street: Street, act: str, meter: str) -> list[Done]:
+    return [each for each in street.course.done if each.act == act and each.meter == meter]
+
+
+def test_everybody_was_read(street: Street) -> None:
+    assert (street.summary.meters, street.summary.failed) == (200, 0)
+
+
+def test_registers_and_profiles_are_those_of_the_meters(street: Street) -> None:
+    first, last = street.days[0] * DAY, (street.days[-1] + 1) * DAY
+    for group in (0, 1):
+        for name, meter in street.meters(group):
+            series = street.store.series(name, PROFILE, first, last)
+            by_name = {
+                str(each.name): each.value
+                for each in street.store.registers(name, 0, street.end + 1)
+            }
+            assert by_name[TOTAL] == meter.total(0, street.end)
+            if group == 0:
+                assert sum(by_name[rate] for rate in RATES) == by_name[TOTAL]
+            offset_at = meter.offset
+            for end, value in zip(series.ends, series.columns[0], strict=True):
+                assert value == meter.total(0, end - offset_at(end)), name
+
+
+def test_every_day_is_there_but_for_what_an_outage_or_a_clock_took(street: Street) -> None:
+    odd = {each.meter for each in street.course.done if each.act in ("outage", "clock failure")}
+    first, last = street.days[0] * DAY, (street.days[-1] + 1) * DAY
+    for group in (0, 1):
+        for name, _ in street.meters(group):
+            ends = street.store.series(name, PROFILE, first, last).ends
+            if name not in odd:
+                assert list(ends) == list(range(first + 900, last + 1, 900)), name
+    for outage in (each for each in street.course.done if each.act == "outage"):
+        if outage.phase == "ends" or not first <= outage.at < last:
+            continue
+        ends = street.store.series(outage.meter, PROFILE, first, last).ends
+        (over,) = (e.at for e in done(street, "outage", outage.meter) if e.phase == "ends")
+        assert not [end for end in ends if outage.at < end < over]
+
+
+def test_the_logs_tell_what_was_done_and_nothing_else(street: Street) -> None:
+    start = street.course.scenario.start
+    expected: dict[str, Counter[tuple[int, int]]] = defaultdict(Counter)
+    meters = {name: meter for group in (0, 1) for name, meter in street.meters(group)}
+    for each in street.course.done:
+        if each.refused is not None:
+            continue
+        log, shown = expected[each.meter], meters[each.meter].local
+        if each.act in CODES:
+            begun, ended = CODES[each.act]
+            codes = begun if each.phase == "begins" else ended
+            log.update((shown(each.at), code) for code in codes)
+        elif each.act == "try wrong password":
+            log[shown(each.at), 46] += each.given["times"]
+        elif each.act == "program tariff":
+            log[shown(each.at), 19] += 5  # four parts of the passive calendar, and its time
+            log[shown(each.at + each.given["activate after"]), 9] += 1
+    for name, found in street.logs.items():
+        told = Counter(each for each in found if each[0] >= start)
+        firmware = {code for _, code in told} & {17, 18}
+        assert bool(firmware) == (street.versions[name] == b"FRR-R2.0"), name
+        told = Counter({each: n for each, n in told.items() if each[1] not in (17, 18)})
+        assert told == expected[name], name
+
+
+def test_firmware_and_tariffs_are_new_where_nobody_refused(street: Street) -> None:
+    refusing = {each.meter for each in street.course.done if each.act == "refuse firmware"}
+    assert 8 <= len(refusing) <= 11
+    for name, _ in street.meters(0):
+        expected = b"FRR-R1.0" if name in refusing else b"FRR-R2.0"
+        assert street.versions[name] == expected
+        assert street.calendars[name] == b"NOON"
+    old = [name for name, _ in street.meters(1)]
+    assert all(each.refused for name in old for each in done(street, "program tariff", name))
