@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from ferraris.data import axdr
+from ferraris.data.kinds import Tag
 from ferraris.data.obis import Obis
 from ferraris.meter.templates.plausible import of_shape, of_type, with_value
 from ferraris.model import registry
@@ -31,6 +32,12 @@ def test_every_attribute_of_every_class_has_a_value_that_loads(
 def test_a_value_of_a_shape_fits_the_shape(words: str) -> None:
     shape = Shape.parse(words)
     assert shape.fits(of_shape(shape))
+
+
+@pytest.mark.parametrize("tag", Tag)
+def test_every_kind_has_a_value_that_can_be_sent(tag: Tag) -> None:
+    data = of_shape(Shape(int(tag)))
+    assert axdr.decode(axdr.encode(data)) == data
 
 
 def test_a_value_that_a_specification_states() -> None:

@@ -11,8 +11,10 @@ from typing import TypeVar
 import pytest
 
 import ferraris
+from ferraris.client.inventory import FoundObject
 from ferraris.core.errors import RefusedError, UsageError
-from ferraris.data.kinds import Data, double_long_unsigned, long_unsigned, octet_string
+from ferraris.data.kinds import BitString, Data, double_long_unsigned, long_unsigned, octet_string
+from ferraris.data.obis import Obis
 from ferraris.line.url import parse_url
 from ferraris.messaging.dlms.enumerations import DataAccessResult
 from ferraris.meter.behaviour.fixed import FixedObject
@@ -180,6 +182,47 @@ def test_what_an_object_refuses_is_noted_and_refused_again(tmp_path: Path) -> No
         return refused.value.reason
 
     assert ask(played(text, tmp_path), work) is DataAccessResult.HARDWARE_FAULT
+
+
+def odd_association(values: dict[int, Data]) -> FoundObject:
+    name = Obis.parse("0-0:40.0.0*255")
+    return FoundObject(15, 1, name, dict.fromkeys((2, 3, 4, 5, 6, 9), 1), values=values)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {},
+        {3: (9, b""), 4: (9, b""), 5: (9, b""), 6: (9, b"")},
+        {3: (2, [(15, 1), (18, 1)]), 4: (17, 1), 5: (2, [(17, 6)]), 6: (0, None)},
+        {
+            3: (2, [(15, 1), (18, 1)]),
+            4: (2, [(17, 2), (9, b"x")]),
+            5: (
+                2,
+                [(4, BitString(24, b"\x00\x10\x18")), *[(18, 99)] * 2, (17, 6), (15, 0), (9, b"")],
+            ),
+            6: (2, []),
+            9: (9, b"short"),
+        },
+    ],
+)
+def test_an_association_that_says_odd_things_still_makes_a_meter(
+    values: dict[int, Data], tmp_path: Path
+) -> None:
+    text = recording([odd_association(values)], 1, values=True)
+    assert played(text, tmp_path).associations.keys() == {1}
+
+
+def test_attributes_that_a_maker_numbers_below_nothing_are_kept(tmp_path: Path) -> None:
+    name = Obis.parse("0-0:96.128.0*255")
+    found = FoundObject(1, 0, name, {2: 1, -3: 3}, values={2: (17, 1), -3: (17, 2)})
+    made = played(recording([found], 16, values=True), tmp_path)
+
+    async def work(meter: ferraris.Meter) -> Data:
+        return await meter.get_data(1, name, -3)
+
+    assert ask(made, work) == (17, 2)
 
 
 def test_a_meter_with_short_names_becomes_one_with_logical_names(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ferraris.data.date_time import Date, DateTime, Time
-from ferraris.data.kinds import BitString, Data, Tag
+from ferraris.data.kinds import BitString, CompactArray, Data, Tag
 from ferraris.data.obis import Obis
 from ferraris.data.types import (
     ArrayOf,
@@ -36,6 +36,8 @@ _ZEROS: Mapping[int, Any] = {
     Tag.UTF8_STRING: "",
     Tag.FLOAT32: 0.0,
     Tag.FLOAT64: 0.0,
+    Tag.COMPACT_ARRAY: CompactArray((int(Tag.NULL), None), b""),
+    Tag.DONT_CARE: None,
 }
 _UNSPECIFIED = {Tag.DATE_TIME: 12, Tag.DATE: 5, Tag.TIME: 4}  # octets
 _MOMENTS: tuple[tuple[DataType[Any], Any], ...] = (

@@ -11,6 +11,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from ferraris.client.inventory import FoundObject
+from ferraris.core.errors import DecodeError
 from ferraris.data import axdr
 from ferraris.data.kinds import Data, Tag, show
 from ferraris.data.obis import Obis
@@ -83,8 +84,11 @@ def _association(found: FoundObject) -> Iterator[str]:
     values = found.values
     if not {3, 4, 5, 6} <= values.keys():
         return
-    client = types[3].type.load(values[3]).client_sap
-    context = types[5].type.load(values[5])
+    try:
+        client = types[3].type.load(values[3]).client_sap
+        context = types[5].type.load(values[5])
+    except DecodeError:
+        return  # what it says of itself is no association: it runs as one for the public
     yield "[[associations]]"
     yield f'object = "{found.logical_name}"'
     yield f"client = {client}"
@@ -92,21 +96,22 @@ def _association(found: FoundObject) -> Iterator[str]:
     yield f"ciphered = {str(_last_arc(values[4]) in _CIPHERED).lower()}"
     yield f"services = 0x{int.from_bytes(context.conformance.octets, 'big'):06x}"
     yield f"max_pdu = {context.max_receive_pdu_size}"
-    setup = values.get(9)
-    if setup is not None and any(setup[1]):
+    setup = values.get(9, (Tag.NULL, None))
+    if setup[0] == Tag.OCTET_STRING and len(setup[1]) == _NAME_OCTETS and any(setup[1]):
         yield f'security_setup = "{Obis(setup[1])}"'
     yield ""
 
 
+_NAME_OCTETS = 6
 _CIPHERED = (3, 4)  # contexts with ciphering, by logical and by short names [asn1]
 
 
 def _last_arc(name: Data) -> int:
     """The last arc of an application context or mechanism: octets, or a structure of numbers."""
     tag, value = name
-    if tag == Tag.STRUCTURE:
-        return int(value[-1][1]) if value else 0
-    return value[-1] if value else 0
+    last = value[-1] if tag in (Tag.STRUCTURE, Tag.OCTET_STRING) and value else 0
+    number = last[1] if tag == Tag.STRUCTURE and isinstance(last, tuple) else last
+    return number if isinstance(number, int) else 0
 
 
 def _object(found: FoundObject, values: bool) -> Iterator[str]:

@@ -113,10 +113,10 @@ class Table:
             yield Table(each, self._file, self._text, path, block)
 
     def by_index(self, key: str, kinds: tuple[type, ...]) -> Iterator[tuple[int, Any]]:
-        """The table of a key whose keys are indices of attributes."""
+        """The table of a key whose keys are indices of attributes, negative ones of a maker."""
         table = self.table(key)
         for index, value in table._values.items():
-            if not index.isdigit() or not 1 <= int(index) <= _MOST_INDEX:
+            if not re.fullmatch(r"-?\d{1,3}", index) or not -128 <= int(index) <= _MOST_INDEX:
                 raise self.error(key, f"the index of an attribute expected, not {index!r:.40}")
             if not isinstance(value, kinds):
                 raise self.error(key, f"attribute {index} cannot be {value!r:.40}")
