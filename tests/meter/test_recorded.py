@@ -26,6 +26,7 @@ from ferraris.meter.template import Placed, Template, rights_of
 from ferraris.meter.templates import template
 from ferraris.meter.templates.recording import recording
 from ferraris.meter.zone import Zone
+from ferraris.model import companion
 from ferraris.model.data_storage import Register
 from ferraris.server.device import AssociationSettings
 
@@ -78,6 +79,13 @@ def test_a_recorded_meter_is_recorded_as_the_same_file(
 ) -> None:
     text = record(template(name), values=values)
     assert record(played(text, tmp_path), values=values) == text
+
+
+def test_a_recorded_meter_passes_the_check_of_what_it_was(tmp_path: Path) -> None:
+    made = played(record(template("smr-5.2"), values=True), tmp_path)
+    report = ask(made, lambda meter: meter.check(companion.companion("smr-5.2")))
+    told = [each for each in report.findings if each.verdict != "unchecked"]
+    assert told == []
 
 
 def test_values_are_there_when_they_are_wanted(tmp_path: Path) -> None:

@@ -118,7 +118,6 @@ def _companion(table: Table) -> Companion:
         channels,
         None if client < 0 else client,
         clients or (extended.clients if extended else ()),
-        table.flag("complete", False),
         tuple(rows.values()),
         rests_on,
         source,

@@ -150,7 +150,6 @@ class Companion:
         channels: how many channels it has names for.
         client: the address of the client whose rights it states, None where it states none.
         clients: those it knows.
-        complete: whether a meter may have nothing else; False for lists known to be partial.
         objects: its rows.
     """
 
@@ -160,7 +159,6 @@ class Companion:
     channels: int
     client: int | None
     clients: tuple[Client, ...]
-    complete: bool
     objects: tuple[CompanionObject, ...]
     provenance: Provenance = "memory"
     source: str = "memory"
