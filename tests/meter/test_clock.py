@@ -12,6 +12,7 @@ from ferraris.data.kinds import (
     Data,
     boolean,
     date_time,
+    double_long_unsigned,
     enum,
     integer,
     long,
@@ -93,6 +94,14 @@ def test_adjusting(fleet: Fleet) -> None:
     assert act(fleet[2], CLOCK, 8, 6, integer(1)) == ActionResult.TYPE_UNMATCHED
 
 
+@pytest.mark.parametrize(("period_s", "shown"), [(900, -23), (3600, -923), (10_800, -4523)])
+def test_adjusting_to_the_measuring_period(fleet: Fleet, period_s: int, shown: int) -> None:
+    meter = fleet[0]  # it is 16:15:23
+    assert put(meter, LOAD, 7, 4, double_long_unsigned(period_s)) == DataAccessResult.SUCCESS
+    assert act(meter, CLOCK, 8, 2) == ActionResult.SUCCESS
+    assert get(meter, CLOCK, 8) == meter.zone.stamp(NOW + shown)
+
+
 def test_adjusting_to_a_preset_time(fleet: Fleet) -> None:
     zone, meter = fleet.template.zone, fleet[0]
     assert act(meter, CLOCK, 8, 4) == ActionResult.OTHER_REASON
@@ -108,7 +117,7 @@ def test_a_clock_set_over_and_over_stays_small(fleet: Fleet) -> None:
     meter = fleet[0]
     for second in range(300):
         assert act(meter, CLOCK, 8, 6, long(10 - second % 2 * 20), now=NOW + second) == 0
-    assert len(meter.state.steps) == 64
+    assert len(meter.state.steps) == 256
     assert len(meter.state.noted(0)) == 512
     assert get(meter, CLOCK, 8, now=NOW + 300) == fleet.template.zone.stamp(NOW + 300)
 

@@ -36,7 +36,7 @@ NEVER = 1 << 62
 """UTC seconds of what nobody waits for."""
 
 _MILLION = 1_000_000
-_MOST_STEPS = 64
+_MOST_STEPS = 256
 _MOST_ENTRIES = 512
 
 
@@ -177,7 +177,7 @@ class State:
         return self.security
 
     def step_clock(self, step: Step) -> None:
-        """Let the clock go otherwise; the oldest of more than 64 settings is forgotten."""
+        """Let the clock go otherwise; the oldest of more than 256 settings is forgotten."""
         self.steps = (*self.steps, step)[-_MOST_STEPS:]
 
     @property

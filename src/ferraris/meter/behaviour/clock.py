@@ -20,13 +20,14 @@ from ferraris.data.kinds import (
 from ferraris.data.obis import Obis
 from ferraris.messaging.dlms.enumerations import ActionResult, DataAccessResult
 from ferraris.meter.behaviour.behaviour import Behaviour, decoded, encoded
+from ferraris.meter.behaviour.capture import Periodically
 from ferraris.meter.behaviour.registers import stamp
 from ferraris.meter.happenings import Happening
 from ferraris.meter.patterns import QUARTER
 from ferraris.meter.state import COMMISSIONED, Step
 from ferraris.meter.zone import Zone
 from ferraris.model import time_control
-from ferraris.model.data_storage import Register
+from ferraris.model.data_storage import ProfileGeneric, Register
 from ferraris.model.time_control import ClockBase
 from ferraris.server.device import AccessRefused, ActionRefused
 
@@ -62,6 +63,7 @@ _FARTHEST_ZONE = 840  # minutes
 _LATEST = 4_102_444_800  # 2100-01-01: a clock is not set beyond the life of a meter
 _TIME_ZONE, _DST_BEGIN, _DST_END, _DST_DEVIATION, _DST_ENABLED = 3, 5, 6, 7, 8
 _RULES = (_TIME_ZONE, _DST_BEGIN, _DST_END, _DST_DEVIATION, _DST_ENABLED)
+_LOAD_PROFILE = (ProfileGeneric.class_id, bytes(Obis.of(1, 0, 99, 1, 0)))
 _SHIFT_LIMIT = bytes(Obis.of(1, 0, 0, 9, 11))
 
 
@@ -69,7 +71,7 @@ class Clock(Behaviour):
     """Local time of the template's zone, until clients write rules of their own."""
 
     declares = time_control.Clock
-    _GRIDS: ClassVar[dict[int, int]] = {1: QUARTER, 2: QUARTER, 3: 60}
+    _GRIDS: ClassVar[dict[int, int]] = {1: QUARTER, 3: 60}
 
     def __init__(self, name: str, zone: Zone, base: ClockBase = ClockBase.CRYSTAL) -> None:
         begin, end = _rules(zone)
@@ -104,14 +106,15 @@ class Clock(Behaviour):
         set_clock(meter, now, instant)
 
     def act(self, meter: SimulatedMeter, method: int, data: bytes | None, now: int) -> bytes | None:
-        """Adjust to the nearest quarter or minute, to a preset time, or shift by some seconds.
+        """Adjust to the nearest quarter, capture of the load profile or minute, to a preset time.
 
+        Or shift by some seconds.
         What is adjusted or shifted without being told the time stays as invalid as it was.
         """
         local = meter.local(now)
-        if method in self._GRIDS:
-            grid = self._GRIDS[method]
-            goal = (local + grid // 2) // grid * grid
+        if method in (1, 2, 3):
+            period_s = self._GRIDS.get(method) or _capture_period(meter, now)
+            goal = _nearest(Periodically(period_s), meter.zone, local)
             set_clock(meter, now, goal, status=meter.clock(now).status)
         elif method == 4:
             self._adjust_to_preset(meter, now)
@@ -278,6 +281,20 @@ def _tell(meter: SimulatedMeter, before: int, now: int) -> None:
 def _shift_limit(meter: SimulatedMeter, now: int) -> int:
     limit = meter.fleet.template.behaviours.get((Register.class_id, _SHIFT_LIMIT))
     return 0 if limit is None else int(axdr.decode(limit.get(meter, 2, None, now))[1])
+
+
+def _capture_period(meter: SimulatedMeter, now: int) -> int:
+    """Seconds between the captures of the load profile, 15 minutes where there is none."""
+    profile = meter.fleet.template.behaviours.get(_LOAD_PROFILE)
+    period_s = 0 if profile is None else int(axdr.decode(profile.get(meter, 4, None, now))[1])
+    return period_s or QUARTER
+
+
+def _nearest(grid: Periodically, zone: Zone, local: int) -> int:
+    """The instant of a grid that is nearest, the later one of two."""
+    number = grid.number(local, zone)
+    before, after = grid.instant(number, zone), grid.instant(number + 1, zone)
+    return before if local - before < after - local else after
 
 
 def _shift(data: bytes | None) -> int:
