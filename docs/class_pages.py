@@ -172,7 +172,7 @@ def _brief(shape: dict[str, Any], named: dict[str, dict[str, Any]]) -> str:
         return " or ".join(shape["of"]) if len(shape.get("of", ())) in (1, 2) else _any(shape)
     if "name" in shape:
         named.setdefault(shape["name"], shape)
-        return f"{'enum' if kind == 'enum' else kind} `{shape['name']}`"
+        return f"{kind} `{shape['name']}`"
     length = f" of {shape['length']}" if "length" in shape else ""
     return f"{kind}{length}{' under its own tag' if 'tagged' in shape else ''}"
 
@@ -182,10 +182,11 @@ def _any(shape: dict[str, Any]) -> str:
 
 
 def _type(name: str, shape: dict[str, Any], named: dict[str, dict[str, Any]]) -> Iterator[str]:
-    if "members" in shape:
-        members = ", ".join(f"{each['value']} {each['name']}" for each in shape["members"])
-        yield f"* `{name}`: {members}"
+    if shape["kind"] == "enum":
+        parts = [f"{each['value']} {each['name']}" for each in shape["members"]]
+    elif shape["kind"] == "bit-string":
+        parts = [f"bit {each['bit']} {each['name']}" for each in shape["bits"]]
     else:
-        fields = (f"`{each['name']}` {_brief(each['type'], named)}" for each in shape["fields"])
-        yield f"* `{name}`: {', '.join(fields)}"
+        parts = [f"`{each['name']}` {_brief(each['type'], named)}" for each in shape["fields"]]
+    yield f"* `{name}`: {', '.join(parts)}"
     yield ""

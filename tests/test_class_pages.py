@@ -50,7 +50,7 @@ def test_a_page_names_every_attribute_and_method(declared) -> None:
         for index, member in members.items():
             assert any(row.startswith(f"| {index} | `{member.name}` |") for row in rows)
     # Every type that the tables name is told below them.
-    for name in re.findall(r"(?:structure|enum) `(\w+)`", section):
+    for name in re.findall(r"(?:structure|enum|bit-string) `(\w+)`", section):
         assert f"\n* `{name}`: " in section
 
 

@@ -11,6 +11,7 @@ from ferraris.model import registry
 from ferraris.model.export import class_shape, registry_shape, schema, type_shape
 from ferraris.model.management import ImageTransfer
 from ferraris.model.mbus import MBusClient
+from ferraris.model.payment import Charge
 from ferraris.model.push import PushSetupV2
 from ferraris.model.time_control import Clock
 
@@ -133,6 +134,12 @@ def test_types_are_told_in_full() -> None:
             {"name": "number", "type": {"kind": "double-long-unsigned"}},
             {"name": "value", "type": {"kind": "octet-string"}},
         ],
+    }
+    assert type_shape(Charge.charge_configuration.type) == {
+        "kind": "bit-string",
+        "length": 2,
+        "name": "ChargeBit",
+        "bits": [{"bit": 0, "name": "percentage-based"}, {"bit": 1, "name": "continuous"}],
     }
     install = class_shape(MBusClient)["methods"][0]
     assert install["parameter"] == {

@@ -241,13 +241,21 @@ def sized_octets(length: int) -> DataType[bytes]:
 
 
 class BitStringType(DataType[BitString]):
-    """A bit-string, of a fixed number of bits when one is given; bit 0 is the leftmost."""
+    """A bit-string, of a fixed number of bits when one is given; bit 0 is the leftmost.
 
-    __slots__ = ("bits",)
+    `names` names bits by their number; the others mean nothing that we know.
+    """
 
-    def __init__(self, bits: int | None = None) -> None:
-        super().__init__((Tag.BIT_STRING,), f"bit-string of {bits}" if bits else "bit-string")
+    __slots__ = ("bits", "names")
+
+    def __init__(self, bits: int | None = None, names: type[IntEnum] | None = None) -> None:
+        words = f"bit-string of {bits}" if bits else "bit-string"
+        if names is not None:
+            told = ", ".join(f"{bit.value} {bit.name.lower().replace('_', ' ')}" for bit in names)
+            words = f"{words} ({told})"
+        super().__init__((Tag.BIT_STRING,), words)
         self.bits = bits
+        self.names = names
 
     def _load(self, data: Data) -> BitString:
         value = cast("BitString", data[1])

@@ -101,9 +101,11 @@ def type_shape(kind: DataType[Any]) -> dict[str, Any]:
     if isinstance(kind, Enum):
         members = [{"value": each.value, "name": _spoken(each.name)} for each in kind.members]
         return {"kind": "enum", "name": kind.members.__name__, "members": members}
+    if isinstance(kind, BitStringType):
+        return _bit_string(kind)
     (tag,) = kind.tags
     shape: dict[str, Any] = {"kind": kind_name(tag)}
-    length = kind.bits if isinstance(kind, BitStringType) else getattr(kind, "length", None)
+    length = getattr(kind, "length", None)
     return shape if length is None else {**shape, "length": length}
 
 
@@ -111,6 +113,16 @@ def schema() -> dict[str, Any]:
     """The JSON Schema of `registry_shape`."""
     text = files(__package__ or "ferraris.model").joinpath(_SCHEMA).read_text(encoding="utf-8")
     shape: dict[str, Any] = json.loads(text)
+    return shape
+
+
+def _bit_string(kind: BitStringType) -> dict[str, Any]:
+    shape: dict[str, Any] = {"kind": "bit-string"}
+    if kind.bits is not None:
+        shape["length"] = kind.bits
+    if kind.names is not None:
+        shape["name"] = kind.names.__name__
+        shape["bits"] = [{"bit": each.value, "name": _spoken(each.name)} for each in kind.names]
     return shape
 
 

@@ -13,7 +13,6 @@ adds or changes, and lists in `drop` what is gone.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator, Mapping, Sequence
 from enum import Enum
 from types import MappingProxyType
@@ -59,6 +58,9 @@ optional = Trait.OPTIONAL
 unverified = Trait.UNVERIFIED
 
 
+_NO_SELECTORS: Mapping[int, DataType[Any]] = MappingProxyType({})
+
+
 class Attribute(Generic[T]):
     """One attribute: index, type, dynamic (the meter changes it) or static, perhaps optional.
 
@@ -80,8 +82,17 @@ class Attribute(Generic[T]):
         self.index = index
         self.type = type
         self.traits = frozenset(traits)
-        self.selectors: Mapping[int, DataType[Any]] = MappingProxyType(dict(selectors or {}))
+        self.selectors: Mapping[int, DataType[Any]] = (
+            MappingProxyType(dict(selectors)) if selectors else _NO_SELECTORS
+        )
         self.name = ""
+
+    def bound(self, owner: type[InterfaceClass], name: str) -> Attribute[T]:
+        """The same attribute as one of `owner`."""
+        made: Attribute[T] = object.__new__(Attribute)
+        made.index, made.type, made.traits = self.index, self.type, self.traits
+        made.selectors, made.owner, made.name = self.selectors, owner, name
+        return made
 
     @property
     def class_id(self) -> int:
@@ -137,6 +148,13 @@ class Method(Generic[P, R]):
         self.returns: DataType[R] | None = returns
         self.name = ""
 
+    def bound(self, owner: type[InterfaceClass], name: str) -> Method[P, R]:
+        """The same method as one of `owner`."""
+        made: Method[P, R] = object.__new__(Method)
+        made.index, made.type, made.traits = self.index, self.type, self.traits
+        made.returns, made.owner, made.name = self.returns, owner, name
+        return made
+
     @property
     def class_id(self) -> int:
         """Identifier of the class that the method belongs to."""
@@ -191,9 +209,7 @@ class InterfaceClass:
         attributes: list[Attribute[Any]] = []
         methods: list[Method[Any, Any]] = []
         for name, member in _members(cls, drop):
-            bound = copy.copy(member)
-            bound.name = name
-            bound.owner = cls
+            bound = member.bound(cls, name)
             setattr(cls, name, bound)
             if isinstance(bound, Attribute):
                 attributes.append(bound)

@@ -139,6 +139,11 @@ class Currency(NamedTuple):
     unit: CurrencyUnit | int
 
 
+_CREDIT_CHARGE_LINK = Structure(
+    CreditChargeLink, LogicalName, LogicalName, BitStringType(3, CollectionBit)
+)
+
+
 class Account(
     InterfaceClass, class_id=111, version=0, source="bluebook-quoted", provenance="one-source"
 ):
@@ -152,7 +157,7 @@ class Account(
         2, Structure(AccountModeAndStatus, Enum(AccountMode), Enum(AccountStatus)), static
     )
     current_credit_in_use = Attribute(3, Unsigned, dynamic)
-    current_credit_status = Attribute(4, BitStringType(8), dynamic)
+    current_credit_status = Attribute(4, BitStringType(8, CreditStatusBit), dynamic)
     available_credit = Attribute(5, DoubleLong, dynamic)
     amount_to_clear = Attribute(6, DoubleLong, dynamic)
     clearance_threshold = Attribute(7, DoubleLong, static)
@@ -161,7 +166,9 @@ class Account(
     charge_reference_list = Attribute(10, ArrayOf(LogicalName), static)
     credit_charge_configuration = Attribute(
         11,
-        ArrayOf(Structure(CreditChargeLink, LogicalName, LogicalName, BitStringType(3))),
+        ArrayOf(
+            Structure(CreditChargeLink, LogicalName, LogicalName, BitStringType(3, CollectionBit))
+        ),
         static,
     )
     token_gateway_configuration = Attribute(
@@ -223,7 +230,7 @@ class Credit(
     priority = Attribute(4, Unsigned, static)
     warning_threshold = Attribute(5, DoubleLong, static)
     limit = Attribute(6, DoubleLong, static)
-    credit_configuration = Attribute(7, BitStringType(5), static)
+    credit_configuration = Attribute(7, BitStringType(5, CreditBit), static)
     credit_status = Attribute(8, Enum(CreditStatus), dynamic)
     preset_credit_amount = Attribute(9, DoubleLong, static)
     credit_available_threshold = Attribute(10, DoubleLong, static)
@@ -295,7 +302,7 @@ class Charge(
     unit_charge_passive = Attribute(6, _UNIT_CHARGE, static)
     unit_charge_activation_time = Attribute(7, DateTimeType, static)
     period = Attribute(8, DoubleLongUnsigned, static)
-    charge_configuration = Attribute(9, BitStringType(2), static)
+    charge_configuration = Attribute(9, BitStringType(2, ChargeBit), static)
     last_collection_time = Attribute(10, DateTimeType, dynamic)
     last_collection_amount = Attribute(11, DoubleLong, dynamic)
     total_amount_remaining = Attribute(12, DoubleLong, dynamic)
