@@ -34,12 +34,16 @@ _IN_FILES = 100  # meters whose certificates are written into files of their own
 
 
 class Kind(NamedTuple):
-    """What meters these are: a template, its suite, and how clients prove themselves."""
+    """What meters these are: a template, its suite, and how clients prove themselves.
+
+    With `awake` those that sleep, but for some windows, listen and call at any time.
+    """
 
     name: str
     suite: int
     mechanism: int | None = None
     weak: bool = False
+    awake: bool = False
 
     def template(self) -> Template:
         """Build it."""
@@ -150,11 +154,15 @@ def _fleet(kind: Kind, count: int, seed: int, keeping: Keeping | None) -> Iterat
     made = kind.template()
     if keeping is None:
         # Fresh keys, because invocation counters begin anew: no key may see the same one twice.
-        yield Fleet(made, count, seed, secret=secrets.token_bytes(_FRESH_OCTETS))
+        fleet = Fleet(made, count, seed, secret=secrets.token_bytes(_FRESH_OCTETS))
+        fleet.always_awake = kind.awake
+        yield fleet
         return
     identity = Identity(kind.name, kind.suite, seed)
     with StateDirectory.open(keeping.directory, identity, keeping.passphrase) as memory:
-        yield Fleet(made, count, seed, secret=memory.secret, memory=memory)
+        fleet = Fleet(made, count, seed, secret=memory.secret, memory=memory)
+        fleet.always_awake = kind.awake
+        yield fleet
 
 
 async def _kept(fleet: Fleet, running: Coroutine[Any, Any, None]) -> None:

@@ -70,7 +70,8 @@ def run(
     template: Annotated[
         str | None,
         typer.Argument(
-            metavar="TEMPLATE", help="residential, smr-5.2, smr-5.2:single-phase …, or a file."
+            metavar="TEMPLATE",
+            help="residential, mbus-host, gas, water, smr-5.2:single-phase …, or a file.",
         ),
     ] = None,
     count: Annotated[int, typer.Option(help="How many meters.")] = 1,
@@ -96,6 +97,9 @@ def run(
     ] = None,
     push_every: Annotated[float, typer.Option(metavar="SECONDS", help="Time between pushes.")] = 15,
     push_plain: Annotated[bool, typer.Option("--push-plain", help="Without protection.")] = False,
+    awake: Annotated[
+        bool, typer.Option("--awake", help="Meters on batteries listen and call at any time.")
+    ] = False,
     state: Annotated[
         str | None, typer.Option(metavar="DIR", help="Go on where the meters stopped.")
     ] = None,
@@ -138,7 +142,7 @@ def run(
         raise UsageError("which meter? name a template, or --scenario FILE")
     _check_count(count, "--count")
     keeping = _keeping(state, state_key)
-    kind = meter_station.Kind(template, suite, mechanism, weak)
+    kind = meter_station.Kind(template, suite, mechanism, weak, awake)
     if call is not None:
         if push is not None:
             raise UsageError("--call and --push do not go together")

@@ -12,6 +12,7 @@ from random import Random
 from ferraris.core.errors import LineError, UsageError
 from ferraris.line.calling import call
 from ferraris.line.url import Endpoint
+from ferraris.meter.behaviour.windows import Calling
 from ferraris.meter.fleet import Fleet
 from ferraris.meter.simulated import SimulatedMeter
 from ferraris.server.service import server_stack
@@ -21,6 +22,7 @@ __all__ = ["Patience", "call_in"]
 
 _SCHEMES = ("tcp", "tls", "tcp+hdlc", "tls+hdlc")
 _MANAGEMENT_SAP = 1
+_LONGEST_NAP_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,8 @@ async def call_in(
 ) -> None:
     """Let every meter of `fleet` call `endpoint`, serve there, and call again; until cancelled.
 
-    Each has a connection of its own and answers at the management address and at its own.
+    Each has a connection of its own and answers at the management address and at its own. Meters
+    that sleep call in their windows alone, and hang up at the end.
     `on_failure` hears of every call that failed. Raises `UsageError` for a line that nobody can be
     called on, `SecurityError` when one side does not trust the other, which no call would mend.
     """
@@ -59,10 +62,14 @@ async def call_in(
 
         pauses = _Pauses(patience or Patience(), fleet.meter_seed(index))
         while True:
+            closes_s = await _awake(meter, utc)
             stack = server_stack(profile, directory, entropy=entropy, utc=utc, physical=physical)
             try:
-                await call(endpoint, stack)
+                async with asyncio.timeout(closes_s):
+                    await call(endpoint, stack)
                 pauses.answered()
+            except TimeoutError:  # the window is over: it hangs up and sleeps on
+                continue
             except LineError as error:
                 pauses.failed()
                 if on_failure is not None:
@@ -76,6 +83,24 @@ async def call_in(
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _awake(meter: SimulatedMeter, utc: Callable[[], float]) -> float | None:
+    """Wait until a meter is awake; how many seconds it will be, None for always."""
+    calling = next((each for each in meter.fleet.template.windows if type(each) is Calling), None)
+    if calling is None or meter.fleet.always_awake:
+        return None
+    while True:
+        now = utc()
+        is_open, change = calling.change(meter, int(now))
+        if is_open:
+            return None if change is None else max(0.0, change - now)
+        # A client may write other windows, so it looks again before long.
+        await asyncio.sleep(_LONGEST_NAP_S if change is None else _nap_s(change - now))
+
+
+def _nap_s(left_s: float) -> float:
+    return min(_LONGEST_NAP_S, max(0.0, left_s))
 
 
 class _Pauses:

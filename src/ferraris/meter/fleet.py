@@ -98,6 +98,8 @@ class Fleet:
         self._meters: dict[int, SimulatedMeter] = {}
         self.configured: dict[tuple[ObjectKey, int], bytes] = {}
         """Attributes that were set in all meters alike before anybody wrote to one of them."""
+        self.always_awake = False
+        """Whether meters that sleep, but for some windows, listen all the time."""
         self.born: int | None = None
         """UTC second from which the meters live; None: each from when it is first touched."""
         self.happened: Callable[[SimulatedMeter, ObjectKey | None, float], None] = _nobody_asks

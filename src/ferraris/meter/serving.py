@@ -184,6 +184,7 @@ class Simulation:
         name = f"{endpoint.host}:{variant}" if variant else endpoint.host
         kind = template(name, suite=suite, mechanism=mechanism, weak=weak)
         self._fleet = Fleet(kind, 1, seed, secret=os.urandom(32))
+        self._fleet.always_awake = True
         self._loop = asyncio.new_event_loop()
         self._ready: threading.Event = threading.Event()
         self._failure: BaseException | None = None

@@ -16,6 +16,7 @@ from ferraris.meter import life, rates, supply
 from ferraris.meter.behaviour.alarms import signal
 from ferraris.meter.behaviour.tamper import attacked
 from ferraris.meter.consumption import Household
+from ferraris.meter.fluids import Fluid, Use, use_of
 from ferraris.meter.happenings import Happening
 from ferraris.meter.outages import held_back
 from ferraris.meter.patterns import ACTIVE_IMPORT
@@ -261,8 +262,10 @@ class SimulatedMeter:
             return False
         if state.silence is not None and state.silence[0] <= now < state.silence[1]:
             return False
-        listens = self.fleet.template.listens
-        return listens is None or listens(self, int(now))
+        windows = self.fleet.template.windows
+        if not windows or self.fleet.always_awake:
+            return True
+        return any(each.is_open(self, int(now)) for each in windows)
 
     # What behaviours ask for.
 
@@ -286,6 +289,12 @@ class SimulatedMeter:
     def household(self) -> Household:
         """Who lives behind the meter."""
         return self.fleet.template.consumption.household(self.fleet.meter_seed(self._index))
+
+    def use(self, fluid: Fluid) -> Use:
+        """What the connection behind the meter uses of a fluid."""
+        consumption = self.fleet.template.consumption
+        seed = self.fleet.meter_seed(self._index)
+        return use_of(fluid, seed, consumption.zone, consumption.region)
 
     @property
     def connection(self) -> int:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import TYPE_CHECKING
 
 from ferraris.core.errors import UsageError
 from ferraris.messaging.dlms.acse import Mechanism
 from ferraris.messaging.dlms.security.suites import SecuritySuite
 from ferraris.meter.behaviour.behaviour import Behaviour, Living
+from ferraris.meter.behaviour.windows import Windows
 from ferraris.meter.consumption import Consumption
 from ferraris.meter.happenings import IDIS_LIKE, Coded, Happening
 from ferraris.meter.tariff import Tariff
@@ -27,9 +27,6 @@ from ferraris.server.device import (
     ObjectKey,
     ObjectRights,
 )
-
-if TYPE_CHECKING:
-    from ferraris.meter.simulated import SimulatedMeter
 
 __all__ = ["RESERVE_S", "Placed", "Template", "rights_of"]
 
@@ -62,13 +59,14 @@ class Template:
 
     `counts_as` names addresses of one and the same client: one system title, one counter. `codes`
     tells what happens in the numbers of the companion specification. Clocks gain between the two
-    `drifts`, seconds in a million, and go on for `reserve_s` seconds without power. `listens` tells
-    whether a meter is awake at a UTC second, None for always; `mbus_devices` how many devices stand
-    around it. Raises `UsageError` when two objects have the same class and name.
+    `drifts`, seconds in a million, and go on for `reserve_s` seconds without power. `mbus_devices`
+    tells how many devices stand around a meter. Raises `UsageError` when two objects have the same
+    class and name.
 
     Attributes:
         living: the behaviours with a future of their own, in the order of the objects.
         hearers: those of them that hear of a happening.
+        windows: the objects that say when a meter listens or calls; without any it always does.
     """
 
     def __init__(
@@ -83,7 +81,6 @@ class Template:
         codes: Mapping[Happening, Coded] = IDIS_LIKE,
         drifts: tuple[int, int] = (0, 0),
         reserve_s: int = RESERVE_S,
-        listens: Callable[[SimulatedMeter, int], bool] | None = None,
         mbus_devices: int = 0,
     ) -> None:
         self.name = name
@@ -91,7 +88,6 @@ class Template:
         self.counts_as: Mapping[int, int] = MappingProxyType(counts_as or {})
         self.consumption = consumption
         self.codes = codes
-        self.listens = listens
         self.mbus_devices = mbus_devices
         self.drifts = drifts
         self.reserve_s = reserve_s
@@ -111,6 +107,7 @@ class Template:
                 for happening in {heard for each in self.living for heard in each.happenings}
             }
         )
+        self.windows = tuple(each for each in behaviours.values() if isinstance(each, Windows))
         self.objects: Mapping[ObjectKey, ObjectEntry] = MappingProxyType(objects)
         self.associations: Mapping[int, AssociationSettings] = MappingProxyType(
             {settings.client_sap: settings for settings in associations}

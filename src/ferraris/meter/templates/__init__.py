@@ -7,18 +7,22 @@ from collections.abc import Callable
 from ferraris.core.errors import UsageError
 from ferraris.meter.template import Template
 from ferraris.meter.templates.companions import companion_template
+from ferraris.meter.templates.gas import gas
 from ferraris.meter.templates.mbus_host import mbus_host
 from ferraris.meter.templates.recorded import recorded_template
 from ferraris.meter.templates.residential import residential
 from ferraris.meter.templates.residential_sn import residential_sn
+from ferraris.meter.templates.water import water
 from ferraris.model import companion
 
 __all__ = ["names", "template"]
 
 _TEMPLATES: dict[str, Callable[..., Template]] = {
+    "gas": gas,
     "mbus-host": mbus_host,
     "residential": residential,
     "residential-sn": residential_sn,
+    "water": water,
 }
 
 _ENDINGS = (".toml", ".yaml", ".yml", ".txt")
