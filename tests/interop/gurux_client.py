@@ -7,9 +7,11 @@ ends with an error, which is then told as `error`.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
 import sys
+import time
 import traceback
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -17,7 +19,13 @@ from typing import Any
 from gurux_dlms import GXByteBuffer, GXDateTime, GXReplyData
 from gurux_dlms.ecdsa import GXPrivateKey, GXPublicKey
 from gurux_dlms.enums import Authentication, Conformance, InterfaceType, Security
-from gurux_dlms.objects import GXDLMSClock, GXDLMSData, GXDLMSProfileGeneric, GXDLMSRegister
+from gurux_dlms.objects import (
+    GXDLMSClock,
+    GXDLMSData,
+    GXDLMSImageTransfer,
+    GXDLMSProfileGeneric,
+    GXDLMSRegister,
+)
 from gurux_dlms.objects.enums import SecuritySuite
 from gurux_dlms.secure import GXDLMSSecureClient
 
@@ -162,6 +170,8 @@ def run(given: dict[str, Any], found: dict[str, Any]) -> None:
         clock = session.known(GXDLMSClock("0.0.1.0.0.255"))
         session.exchange(clock.adjustToQuarter(session.client), GXReplyData())
         found["quarter"] = session.read(clock, 2).value.timestamp()
+    if "image" in given:
+        found["image"] = transfer(session, bytes.fromhex(given["image"]))
     if session.hdlc:
         limits = session.client.hdlcSettings
         found["link"] = {
@@ -181,6 +191,31 @@ def profile(session: Session, given: dict[str, Any]) -> list[list[Any]]:
     session.exchange(requests, reply)
     session.client.updateValue(buffer, 2, reply.value)
     return [[row[0].value.timestamp(), *map(int, row[1:])] for row in buffer.buffer]
+
+
+def transfer(session: Session, image: bytes) -> dict[str, Any]:
+    """All steps of an image transfer; a verification that goes on is waited for."""
+    target, client = GXDLMSImageTransfer("0.0.44.0.0.255"), session.client
+    for index in (5, 2):
+        session.read(target, index)
+    session.exchange(target.imageTransferInitiate(client, "R2", len(image)), GXReplyData())
+    for block in target.imageBlockTransfer(client, image, None):
+        session.exchange(block, GXReplyData())
+    missing = session.read(target, 4)
+    with contextlib.suppress(RuntimeError):  # temporary failure: look at the status
+        session.exchange(target.imageVerify(client), GXReplyData())
+    while int(session.read(target, 6)) == 2:
+        time.sleep(0.1)
+    session.read(target, 7)
+    (info,) = target.imageActivateInfo
+    session.exchange(target.imageActivate(client), GXReplyData())
+    return {
+        "missing": int(missing),
+        "size": info.size,
+        "identification": bytes(info.identification).decode(),
+        "signature": bytes(info.signature).hex(),
+        "status": int(session.read(target, 6)),
+    }
 
 
 found: dict[str, Any] = {}

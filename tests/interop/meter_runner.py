@@ -1,8 +1,8 @@
 """A simulated meter at a fixed time: prints a JSON line with address and keys, then serves.
 
 The second argument says as JSON what it is: `template`, `suite` and `mechanism`, and as `link` the
-HDLC parameters that it offers. In suites 1 and 2 the line also holds the private keys of its
-client, and the meter's public ones.
+HDLC parameters that it offers; with `goes_on` time does not stand still. In suites 1 and 2 the line
+also holds the private keys of its client, and the meter's public ones.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import asyncio
 import json
 import os
 import sys
+import time
 from dataclasses import replace
 from typing import Any
 
@@ -43,9 +44,14 @@ async def main(url: str, what: str = "{}") -> None:
     profile = profile_of(endpoint.scheme)
     if isinstance(profile, HdlcProfile):
         profile = replace(profile, parameters=Parameters(**given.get("link", {})))
+    begin = time.monotonic()
+
+    def utc() -> float:
+        return NOON + (time.monotonic() - begin if given.get("goes_on") else 0.0)
+
     listener = await serve(
         endpoint,
-        lambda: server_stack(profile, fleet.find, entropy=os.urandom, utc=lambda: NOON),
+        lambda: server_stack(profile, fleet.find, entropy=os.urandom, utc=utc),
     )
     async with listener:
         line = {**fleet.line(0, str(replace(endpoint, port=listener.port))), **pairs_of(fleet)}
