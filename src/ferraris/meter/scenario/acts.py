@@ -9,6 +9,7 @@ from ferraris.meter import life
 from ferraris.meter.behaviour import clock, tamper
 from ferraris.meter.behaviour.disconnector import push_button
 from ferraris.meter.scenario.act import Act, Do, Given, Parameter, RefusedActError
+from ferraris.meter.scenario.devices import DEVICES
 from ferraris.meter.scenario.technician import TECHNICIAN
 from ferraris.meter.simulated import SimulatedMeter
 
@@ -93,6 +94,7 @@ ACTS: dict[str, Act] = {
             _drift,
             takes={"ppm": Parameter(lambda node: node.whole(-1000, 1000), needed=True)},
         ),
+        *DEVICES,
         *TECHNICIAN,
     )
 }
