@@ -40,6 +40,7 @@ async def main(url: str, what: str = "{}") -> None:
     )
     secret = Fleet(template(given["template"]), 1, seed=11).password(0)
     fleet = Fleet(kind, 1, seed=11, own_mechanism=answering(secret))
+    fleet.always_awake = True
     endpoint = parse_url(url)
     profile = profile_of(endpoint.scheme)
     if isinstance(profile, HdlcProfile):

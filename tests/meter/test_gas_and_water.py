@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 from meter_asking import NOW, act, get, put, rows
 
+from ferraris.client.push_receiving import PushReceiver
 from ferraris.data.kinds import array, octet_string, structure
 from ferraris.data.obis import Obis
 from ferraris.messaging.dlms.enumerations import ActionResult, DataAccessResult
 from ferraris.meter.behaviour.battery import replace_battery, run_down
+from ferraris.meter.behaviour.push_setup import PushList, course_of
 from ferraris.meter.behaviour.windows import Calling, Listening
 from ferraris.meter.fleet import Fleet
 from ferraris.meter.fluids import Fluid, conversion
@@ -245,3 +247,27 @@ def test_an_object_for_calls(gas: SimulatedMeter) -> None:
     assert isinstance(calling, Calling)
     assert calling.change(gas, NOW)[1] == window(gas)[0]
     assert get(gas, CALLING, 29, 2) == 2
+
+
+# -- pushes -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("name", "index"), [("gas", METERED), ("water", VOLUME)])
+def test_what_a_meter_pushes(name: str, index: str) -> None:
+    meter = Fleet(TEMPLATES[name], 3, seed=7)[1]
+    receiver = PushReceiver()
+    for channel in (0, 1):
+        setup = (40, bytes(Obis.parse(f"0-{channel}:25.9.0*255")))
+        behaviour = meter.fleet.template.behaviours[setup]
+        assert isinstance(behaviour, PushList)
+        course = course_of(meter, behaviour)
+        course.invoke(NOW)
+        (push,) = receiver.take(course.notification(NOW), "tcp://there")
+        if not channel:
+            readings = {str(each.name): each.value for each in push.readings}
+            assert int(readings[index] * 1000) == value(meter, index)
+        else:
+            (series,) = push.series
+            end = NOW // HOUR * HOUR
+            assert series.ends[-1] == end
+            assert series.columns[0][-1] == value(meter, index, now=end)

@@ -35,6 +35,7 @@ __all__ = ["gas"]
 _HOUR = 3600
 _GAS_DAY_HOUR = 6
 _CORRECTED_CUBIC_METRES = 14  # unit [facts-g]
+_INDEXES = ("7-0:3.0.0*255", "7-0:3.2.0*255")
 _HOURS, _DAYS, _MONTHS = 70 * 24, 70, 24
 
 
@@ -52,7 +53,7 @@ def gas(
     `residential`.
     """
     consumption = Consumption(zone or Zone(), Tariff(), region)
-    placed = [*common("7-0", consumption.zone, suite), *_measurement()]
+    placed = [*common("7-0", _INDEXES, consumption.zone, suite), *_measurement()]
     by = proving(mechanism, suite, weak=weak)
     return Template(
         "gas",
@@ -69,7 +70,9 @@ def _measurement() -> Iterator[Placed]:
     metered = CountedOn(Fluid.GAS)
     converted = CountedOn(Fluid.GAS, converted=True, unit=_CORRECTED_CUBIC_METRES)
     day, hour = Daily(_GAS_DAY_HOUR), Periodically(_HOUR)
-    indexes = [Index("7-0:3.0.0*255", metered), Index("7-0:3.2.0*255", converted)]
+    indexes = [
+        Index(name, counts) for name, counts in zip(_INDEXES, (metered, converted), strict=True)
+    ]
     for behaviour in (
         *indexes,
         Difference("7-0:3.15.0*255", metered, hour),

@@ -66,6 +66,7 @@ __all__ = [
     "READING",
     "associations",
     "identity",
+    "pushes",
     "residential",
     "residential_objects",
     "supervision",
@@ -170,7 +171,7 @@ def residential_objects(consumption: Consumption, suite: int) -> list[Placed]:
     """Everything that a household meter has; other templates add to it."""
     return [
         *identity("1-0", suite),
-        *_pushes(),
+        *pushes(_PUSHED, _PUSHED_PROFILE),
         *_control(consumption),
         *supervision(),
         *_tamper(),
@@ -236,12 +237,13 @@ def identity(medium: str, suite: int) -> Iterator[Placed]:
         yield Placed(ConsumerMessage(display), _KNOWN, {2: _KNOWN})
 
 
-def _pushes() -> Iterator[Placed]:
+def pushes(regular: Sequence[tuple[int, str, int]], rows: Sequence[Sent]) -> Iterator[Placed]:
+    """What the meter sends by itself: `regular` values, `rows` of a profile, and alarms."""
     again = RepetitionDelay(60, 200, 900)
     periodic, profile, alarm = _PUSHES.values()
     for setup in (
-        PushList(periodic, _PUSHED),
-        PushListV2(profile, _PUSHED_PROFILE, retries=3, repetition=again, confirms=True),
+        PushList(periodic, regular),
+        PushListV2(profile, rows, retries=3, repetition=again, confirms=True),
         PushListV1(alarm, _PUSHED_ALARM, retries=3, repetition=again),
     ):
         writes = dict.fromkeys((i for i in setup.fixed if i != 2), _MANAGEMENT)

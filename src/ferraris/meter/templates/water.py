@@ -27,6 +27,7 @@ from ferraris.meter.zone import DAY, Zone
 __all__ = ["water"]
 
 _HOUR = 3600
+_INDEX = "8-0:1.0.0*255"
 _HOURS, _DAYS, _MONTHS = 70 * 24, 70, 24
 
 
@@ -40,7 +41,7 @@ def water(
 ) -> Template:
     """Build the template; arguments as for `gas`."""
     consumption = Consumption(zone or Zone(), Tariff(), region)
-    placed = [*common("8-0", consumption.zone, suite), *_measurement()]
+    placed = [*common("8-0", (_INDEX,), consumption.zone, suite), *_measurement()]
     by = proving(mechanism, suite, weak=weak)
     return Template(
         "water",
@@ -54,7 +55,7 @@ def water(
 
 def _measurement() -> Iterator[Placed]:
     volume = CountedOn(Fluid.WATER)
-    index = Index("8-0:1.0.0*255", volume)
+    index = Index(_INDEX, volume)
     yield Placed(index, KNOWN)
     yield Placed(History("8-0:1.2.0*255", volume, Yearly()), KNOWN)
     yield Placed(Flow("8-0:2.0.0*255", Fluid.WATER), KNOWN)
