@@ -212,6 +212,15 @@ def test_ten_minutes_a_day(name: str) -> None:
     assert awake_seconds == 10
 
 
+def test_the_file_of_keys_tells_when() -> None:
+    fleet = Fleet(GAS, 3, seed=7)
+    stamps = (fleet[0].zone.stamp(moment) for moment in window(fleet[0]))
+    begin, end = (f"{stamp[5]:02d}:{stamp[6]:02d}" for stamp in stamps)
+    assert fleet.line(0, "tcp://there")["awake"] == f"{begin}-{end}"
+    fleet.always_awake = True
+    assert "awake" not in fleet.line(0, "tcp://there")
+
+
 def test_not_all_are_awake_at_once() -> None:
     begins = {window(meter)[0] for meter in Fleet(GAS, 30, seed=7)}
     assert len(begins) > 25

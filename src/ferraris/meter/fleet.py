@@ -56,6 +56,7 @@ class KeysLine(TypedDict):
     mechanism: NotRequired[int]
     master_key: NotRequired[str]
     mbus_keys: NotRequired[list[str]]
+    awake: NotRequired[str]
     signing_certificate: NotRequired[str]
     agreement_certificate: NotRequired[str]
 
@@ -176,6 +177,9 @@ class Fleet:
         if self.template.mbus_devices:
             places = range(self.template.mbus_devices)
             line["mbus_keys"] = [self.device_key(index, place).hex() for place in places]
+        if self.template.windows and not self.always_awake:
+            minutes = self.template.windows[0].first(self.meter_seed(index))
+            line["awake"] = "-".join(f"{each // 60:02d}:{each % 60:02d}" for each in minutes)
         return line
 
     # What follows from the seed.

@@ -47,13 +47,16 @@ class Windows(Behaviour):
         super().__init__(name, fixed)
         self._minutes = minutes
 
+    def first(self, seed: int) -> tuple[int, int]:
+        """The window of the day of a meter as it was made: start and end, minutes from midnight."""
+        start = seed % _MINUTES
+        return start, (start + self._minutes) % _MINUTES
+
     def value(self, meter: SimulatedMeter, attribute: int, now: int) -> bytes:
         """The window of the day, as the meter was made."""
-        start = meter.fleet.meter_seed(meter.index) % _MINUTES
-        ends = (start, (start + self._minutes) % _MINUTES)
         stamps = (
             octet_string(ANY_DATE + bytes((minute // 60, minute % 60, 0, 0)) + _ANY_DEVIATION)
-            for minute in ends
+            for minute in self.first(meter.fleet.meter_seed(meter.index))
         )
         return axdr.encode(array(structure(*stamps)))
 
