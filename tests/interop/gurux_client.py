@@ -170,6 +170,8 @@ def run(given: dict[str, Any], found: dict[str, Any]) -> None:
         clock = session.known(GXDLMSClock("0.0.1.0.0.255"))
         session.exchange(clock.adjustToQuarter(session.client), GXReplyData())
         found["quarter"] = session.read(clock, 2).value.timestamp()
+    if given.get("browse"):
+        found["browsed"] = browse(session)
     if "image" in given:
         found["image"] = transfer(session, bytes.fromhex(given["image"]))
     if session.hdlc:
@@ -191,6 +193,32 @@ def profile(session: Session, given: dict[str, Any]) -> list[list[Any]]:
     session.exchange(requests, reply)
     session.client.updateValue(buffer, 2, reply.value)
     return [[row[0].value.timestamp(), *map(int, row[1:])] for row in buffer.buffer]
+
+
+def browse(session: Session) -> list[list[Any]]:
+    """Every attribute but long buffers: class, name, index and "", a refusal or what went wrong.
+
+    Of classes that it does not know it lists the objects alone.
+    """
+    reply = GXReplyData()
+    session.exchange(session.client.getObjectsRequest(), reply)
+    told: list[list[Any]] = []
+    for each in session.client.parseObjects(reply.data, True):
+        told.append([int(each.objectType), each.logicalName, 1, ""])  # it was listed
+        for index in range(2, each.getAttributeCount() + 1):
+            if isinstance(each, GXDLMSProfileGeneric) and index == 2:
+                continue
+            outcome = ""
+            answer = GXReplyData()
+            try:
+                session.exchange(session.client.read(each, index), answer)
+                session.client.updateValue(each, index, answer.value)
+            except RuntimeError as error:
+                outcome = str(error)
+            except Exception as error:  # noqa: BLE001 - it does not understand the value
+                outcome = type(error).__name__
+            told.append([int(each.objectType), each.logicalName, index, outcome])
+    return told
 
 
 def transfer(session: Session, image: bytes) -> dict[str, Any]:
