@@ -23,6 +23,7 @@ from gurux_dlms.objects import (
     GXDLMSClock,
     GXDLMSData,
     GXDLMSImageTransfer,
+    GXDLMSObject,
     GXDLMSProfileGeneric,
     GXDLMSRegister,
 )
@@ -203,9 +204,10 @@ def browse(session: Session) -> list[list[Any]]:
     reply = GXReplyData()
     session.exchange(session.client.getObjectsRequest(), reply)
     told: list[list[Any]] = []
-    for each in session.client.parseObjects(reply.data, True):
+    for each in session.client.parseObjects(reply.data, False):
         told.append([int(each.objectType), each.logicalName, 1, ""])  # it was listed
-        for index in range(2, each.getAttributeCount() + 1):
+        count = 0 if type(each) is GXDLMSObject else each.getAttributeCount()
+        for index in range(2, count + 1):
             if isinstance(each, GXDLMSProfileGeneric) and index == 2:
                 continue
             outcome = ""
