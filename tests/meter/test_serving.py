@@ -37,6 +37,19 @@ def test_every_meter_of_an_hdlc_listener_is_reached_by_its_line(url: str) -> Non
     asyncio.run(session())
 
 
+def test_a_fleet_too_large_for_hdlc_addresses_takes_the_ports_that_follow() -> None:
+    async def session() -> None:
+        fleet = Fleet(template("residential"), 32_001, 3)
+        async with await listen(fleet, parse_url("tcp+hdlc://127.0.0.1:0")) as listening:
+            lines = [listening.line(index) for index in (0, 15_999, 16_000, 31_999, 32_000)]
+            assert len({line["url"].partition("?")[0] for line in lines}) == 3
+            assert max(line["server"] for line in lines) < 1 << 14
+            for line, index in zip(lines, (0, 15_999, 16_000, 31_999, 32_000), strict=True):
+                assert await _read(dict(line)) == fleet[index].logical_device_name
+
+    asyncio.run(session())
+
+
 def test_a_physical_address_stands_in_the_url_where_it_is_needed() -> None:
     async def urls(url: str, *places: int) -> list[bool]:
         fleet = Fleet(template("residential"), 200, 3)
@@ -67,6 +80,6 @@ def test_a_port_in_use_and_a_line_without_listeners_are_named() -> None:
             await listen(fleet, parse_url("sim://residential"))
         many = Fleet(template("residential"), 16_001)
         with pytest.raises(UsageError, match="16000"):
-            await listen(many, parse_url("tcp+hdlc://127.0.0.1:0"))
+            await listen(many, parse_url("serial:///dev/nowhere"))
 
     asyncio.run(twice())

@@ -97,6 +97,8 @@ class Fleet:
         self._identity = blake2b(b"%d" % seed, digest_size=32, person=b"fleet").digest()
         self._secret = blake2b(secret or self._identity, digest_size=32, person=b"keys").digest()
         self._meters: dict[int, SimulatedMeter] = {}
+        self.meters_of_a_line = _ADDRESSES
+        """How many meters one listener carries; set before anybody is told their addresses."""
         self.configured: dict[tuple[ObjectKey, int], bytes] = {}
         """Attributes that were set in all meters alike before anybody wrote to one of them."""
         self.always_awake = False
@@ -129,23 +131,24 @@ class Fleet:
         return iter(list(self._meters.items()))
 
     def find(self, server_sap: int, listener: int = 0) -> SimulatedMeter | None:
-        """The meter with a server address; each listener carries the next 65520 meters."""
+        """The meter with a server address; each listener carries the next meters."""
         if server_sap == _MANAGEMENT_SAP:
             place = 0
         elif _FIRST_FREE_SAP <= server_sap <= _LAST_SAP and server_sap != _ALL_STATIONS_SAP:
             place = server_sap - _FIRST_FREE_SAP + 1 - (server_sap > _ALL_STATIONS_SAP)
         else:
             return None
-        index = listener * _ADDRESSES + place
-        return self[index] if index < self._count else None
+        index = listener * self.meters_of_a_line + place
+        found = place < self.meters_of_a_line and index < self._count
+        return self[index] if found else None
 
     def listener(self, index: int) -> int:
         """The number of the listener that carries a meter."""
-        return index // _ADDRESSES
+        return index // self.meters_of_a_line
 
     def server_sap(self, index: int) -> int:
         """Address of a meter: 1 for the first, then 16 and up without the all-stations address."""
-        place = index % _ADDRESSES
+        place = index % self.meters_of_a_line
         if not place:
             return _MANAGEMENT_SAP
         address = place + _FIRST_FREE_SAP - 1

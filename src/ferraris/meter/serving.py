@@ -1,7 +1,7 @@
 """Fleets on the wire: listeners that carry thousands of simulated meters, and meters in process.
 
-Each listener carries up to 65,520 meters of a fleet as logical devices of their own address; a
-larger fleet takes the ports that follow.
+Each listener carries up to 65,520 meters of a fleet as logical devices of their own address, 16,000
+over HDLC; a larger fleet takes the ports that follow.
 """
 
 from __future__ import annotations
@@ -28,7 +28,6 @@ from ferraris.transport.schemes import profile_of
 
 __all__ = ["Listening", "Simulation", "listen", "simulate"]
 
-_METERS_OF_A_LISTENER = 65_520
 _HDLC_METERS = 16_000  # upper HDLC addresses have 14 bits [hdlc-quoted]
 _LAST_SHORT_ADDRESS = 0x7F
 _FIRST_PAUSE_S = 0.25  # before a lost port is tried again; each time twice as long
@@ -71,7 +70,7 @@ class Listening:
         options = self._settings | ({} if physical is None else {"physical": physical})
         if self.fleet.template.short_names:
             options["names"] = "short"
-        port = self._ports[index // _METERS_OF_A_LISTENER]
+        port = self._ports[self.fleet.listener(index)]
         return Endpoint(self._scheme, self._host, port, options)
 
     def line(self, index: int) -> KeysLine:
@@ -142,7 +141,9 @@ async def listen(
         known = ", ".join(f"{scheme}://" for scheme in _SCHEMES)
         raise UsageError(f"meters listen on one of {known}, not {endpoint.scheme}:")
     if endpoint.scheme.endswith(_OVER_HDLC) and len(fleet) > _HDLC_METERS:
-        raise UsageError(f"at most {_HDLC_METERS} meters have an HDLC address on one line")
+        if endpoint.scheme == "serial":
+            raise UsageError(f"at most {_HDLC_METERS} meters have an HDLC address on one line")
+        fleet.meters_of_a_line = _HDLC_METERS
     profile = profile_of(endpoint.scheme, endpoint.options)
     physical = endpoint.number("physical")
 
@@ -152,7 +153,7 @@ async def listen(
 
     async def open_all() -> list[Listener]:
         servers: list[Listener] = []
-        for number in range(-(-len(fleet) // _METERS_OF_A_LISTENER)):
+        for number in range(fleet.listener(len(fleet) - 1) + 1):
             port = endpoint.port + number if endpoint.port else 0
             try:
                 servers.append(await serve(replace(endpoint, port=port), partial(stack, number)))

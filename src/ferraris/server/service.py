@@ -22,6 +22,7 @@ from ferraris.messaging.dlms.association.server import (
     Reply,
     ServerAssociation,
 )
+from ferraris.messaging.dlms.association.states import State
 from ferraris.messaging.dlms.notify import DataNotification, EventNotification
 from ferraris.messaging.dlms.security.forms import NO_PAIRS
 from ferraris.messaging.dlms.security.policy import Policy
@@ -36,14 +37,14 @@ from ferraris.server.rights import demanded_protection
 from ferraris.transport.addresses import Addresses
 from ferraris.transport.profiles import Profile
 
-__all__ = ["Directory", "Service", "server_stack"]
+__all__ = ["Directory", "Hearing", "Service", "server_stack"]
 
 Directory = Callable[[int], LogicalDevice | None]
 """Finds the logical device that has a server address."""
 
 _AARQ = b"\x60"
 _BLOCK = bytes((int(ApduTag.GENERAL_BLOCK_TRANSFER),))
-_MAX_ASSOCIATIONS = 64  # on one line, so that a stranger cannot fill the memory with addresses
+_MAX_ASSOCIATIONS = 64  # in use on one line, so that a stranger cannot fill the memory
 
 
 def server_stack(
@@ -59,7 +60,22 @@ def server_stack(
     `physical` is the device's own address on a line that it shares with others.
     """
     service = Service(directory, entropy=entropy, utc=utc, ordered=profile.stream)
-    return over(service, profile.server_stack(physical=physical))
+    return over(service, profile.server_stack(physical=physical, devices=Hearing(directory, utc)))
+
+
+class Hearing:
+    """The addresses of the devices that hear at the moment, for a link that answers by itself."""
+
+    def __init__(self, directory: Directory, utc: Callable[[], float]) -> None:
+        self._directory = directory
+        self._utc = utc
+
+    def __contains__(self, server_sap: object) -> bool:
+        device = self._directory(cast("int", server_sap))
+        if device is None:
+            return False
+        is_reachable = getattr(device, "is_reachable", None)  # cheaper than asking for the protocol
+        return is_reachable is None or bool(is_reachable(self._utc()))
 
 
 class Service(Plain[Never, None, To[Addresses, bytes]]):
@@ -68,6 +84,9 @@ class Service(Plain[Never, None, To[Addresses, bytes]]):
     `ordered` tells whether the line keeps the order of APDUs: where it does not, only associations
     whose APDUs carry a tag are offered general block transfer, since a late block could enter the
     next transfer unseen.
+
+    Up to 64 clients are associated at a time; an address whose association was never opened, or is
+    released, makes place for another.
 
     `notify` sends pushes. Answers go first; a push waits, though not for ever, while its client
     fetches an answer in blocks.
@@ -277,15 +296,16 @@ class Service(Plain[Never, None, To[Addresses, bytes]]):
     def _meet(self, address: Addresses) -> tuple[LogicalDevice, ServerAssociation] | None:
         """The device and a fresh association for an address that was not heard before."""
         device = self._directory(address.server_sap)
-        if device is None or len(self._associations) >= _MAX_ASSOCIATIONS:
+        settings = None if device is None else device.associations.get(address.client_sap)
+        if device is None or settings is None:
             return None
-        settings = device.associations.get(address.client_sap)
-        if settings is None:
+        intermittent = device if isinstance(device, Intermittent) else None
+        if intermittent is not None and not intermittent.is_reachable(self._utc()):
             return None
-        if isinstance(device, Intermittent):
-            if not device.is_reachable(self._utc()):
-                return None
-            self._restarts[address] = (device, device.restarts)
+        if len(self._associations) >= _MAX_ASSOCIATIONS and not self._make_place():
+            return None
+        if intermittent is not None:
+            self._restarts[address] = (intermittent, intermittent.restarts)
         credentials = device.credentials(address.client_sap)
         needs_keys = settings.ciphered or credentials.keys is not None
         policy = credentials.policy or Policy(settings.policy, settings.answer_policy)
@@ -314,10 +334,23 @@ class Service(Plain[Never, None, To[Addresses, bytes]]):
             ordered=self.ordered,
             short_names=settings.short_names,
         )
-        found = (device, ServerAssociation(offer, self._entropy))
+        found = (device, self._association(offer, device, address))
         self._associations[address] = found
         self._key_changes[address] = device.key_changes
         return found
+
+    def _association(
+        self, offer: ServerOffer, device: LogicalDevice, address: Addresses
+    ) -> ServerAssociation:
+        return ServerAssociation(offer, self._entropy)
+
+    def _make_place(self) -> bool:
+        """Forget the first address whose association is not in use."""
+        for address, (_, association) in self._associations.items():
+            if association.state is State.IDLE:
+                self._forget(address)
+                return True
+        return False
 
     def _forget(self, address: Addresses) -> None:
         """The line, or the device itself, has ended an association."""

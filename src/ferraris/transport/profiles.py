@@ -6,6 +6,7 @@ top. Drivers ask `stream`: does the line carry a stream of octets or datagrams?
 
 from __future__ import annotations
 
+from collections.abc import Container
 from dataclasses import asdict, dataclass, replace
 from typing import Protocol
 
@@ -54,8 +55,14 @@ class Profile(Protocol):
     ) -> ClientStack:
         """A new stack for one client; `physical` addresses the device on a shared line."""
 
-    def server_stack(self, *, physical: int | None = None) -> ServerStack:
-        """A new passive stack for one line; `physical` is the device's own address."""
+    def server_stack(
+        self, *, physical: int | None = None, devices: Container[int] | None = None
+    ) -> ServerStack:
+        """A new passive stack for one line; `physical` is the device's own address.
+
+        `devices` holds the logical devices that hear at the moment, for a link that answers by
+        itself; None for all.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +83,9 @@ class WrapperProfile:
         """A new stack for one client."""
         return WrapperClient(client_sap, server_sap, stream=self.stream, limit=self.limit)
 
-    def server_stack(self, *, physical: int | None = None) -> ServerStack:
+    def server_stack(
+        self, *, physical: int | None = None, devices: Container[int] | None = None
+    ) -> ServerStack:
         """A new passive stack for one connection or one peer's datagrams."""
         return WrapperServer(stream=self.stream, limit=self.limit)
 
@@ -143,12 +152,15 @@ class HdlcProfile:
             limit=self.limit,
         )
 
-    def server_stack(self, *, physical: int | None = None) -> ServerStack:
+    def server_stack(
+        self, *, physical: int | None = None, devices: Container[int] | None = None
+    ) -> ServerStack:
         """A new passive link; `physical` is the device's own address, None takes any."""
         from ferraris.transport.hdlc.secondary import Secondary  # noqa: PLC0415
 
         return Secondary(
             physical=physical,
+            logical_devices=devices,
             address_length=self.address_length,
             parameters=self.parameters,
             answer_within_s=self.answer_within_s,

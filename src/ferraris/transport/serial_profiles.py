@@ -5,7 +5,7 @@ The options are those of a URL: `serial:///dev/ttyUSB0?baud=9600&mode=e`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, replace
 
 from ferraris.core.errors import UsageError
@@ -61,7 +61,9 @@ class ModeEProfile:
         )
         return then(opening, self.hdlc.client_stack(client_sap, server_sap, physical=physical))
 
-    def server_stack(self, *, physical: int | None = None) -> ServerStack:
+    def server_stack(
+        self, *, physical: int | None = None, devices: Container[int] | None = None
+    ) -> ServerStack:
         """A passive link over the meter's end of the opening."""
         speeds = [z for z, baud in BAUD_RATES.items() if baud <= (self.fastest or _USUAL_BAUD)]
         known = _IDENTIFICATION
@@ -72,7 +74,7 @@ class ModeEProfile:
             address=self.device,
             software_parity=self.software_parity,
         )
-        return over(self.hdlc.server_stack(physical=physical), opening)
+        return over(self.hdlc.server_stack(physical=physical, devices=devices), opening)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +108,9 @@ class ModemProfile:
             self.phone, initialisation=self.initialisation, dial=self.dial, escape=self.escape
         )
 
-    def server_stack(self, *, physical: int | None = None) -> ServerStack:
+    def server_stack(
+        self, *, physical: int | None = None, devices: Container[int] | None = None
+    ) -> ServerStack:
         """Nobody is served at a modem: `UsageError`."""
         raise UsageError("meters do not wait at modem://: give them the port", where=_WHERE)
 

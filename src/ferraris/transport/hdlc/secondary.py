@@ -7,7 +7,7 @@ numbers, windows and clocks; primaries alone poll, so that one of them has the t
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Container
 
 from ferraris.core.errors import DecodeError, LineError, UsageError
 from ferraris.core.layer import Closed, Ended, Failed, Notice, Opened, Progress, To
@@ -44,7 +44,8 @@ class Secondary(Station[Unit, Unit]):
     """A device on one line: APDUs with their addresses above, octets below.
 
     `physical` is the device's own address, None for whatever a client uses; `logical_devices` are
-    those that answer, None for all. Answers come from the address that was called, in its length.
+    those that answer at the moment, None for all. Answers come from the address that was called, in
+    its length.
     `parameters` are the most that is agreed to. After a poll the layer above has `answer_within_s`
     to give an answer, then the turn goes back without one. After `inactivity_timeout_s` of silence
     of both stations a link is closed, 0 for never. The end of one link among others is told by
@@ -61,7 +62,7 @@ class Secondary(Station[Unit, Unit]):
         self,
         *,
         physical: int | None = None,
-        logical_devices: Collection[int] | None = None,
+        logical_devices: Container[int] | None = None,
         address_length: int | None = None,
         parameters: Parameters = DEFAULT,
         answer_within_s: float = 0.2,
@@ -226,7 +227,9 @@ class Secondary(Station[Unit, Unit]):
         ends = (frame.source, frame.destination)
         link = self._links.get(ends)
         if link is not None and link.is_open and frame.kind in NUMBERED:  # the usual case
-            self._take_within_link(link, frame, frame.kind, now)
+            devices = self.logical_devices
+            if devices is None or link.addresses.server_sap in devices:
+                self._take_within_link(link, frame, frame.kind, now)
             return
         try:
             client = unpack_address(frame.source)
