@@ -28,6 +28,7 @@ from ferraris.meter.behaviour.push_course import PushCourse
 from ferraris.meter.behaviour.push_states import TRANSITIONS, PushState, PushTrigger, after
 from ferraris.meter.behaviour.scripts import execution_times
 from ferraris.meter.fleet import Fleet
+from ferraris.meter.happenings import QUALITY_LOG
 from ferraris.meter.life import switch_off, switch_on
 from ferraris.meter.push_plan import PushPlan
 from ferraris.meter.simulated import SimulatedMeter
@@ -40,6 +41,7 @@ PERIODIC, PROFILE, ALARM = (
     (40, bytes(Obis.parse(f"0-{channel}:25.9.0*255"))) for channel in (0, 1, 4)
 )
 ALARM_FILTER = (1, bytes(Obis.parse("0-0:97.98.10*255")))
+GASP = (40, bytes(Obis.parse("0-5:25.9.0*255")))
 SCHEDULE = (22, bytes(Obis.parse("0-0:15.0.4*255")))
 NEVER: float = -1
 
@@ -55,6 +57,7 @@ class World:
         self.listener = PushReceiver()
         self.heard: list[tuple[float, Push]] = []
         self.tries: list[float] = []
+        self.gasps: list[tuple[float, Push]] = []
         self.delays_s: list[list[float]] = []
         self.confirmations: list[tuple[float, SimulatedMeter, int]] = []
         self.accepted = 0
@@ -100,6 +103,12 @@ class World:
 
     def _send(self, course: PushCourse) -> None:
         octets = course.notification(self.now)
+        if course.setup.dying:
+            (gasp,) = self.listener.take(octets, "m")
+            assert isinstance(gasp, Push)
+            self.gasps.append((self.now - NOON, gasp))
+            course.taken(self.now)
+            return
         self.tries.append(self.now - NOON)
         if not self.takes(self.now - NOON):
             course.failed(self.now)
@@ -253,6 +262,33 @@ def test_a_schedule_runs_the_script_and_once_for_all_that_was_missed():
     switch_on(world.meter, int(world.now))
     world.run(NOON + 5400)
     assert world.tries == [900, 1800, 5000, 5400]
+
+
+def test_the_last_gasp_leaves_when_the_power_has_gone():
+    world = World()
+    world.act(PERIODIC)
+    world.act(PROFILE)
+    world.run(NOON + 10)
+    world.set(GASP, 5, long_unsigned(0))
+    switch_off(world.meter, NOON + 20)
+    world.run(NOON + 600)
+    ((when, push),) = world.gasps
+    assert when == 10  # as soon as anybody asks the plan, whose clock stood there
+    assert [each.value for each in push.readings if each.name.d == 11] == [99]
+    codes = [entry.code for entry in world.meter.state.noted(QUALITY_LOG)]
+    assert codes[-1] == 99
+    switch_on(world.meter, NOON + 700)
+    world.run(NOON + 800)
+    assert len(world.gasps) == 1
+
+
+def test_a_last_gasp_that_would_have_to_wait_is_forgotten():
+    world = World()
+    world.set(GASP, 5, long_unsigned(600))
+    world.run(NOON + 10)
+    switch_off(world.meter, NOON + 20)
+    world.run(NOON + 2000)
+    assert world.gasps == []
 
 
 def test_an_alarm_is_pushed_once_until_it_is_cleared():

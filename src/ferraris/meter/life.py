@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from ferraris.meter import outages
 from ferraris.meter.behaviour import clock
+from ferraris.meter.behaviour.function_control import is_off
 from ferraris.meter.happenings import Happening
 from ferraris.meter.state import NEVER
 
@@ -108,7 +109,7 @@ def _coming(meter: SimulatedMeter, after: int) -> tuple[int, list[Living]] | Non
     first = NEVER
     behaviours: list[Living] = []
     for behaviour in meter.fleet.template.living:
-        at = behaviour.due(meter, after)
+        at = None if is_off(meter, behaviour.key) else behaviour.due(meter, after)
         if at is None or at > first:
             continue
         if at < first:

@@ -103,11 +103,12 @@ class PushPlan:
         self.on_change()
 
     def _switch_off(self, meter: SimulatedMeter) -> None:
-        """Pushes under way are forgotten."""
-        for course in (meter.state.courses or {}).values():
+        """Pushes under way are forgotten, but for a last gasp."""
+        courses = [each for each in (meter.state.courses or {}).values() if not _gasps(each)]
+        for course in courses:
             course.power_down()
-        self._out.difference_update(each for each in self._ready if each.meter is meter)
-        self._ready = [course for course in self._ready if course.meter is not meter]
+        self._out.difference_update(each for each in self._ready if each in courses)
+        self._ready = [course for course in self._ready if course not in courses]
 
     def _expect(self, meter: SimulatedMeter, now: int) -> None:
         """Let the meter live until `now`, and come back when something is due in it."""
@@ -120,6 +121,10 @@ class PushPlan:
 
     def _put(self, due: float, meter: SimulatedMeter, what: PushList | None) -> None:
         heapq.heappush(self._due, (due, next(self._order), meter, what))
+
+
+def _gasps(course: PushCourse) -> bool:
+    return course.setup.dying and course.state is PushState.SENDING
 
 
 def _nobody() -> None:

@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING
 from ferraris.core.errors import SecurityError
 from ferraris.data import axdr
 from ferraris.messaging.dlms.acse import Mechanism
+from ferraris.messaging.dlms.association.server import Incident
 from ferraris.messaging.dlms.enumerations import ActionResult, DataAccessResult
 from ferraris.messaging.dlms.security.cipher_keys import CipherKeys
 from ferraris.messaging.dlms.security.counters import COUNTER_LIMIT, CounterLease
 from ferraris.messaging.dlms.security.forms import KeyPairs
 from ferraris.meter import life, rates, supply
+from ferraris.meter.behaviour import port_protection
 from ferraris.meter.behaviour.alarms import signal
+from ferraris.meter.behaviour.function_control import is_off
 from ferraris.meter.behaviour.tamper import attacked
 from ferraris.meter.consumption import Household
 from ferraris.meter.fluids import Fluid, Use, use_of
@@ -35,8 +38,8 @@ from ferraris.server.device import (
 )
 
 if TYPE_CHECKING:
-    from ferraris.messaging.dlms.association.server import Incident
     from ferraris.messaging.dlms.names import Selection
+    from ferraris.meter.behaviour.behaviour import Behaviour
     from ferraris.meter.fleet import Fleet
 
 __all__ = ["LEASE", "SimulatedMeter"]
@@ -194,6 +197,8 @@ class SimulatedMeter:
         if behaviour is None:
             raise AccessRefused(DataAccessResult.OBJECT_UNDEFINED)
         self._live(int(context.now))
+        if self.state.parts is not None and is_off(self, behaviour.key):
+            raise AccessRefused(DataAccessResult.OBJECT_UNAVAILABLE)
         return behaviour.get(self, attribute, selection, int(context.now))
 
     def set(
@@ -211,7 +216,9 @@ class SimulatedMeter:
         if selection is not None:
             raise AccessRefused(DataAccessResult.SCOPE_OF_ACCESS_VIOLATED)
         self._live(int(context.now))
-        behaviour.set(self, attribute, data, int(context.now))
+        if is_off(self, behaviour.key):
+            raise AccessRefused(DataAccessResult.OBJECT_UNAVAILABLE)
+        self.write(behaviour, attribute, data, int(context.now))
         self.reconsider(int(context.now))
 
     def act(
@@ -225,6 +232,8 @@ class SimulatedMeter:
             self._change_secret(method, data, context.client_sap)
             return None
         self._live(int(context.now))
+        if is_off(self, behaviour.key):
+            raise ActionRefused(ActionResult.OBJECT_UNAVAILABLE)
         try:
             return behaviour.act(self, method, data, int(context.now))
         finally:  # a refusal may mean "not yet"
@@ -234,6 +243,18 @@ class SimulatedMeter:
         """A failed authentication or a forged or replayed APDU: an event, and an alarm."""
         self._live(int(now))
         attacked(self, incident, int(now))
+        if incident is not Incident.REPLAY:
+            port_protection.attempt_failed(self, int(now))
+        self.reconsider(int(now))
+
+    def refuses(self, client_sap: int, now: float) -> bool:
+        """Whether nobody may associate at present."""
+        self._live(int(now))
+        return port_protection.refuses(self, int(now))
+
+    def admitted(self, client_sap: int, now: float) -> None:
+        """A client has proved who it is."""
+        port_protection.admitted(self, int(now))
 
     def _live(self, now: int) -> None:
         if self.fleet.template.living and now >= self.state.due:
@@ -317,6 +338,12 @@ class SimulatedMeter:
         if self.state is UNTOUCHED:
             self.state = State()
         return self.state
+
+    def write(self, behaviour: Behaviour, attribute: int, data: bytes, now: int) -> None:
+        """Write an attribute as a client does, seen by whoever watches; raises `AccessRefused`."""
+        behaviour.set(self, attribute, data, now)
+        for watching in self.fleet.template.watching:
+            watching.changed(self, (*behaviour.key, attribute), data, now)
 
     def reconsider(self, now: int) -> None:
         """What is due next may have changed."""

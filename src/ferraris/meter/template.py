@@ -10,6 +10,7 @@ from ferraris.core.errors import UsageError
 from ferraris.messaging.dlms.acse import Mechanism
 from ferraris.messaging.dlms.security.suites import SecuritySuite
 from ferraris.meter.behaviour.behaviour import Behaviour, Living
+from ferraris.meter.behaviour.configured import Watching
 from ferraris.meter.behaviour.windows import Windows
 from ferraris.meter.consumption import Consumption
 from ferraris.meter.happenings import IDIS_LIKE, Coded, Happening
@@ -67,6 +68,7 @@ class Template:
         living: the behaviours with a future of their own, in the order of the objects.
         hearers: those of them that hear of a happening.
         windows: the objects that say when a meter listens or calls; without any it always does.
+        watching: those that hear of what clients write.
     """
 
     def __init__(
@@ -108,6 +110,7 @@ class Template:
             }
         )
         self.windows = tuple(each for each in behaviours.values() if isinstance(each, Windows))
+        self.watching = tuple(each for each in behaviours.values() if isinstance(each, Watching))
         self.objects: Mapping[ObjectKey, ObjectEntry] = MappingProxyType(objects)
         self.associations: Mapping[int, AssociationSettings] = MappingProxyType(
             {settings.client_sap: settings for settings in associations}

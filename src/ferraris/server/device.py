@@ -40,6 +40,7 @@ __all__ = [
     "ActionRefused",
     "AssociationSettings",
     "Credentials",
+    "GuardedDevice",
     "Intermittent",
     "LogicalDevice",
     "ObjectEntry",
@@ -349,6 +350,17 @@ class Intermittent(Protocol):
 
     def is_reachable(self, now: float) -> bool:
         """Whether it answers at `now`, UTC seconds since 1970; otherwise it hears nothing."""
+
+
+@runtime_checkable
+class GuardedDevice(Protocol):
+    """What a logical device adds that locks its port after failed attempts."""
+
+    def refuses(self, client_sap: int, now: float) -> bool:
+        """Whether a client may not associate at present, whatever it knows."""
+
+    def admitted(self, client_sap: int, now: float) -> None:
+        """Take note that a client has proved who it is: its first request was let through."""
 
 
 @runtime_checkable

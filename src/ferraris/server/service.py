@@ -14,6 +14,7 @@ from typing import Never, cast
 from ferraris.core.errors import Error, SequenceError
 from ferraris.core.layer import Closed, Ended, Failed, Layer, Notice, To
 from ferraris.core.stack import Plain, over
+from ferraris.messaging.dlms.association.accepting import turned_away
 from ferraris.messaging.dlms.association.parameters import ServerOffer
 from ferraris.messaging.dlms.association.server import (
     Indication,
@@ -30,7 +31,7 @@ from ferraris.messaging.dlms.short_name import InformationReportRequest
 from ferraris.messaging.dlms.tags import ApduTag
 from ferraris.server import short_names
 from ferraris.server.blocks import ABORTING, Transfers, pushed, takes_blocks
-from ferraris.server.device import Intermittent, LogicalDevice, RequestContext
+from ferraris.server.device import GuardedDevice, Intermittent, LogicalDevice, RequestContext
 from ferraris.server.dispatch import serve
 from ferraris.server.notifying import Notification, Outbox
 from ferraris.server.rights import demanded_protection
@@ -109,6 +110,7 @@ class Service(Plain[Never, None, To[Addresses, bytes]]):
         self._transfers = Transfers()
         self._key_changes: dict[Addresses, int] = {}
         self._restarts: dict[Addresses, tuple[Intermittent, int]] = {}
+        self._unproved: set[Addresses] = set()
         self._outbox = Outbox()
 
     @property
@@ -158,10 +160,15 @@ class Service(Plain[Never, None, To[Addresses, bytes]]):
             if joined is None:
                 return
             octets = joined
-        if octets[:1] == _AARQ:  # the secret may have been changed since the last one
+        if octets[:1] == _AARQ:
+            # The secret may have been changed since the last one.
             association.offer.secret = device.credentials(client_sap).secret
+            if self._is_locked(device, association, unit.address):
+                return
         outcome = association.receive(octets)
         if type(outcome) is Indication:
+            if self._unproved:
+                self._admit(device, unit.address)
             answer = self._serve(device, association, outcome, client_sap)
         else:
             answer = self._replied(device, outcome, unit.address)
@@ -186,6 +193,25 @@ class Service(Plain[Never, None, To[Addresses, bytes]]):
         if isinstance(outcome, Receipt):
             self._outbox.confirmed(address, outcome.confirm)
         return None
+
+    def _is_locked(
+        self, device: LogicalDevice, association: ServerAssociation, address: Addresses
+    ) -> bool:
+        """Whether nobody may associate at present; then that is the answer."""
+        if not isinstance(device, GuardedDevice):
+            return False
+        if device.refuses(address.client_sap, self._utc()):
+            self._down.append(To(address, turned_away(association.offer)))
+            return True
+        if association.offer.mechanism:
+            self._unproved.add(address)
+        return False
+
+    def _admit(self, device: LogicalDevice, address: Addresses) -> None:
+        """A request is let through: who asked to associate has proved who he is."""
+        if address in self._unproved and isinstance(device, GuardedDevice):
+            self._unproved.discard(address)
+            device.admitted(address.client_sap, self._utc())
 
     def _asked_anew(self, address: Addresses) -> None:
         """What is left of an answer before would only be in the way."""
@@ -215,6 +241,7 @@ class Service(Plain[Never, None, To[Addresses, bytes]]):
             return
         if type(what) is Closed:
             self._transfers.clear()
+            self._unproved.clear()
             for _, association in self._associations.values():
                 association.disconnected()
             self._associations.clear()
@@ -359,6 +386,7 @@ class Service(Plain[Never, None, To[Addresses, bytes]]):
             found[1].disconnected()
             del self._key_changes[address]
         self._restarts.pop(address, None)
+        self._unproved.discard(address)
         self._transfers.end(address)
 
     def _renew(

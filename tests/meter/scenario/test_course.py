@@ -5,6 +5,7 @@ from dataclasses import replace
 from meter_asking import SWITCH, act, get, rows
 
 from ferraris.data.kinds import integer
+from ferraris.messaging.dlms.enumerations import ActionResult
 from ferraris.meter.scenario.course import Course
 from ferraris.meter.scenario.plan import scenario_of
 from ferraris.meter.scenario.yaml_text import parse
@@ -75,6 +76,8 @@ def test_at_once_and_step_by_step_are_the_same() -> None:
         "{at: +1 h, every: 5 h, who: houses 50 %, what: move clock, by: 7}",
         "{at: +2 h, every: 9 h, who: houses 50 %, what: outage, for: 3 h}",
         "{at: +3 h, every: 4 h, who: everybody, what: replay}",
+        "{at: +4 h, every: 7 h, who: houses, what: voltage, percent: 60, phase: 2, for: 2 min}",
+        "{at: +5 h, every: 11 h, who: houses, what: open terminal cover, for: 5 min}",
     )
     at_once, by_steps = course(*events), course(*events)
     at_once.finish()
@@ -94,6 +97,24 @@ def test_at_once_and_step_by_step_are_the_same() -> None:
             for meter in (one, other)
         ]
         assert seen[0] == seen[1]
+
+
+def test_the_network_and_the_switch_fail() -> None:
+    street = course(
+        "{at: +1 h, who: 'houses[0]', what: voltage, percent: 115, for: 10 min}",
+        "{at: +2 h, who: 'houses[0]', what: voltage, percent: 0, phase: 3, for: 10 min}",
+        "{at: +3 h, who: 'houses[0]', what: reverse phases, for: 10 min}",
+        "{at: +4 h, who: 'houses[0]', what: jam switch, for: 10 min}",
+        "{at: +5 h, who: 'houses[0]', what: voltage, percent: 0}",
+    )
+    meter, hour = street.fleets[0][0], 3600
+    street.advance(START + 4 * hour + 60)
+    assert act(meter, SWITCH, 70, 1, now=START + 4 * hour + 60) == ActionResult.HARDWARE_FAULT
+    street.advance(START + 5 * hour)
+    assert act(meter, SWITCH, 70, 1, now=START + 5 * hour) == ActionResult.SUCCESS
+    found = [row[1] for row in rows(meter, "0-0:99.98.4*255", now=START + 5 * hour)]
+    assert [code for code in found if code != 90] == [79, 80, 81, 85, 86, 87, 84, 87, 88]
+    assert street.done[-1].refused == "three phases without voltage are an outage"
 
 
 def test_what_cannot_be_done_is_told_as_refused() -> None:

@@ -101,6 +101,8 @@ class PushList(Behaviour):
     """Push set-up, version 0, whose list begins with itself, so that a receiver can read it."""
 
     declares: ClassVar[type[PushSetup]] = PushSetup
+    dying: ClassVar[bool] = False
+    """Whether a push that is about to leave still does so without power."""
 
     def __init__(
         self,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from ferraris.data.kinds import Data, Tag
 from ferraris.messaging.dlms.enumerations import ActionResult, DataAccessResult
 from ferraris.meter.behaviour.behaviour import Behaviour, encoded
+from ferraris.meter.network import volts
 from ferraris.meter.outages import is_off
 from ferraris.meter.patterns import ACTIVE_EXPORT, ACTIVE_IMPORT, QUARTER, REACTIVE_IMPORT
 from ferraris.model.data_storage import Register
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["Billed", "Energy", "Instantaneous", "scaler_unit", "stamp"]
 
 _HOUR = 3600
+_VOLTAGES = {"voltage": 1, "voltage L2": 2, "voltage L3": 3}
 
 
 def stamp(octets: bytes) -> bytes:
@@ -95,11 +97,13 @@ class Instantaneous(Behaviour):
             return encoded(Tag.DOUBLE_LONG_UNSIGNED, _power(meter, ACTIVE_IMPORT, now))
         if self.quantity == "power out":
             return encoded(Tag.DOUBLE_LONG_UNSIGNED, _power(meter, ACTIVE_EXPORT, now))
-        if self.quantity == "voltage":
-            return encoded(Tag.LONG_UNSIGNED, _voltage(meter, now))
+        if self.quantity in _VOLTAGES:
+            return encoded(Tag.LONG_UNSIGNED, volts(meter, _VOLTAGES[self.quantity], now))
         if self.quantity == "current":
             through = _power(meter, ACTIVE_IMPORT, now) + _power(meter, ACTIVE_EXPORT, now)
-            return encoded(Tag.LONG_UNSIGNED, min(0xFFFF, through * 1000 // _voltage(meter, now)))
+            voltage = volts(meter, 1, now)
+            current = min(0xFFFF, through * 1000 // voltage) if voltage else 0
+            return encoded(Tag.LONG_UNSIGNED, current)
         if self.quantity == "power factor":
             return encoded(Tag.LONG_UNSIGNED, _power_factor(meter, now))
         if self.quantity == "frequency":
@@ -115,11 +119,6 @@ def _power(meter: SimulatedMeter, channel: int, now: int) -> int:
     used = meter.household.total(channel, start + QUARTER) - meter.household.total(channel, start)
     flicker = 950 + _chance(meter.system_title, now // 2) % 101
     return used * _HOUR // QUARTER * flicker // 1000
-
-
-def _voltage(meter: SimulatedMeter, now: int) -> int:
-    """Tenths of a volt; there is voltage on the meter's inlet whatever the switch does."""
-    return 2280 + _chance(b"feeder", now // 60) % 41 + _chance(meter.system_title, now // 3) % 15
 
 
 def _power_factor(meter: SimulatedMeter, now: int) -> int:

@@ -11,6 +11,7 @@ from ferraris.data.kinds import Data, Tag, array, enum, long_unsigned, octet_str
 from ferraris.data.obis import Obis
 from ferraris.messaging.dlms.enumerations import ActionResult, DataAccessResult
 from ferraris.meter.behaviour.behaviour import Behaviour, Living, decoded
+from ferraris.meter.behaviour.function_control import is_off
 from ferraris.meter.recurrence import next_time
 from ferraris.model.time_control import (
     Script,
@@ -144,6 +145,8 @@ def _carry_out(meter: SimulatedMeter, action: ScriptAction, now: int) -> None:
     behaviour = meter.fleet.template.behaviours.get(key)
     if behaviour is None:
         raise ActionRefused(ActionResult.OBJECT_UNDEFINED)
+    if is_off(meter, key):
+        raise ActionRefused(ActionResult.OBJECT_UNAVAILABLE)
     parameter = None if action.parameter[0] == Tag.NULL_DATA else axdr.encode(action.parameter)
     if action.service_id == ServiceId.EXECUTE:
         behaviour.act_locally(meter, action.attribute_or_method, parameter, now)

@@ -1,4 +1,6 @@
-"""The supply switch as a table: state, transition by letter, next state; and what each mode allows.
+"""The supply switch and the limiter as tables: state, what happens, next state.
+
+The switch has its transitions by letter; each mode allows some of them.
 
 Letters and modes 0 to 6 agree in two public implementations; the transitions, and mode 7 of
 version 1 of the class with its letter i, rest on [memory].
@@ -6,11 +8,19 @@ version 1 of the class with its letter i, rest on [memory].
 
 from __future__ import annotations
 
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 
 from ferraris.model.time_control import ControlState
 
-__all__ = ["MODES", "TRANSITIONS", "Trigger", "next_state"]
+__all__ = [
+    "LIMITER",
+    "MODES",
+    "TRANSITIONS",
+    "Crossing",
+    "LimiterPhase",
+    "Trigger",
+    "next_state",
+]
 
 _DISCONNECTED = ControlState.DISCONNECTED
 _CONNECTED = ControlState.CONNECTED
@@ -52,3 +62,33 @@ def next_state(mode: int, state: int, trigger: Trigger) -> ControlState | None:
         if before == state and cause is trigger:
             return after
     return None
+
+
+class LimiterPhase(IntEnum):
+    """How a limiter sees its value; our own words, the standard names no states."""
+
+    WITHIN = 0
+    EXCEEDING = 1
+    OVER = 2
+    RETURNING = 3
+
+
+class Crossing(StrEnum):
+    """What the value does, and the time."""
+
+    ABOVE = "above the threshold"
+    NOT_ABOVE = "no longer above"
+    BELOW = "below the threshold"
+    NOT_BELOW = "no longer below"
+    LONG_ENOUGH = "long enough"
+
+
+LIMITER: dict[tuple[LimiterPhase, Crossing], LimiterPhase] = {
+    (LimiterPhase.WITHIN, Crossing.ABOVE): LimiterPhase.EXCEEDING,
+    (LimiterPhase.EXCEEDING, Crossing.NOT_ABOVE): LimiterPhase.WITHIN,
+    (LimiterPhase.EXCEEDING, Crossing.LONG_ENOUGH): LimiterPhase.OVER,
+    (LimiterPhase.OVER, Crossing.BELOW): LimiterPhase.RETURNING,
+    (LimiterPhase.RETURNING, Crossing.NOT_BELOW): LimiterPhase.OVER,
+    (LimiterPhase.RETURNING, Crossing.LONG_ENOUGH): LimiterPhase.WITHIN,
+}
+"""A value equal to the threshold is neither above nor below [memory]."""

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from ferraris.core.errors import UsageError
 from ferraris.messaging.dlms.association.server import Incident
 from ferraris.meter import life
 from ferraris.meter.behaviour import clock, tamper
-from ferraris.meter.behaviour.disconnector import push_button
+from ferraris.meter.behaviour.disconnector import jam, push_button
+from ferraris.meter.disturbing import disturb, restore, reverse_phases
 from ferraris.meter.scenario.act import Act, Do, Given, Parameter, RefusedActError
 from ferraris.meter.scenario.devices import DEVICES
 from ferraris.meter.scenario.technician import TECHNICIAN
 from ferraris.meter.simulated import SimulatedMeter
+from ferraris.meter.voltage import PHASES
 
 __all__ = ["ACTS"]
 
@@ -53,6 +56,31 @@ def _by_hand(do: Callable[[SimulatedMeter, int], None]) -> Do:
     return lambda meter, at, given: do(meter, at)
 
 
+def _disturb(meter: SimulatedMeter, at: int, given: Given) -> None:
+    """Another voltage, on one phase or on all."""
+    phases = PHASES if given["phase"] is None else (given["phase"],)
+    try:
+        disturb(meter, at, given["percent"], phases=phases)
+    except UsageError as error:
+        raise RefusedActError(str(error)) from None
+
+
+def _jam(meter: SimulatedMeter, at: int, given: Given) -> None:
+    jam(meter, at)
+
+
+def _repair(meter: SimulatedMeter, at: int, given: Given) -> None:
+    jam(meter, at, jammed=False)
+
+
+def _reverse(meter: SimulatedMeter, at: int, given: Given) -> None:
+    reverse_phases(meter, at)
+
+
+def _put_right(meter: SimulatedMeter, at: int, given: Given) -> None:
+    reverse_phases(meter, at, are_reversed=False)
+
+
 def _lose_time(meter: SimulatedMeter, at: int, given: Given) -> None:
     with life.intervening(meter, at):
         clock.lose_time(meter, at, meter.local(at) - given["by"])
@@ -70,6 +98,17 @@ ACTS: dict[str, Act] = {
     for act in (
         Act("outage", _power_down, _power_up),
         Act("push button", _push_button),
+        Act("jam switch", _jam, _repair),
+        Act(
+            "voltage",
+            _disturb,
+            _by_hand(restore),
+            takes={
+                "percent": Parameter(lambda node: node.whole(0, 200), needed=True),
+                "phase": Parameter(lambda node: node.whole(1, 3)),
+            },
+        ),
+        Act("reverse phases", _reverse, _put_right),
         Act(
             "open meter cover",
             _by_hand(tamper.open_cover),

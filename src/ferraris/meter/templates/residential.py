@@ -11,15 +11,9 @@ from ferraris.data.obis import Obis
 from ferraris.messaging.dlms.conformance import Conformance
 from ferraris.meter.behaviour.alarms import (
     ALARM_SCRIPT,
-    AlarmDescriptor,
-    AlarmFilter,
-    AlarmRegister,
-    ErrorRegister,
 )
 from ferraris.meter.behaviour.capture import Daily
 from ferraris.meter.behaviour.demand import Demand, MaximumDemand
-from ferraris.meter.behaviour.disconnector import Disconnector
-from ferraris.meter.behaviour.event_log import EventCode, EventCounter, EventLog
 from ferraris.meter.behaviour.identity import (
     ConsumerMessage,
     DeviceNumber,
@@ -33,9 +27,7 @@ from ferraris.meter.behaviour.push_setup import PushList, PushListV1, PushListV2
 from ferraris.meter.behaviour.registers import Energy, Instantaneous
 from ferraris.meter.behaviour.scripts import Schedule, Scripts
 from ferraris.meter.behaviour.security_setup import SecuritySetup, SecuritySetupV1
-from ferraris.meter.behaviour.tamper import Kind, TamperCounter, TamperDuration, TamperStamp
 from ferraris.meter.consumption import Consumption
-from ferraris.meter.happenings import COMMUNICATION_LOG, CONTROL_LOG
 from ferraris.meter.patterns import (
     ACTIVE_EXPORT,
     ACTIVE_IMPORT,
@@ -45,6 +37,14 @@ from ferraris.meter.patterns import (
 from ferraris.meter.tariff import Tariff
 from ferraris.meter.template import Placed, Template, rights_of
 from ferraris.meter.templates.mechanisms import GMAC, Proving, proving
+from ferraris.meter.templates.quality import last_gasp, quality
+from ferraris.meter.templates.supervision import (
+    limits,
+    management,
+    supervision,
+    switching,
+    tamper,
+)
 from ferraris.meter.templates.timed import (
     billing_block,
     clock_block,
@@ -69,7 +69,6 @@ __all__ = [
     "pushes",
     "residential",
     "residential_objects",
-    "supervision",
 ]
 
 MANAGEMENT, READING, OPERATOR, PUBLIC = 1, 2, 3, 16
@@ -117,12 +116,6 @@ _PUSHED_PROFILE = (
 _PUSHED_ALARM = ((1, "0-0:42.0.0*255", 2), (8, "0-0:1.0.0*255", 2), (1, "0-0:97.98.20*255", 2))
 _PUSHES = {1: "0-0:25.9.0*255", 2: "0-1:25.9.0*255", ALARM_SCRIPT: "0-4:25.9.0*255"}
 """Set-up objects by the number of the script that pushes them."""
-
-SWITCH_SCRIPTS = "0-0:10.0.106*255"
-"""Script 1 opens the supply switch, script 2 closes it, both as the meter itself does."""
-
-_LOG_ENTRIES = {CONTROL_LOG: 64}
-"""Sizes of logs other than 255, as quoted on a vendor's public page [facts-g]."""
 
 _PUBLIC_SERVICES = (
     Conformance.GET
@@ -173,8 +166,12 @@ def residential_objects(consumption: Consumption, suite: int) -> list[Placed]:
         *identity("1-0", suite),
         *pushes(_PUSHED, _PUSHED_PROFILE),
         *_control(consumption),
-        *supervision(),
-        *_tamper(),
+        *supervision(_KNOWN, _MANAGEMENT),
+        *limits(_KNOWN, _MANAGEMENT),
+        *management(_KNOWN, _MANAGEMENT),
+        *tamper(_KNOWN),
+        *quality(_KNOWN, _MANAGEMENT),
+        *last_gasp(_KNOWN, _MANAGEMENT),
         *_measurement(consumption.tariff),
     ]
 
@@ -263,48 +260,7 @@ def pushes(regular: Sequence[tuple[int, str, int]], rows: Sequence[Sent]) -> Ite
 def _control(consumption: Consumption) -> Iterator[Placed]:
     yield from clock_block(consumption.zone, _ALL, _KNOWN, _MANAGEMENT)
     yield from failure_block(_KNOWN, _MANAGEMENT)
-    yield from _switching()
-
-
-def _switching() -> Iterator[Placed]:
-    """The supply switch, and the scripts that move it from within."""
-    name = "0-0:96.3.10*255"
-    methods = {1: _MANAGEMENT, 2: _MANAGEMENT}
-    yield Placed(Disconnector(name), _KNOWN, {4: _MANAGEMENT}, methods)
-    execute = ServiceId.EXECUTE
-    scripts = [
-        Script(method, [ScriptAction(execute, 70, Obis.parse(name), method, integer(0))])
-        for method in (1, 2)
-    ]
-    yield Placed(Scripts(SWITCH_SCRIPTS, scripts), _KNOWN, methods={1: _MANAGEMENT})
-    schedule = Schedule("0-0:15.0.1*255", SWITCH_SCRIPTS, 1)
-    yield Placed(schedule, _KNOWN, {2: _MANAGEMENT, 4: _MANAGEMENT})
-
-
-def supervision() -> Iterator[Placed]:
-    """Logs, errors and alarms."""
-    for log in range(COMMUNICATION_LOG + 1):
-        code = EventCode(f"0-0:96.11.{log}*255", log)
-        yield Placed(code, _KNOWN)
-        entries = _LOG_ENTRIES.get(log, 255)
-        yield Placed(
-            EventLog(f"0-0:99.98.{log}*255", code, entries), _KNOWN, methods={1: _MANAGEMENT}
-        )
-        yield Placed(EventCounter(f"0-0:96.15.{log}*255", log), _KNOWN)
-    writes = {2: _MANAGEMENT}
-    yield Placed(ErrorRegister("0-0:97.97.0*255"), _KNOWN, writes)
-    for number in (0, 1):
-        yield Placed(AlarmRegister(f"0-0:97.98.{number}*255", number), _KNOWN, writes)
-        yield Placed(AlarmFilter(f"0-0:97.98.{10 + number}*255"), _KNOWN, writes)
-        yield Placed(AlarmDescriptor(f"0-0:97.98.{20 + number}*255", number), _KNOWN, writes)
-
-
-def _tamper() -> Iterator[Placed]:
-    for kind in Kind:
-        yield Placed(TamperCounter(kind), _KNOWN)
-        yield Placed(TamperStamp(kind), _KNOWN)
-        yield Placed(TamperDuration(kind), _KNOWN)
-        yield Placed(TamperDuration(kind, cumulative=True), _KNOWN)
+    yield from switching(_KNOWN, _MANAGEMENT)
 
 
 def _measurement(tariff: Tariff) -> Iterator[Placed]:

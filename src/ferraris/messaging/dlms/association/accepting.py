@@ -40,7 +40,7 @@ from ferraris.messaging.dlms.initiate import (
 from ferraris.messaging.dlms.security import hls
 from ferraris.messaging.dlms.security.counters import COUNTER_LIMIT, CounterLease
 
-__all__ = ["Acceptance", "RejectedError", "new_channel", "presumed", "rejection"]
+__all__ = ["Acceptance", "RejectedError", "new_channel", "presumed", "rejection", "turned_away"]
 
 _WHERE = "association"
 _TITLED = frozenset((Mechanism.HIGH_GMAC, Mechanism.HIGH_SHA256, Mechanism.HIGH_ECDSA))
@@ -209,6 +209,15 @@ def rejection(offer: ServerOffer, rejected: RejectedError) -> bytes:
         AssociationResult.REJECTED_PERMANENT,
         rejected.diagnostic,
         user_information=rejected.information,
+    ).to_octets()
+
+
+def turned_away(offer: ServerOffer) -> bytes:
+    """The AARE for everybody, whatever they know, while a server takes nobody: come later."""
+    return Aare(
+        _context(offer),
+        AssociationResult.REJECTED_TRANSIENT,
+        ServiceUserDiagnostic.NO_REASON_GIVEN,
     ).to_octets()
 
 

@@ -1,0 +1,121 @@
+"""Writes and actions of wrong type, size or right, over every object: exact answers, no change."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from meter_asking import act, put, raw
+
+from ferraris.data import axdr
+from ferraris.data.kinds import Data, Tag, long64, long_unsigned, structure, unsigned, utf8_string
+from ferraris.data.obis import Obis
+from ferraris.data.types import AnyData
+from ferraris.messaging.dlms.enumerations import ActionResult, DataAccessResult
+from ferraris.meter.fleet import Fleet
+from ferraris.meter.simulated import SimulatedMeter
+from ferraris.meter.templates import template
+from ferraris.server.device import AccessMode
+
+TEMPLATE = template("residential")
+RIGHTS = TEMPLATE.associations[1].rights.objects
+OBJECTS = [
+    pytest.param(key, id=f"{key[0]}/{Obis(key[1])}") for key in TEMPLATE.objects if key in RIGHTS
+]
+_WHOLE = (Tag.INTEGER, Tag.LONG, Tag.DOUBLE_LONG, Tag.UNSIGNED, Tag.LONG_UNSIGNED, Tag.ENUM)
+_WHOLE_KINDS = frozenset(int(tag) for tag in (*_WHOLE, Tag.DOUBLE_LONG_UNSIGNED))
+_STRANGE = utf8_string("strange")
+
+
+def snapshot(meter: SimulatedMeter) -> dict[tuple[Any, int], Any]:
+    """Everything that clients can read, but for what a buffer holds."""
+    found = {}
+    for client in (1, 2):
+        for key, granted in meter.associations[client].rights.objects.items():
+            for attribute, mode in granted.attributes.items():
+                if int(mode) & AccessMode.READ and (key[0], attribute) != (7, 2):
+                    name = str(Obis(key[1]))
+                    found[key, attribute] = raw(meter, name, key[0], attribute, client=client)
+    return found
+
+
+def others(data: Data) -> Iterator[Data]:
+    """Data of another type or size than `data`, which the meter holds."""
+    tag, value = data
+    yield _STRANGE
+    if tag in _WHOLE_KINDS:
+        yield long64(1)
+        yield unsigned(1) if tag != Tag.UNSIGNED else long_unsigned(1)
+    if tag == Tag.STRUCTURE:
+        yield structure(*value[:-1])
+        yield structure(*value, unsigned(0))
+        yield structure(*(_STRANGE for _ in value))
+    if tag == Tag.ARRAY:
+        yield (tag, [*value, _STRANGE])
+
+
+@pytest.mark.parametrize("key", OBJECTS)
+def test_writes_of_the_wrong_kind_are_refused_exactly(key: tuple[int, bytes]) -> None:
+    meter = Fleet(TEMPLATE, 3, 7)[1]
+    declared = TEMPLATE.objects[key].declaration
+    assert declared is not None
+    before = snapshot(meter)
+    class_id, name = key[0], str(Obis(key[1]))
+    granted = RIGHTS[key]
+    denied = DataAccessResult.READ_WRITE_DENIED
+    assert put(meter, name, class_id, max(declared.attributes) + 1, _STRANGE) == (
+        DataAccessResult.OBJECT_UNDEFINED
+    )
+    assert put(meter, name, class_id, 0, _STRANGE) == denied
+    assert put(meter, name, class_id + 20_000, 2, _STRANGE) == (
+        DataAccessResult.OBJECT_CLASS_INCONSISTENT
+    )
+    for index in declared.attributes:
+        mode = int(granted.attributes.get(index, 0))
+        if not mode & AccessMode.WRITE:
+            assert put(meter, name, class_id, index, _STRANGE) == denied
+            continue
+        present = before[key, index]
+        assert isinstance(present, bytes)
+        for wrong in others(axdr.decode(present)):
+            result = put(meter, name, class_id, index, wrong)
+            assert result == DataAccessResult.TYPE_UNMATCHED, (index, wrong)
+        reader = meter.associations[2].rights.objects.get(key)
+        if reader is not None and not int(reader.attributes.get(index, 0)) & AccessMode.WRITE:
+            assert put(meter, name, class_id, index, axdr.decode(present), client=2) == denied
+    assert snapshot(meter) == before
+
+
+@pytest.mark.parametrize("key", OBJECTS)
+def test_actions_of_the_wrong_kind_are_refused_exactly(key: tuple[int, bytes]) -> None:
+    meter = Fleet(TEMPLATE, 3, 7)[1]
+    declared = TEMPLATE.objects[key].declaration
+    assert declared is not None
+    before = snapshot(meter)
+    class_id, name = key[0], str(Obis(key[1]))
+    last = max(declared.methods, default=0)
+    assert act(meter, name, class_id, last + 1, _STRANGE) == ActionResult.OBJECT_UNDEFINED
+    for index, method in declared.methods.items():
+        if not int(RIGHTS[key].methods.get(index, 0)):
+            refused = act(meter, name, class_id, index, _STRANGE)
+            assert refused == ActionResult.READ_WRITE_DENIED
+        elif method.type is not AnyData and (class_id, index) != (15, 1):
+            refused = act(meter, name, class_id, index, _STRANGE)
+            assert refused == ActionResult.TYPE_UNMATCHED, index
+        reader = meter.associations[2].rights.objects.get(key)
+        if reader is None or not int(reader.methods.get(index, 0)):
+            answer = act(meter, name, class_id, index, client=2)
+            assert answer in (ActionResult.READ_WRITE_DENIED, ActionResult.OBJECT_UNDEFINED)
+    assert snapshot(meter) == before
+
+
+def test_an_object_that_is_not_there(fleet: Fleet) -> None:
+    meter = fleet[0]
+    undefined = DataAccessResult.OBJECT_UNDEFINED
+    assert put(meter, "1-0:99.99.9*255", 3, 2, unsigned(0)) == undefined
+    assert raw(meter, "1-0:99.99.9*255", 3) == undefined
+    assert act(meter, "1-0:99.99.9*255", 3, 1) == ActionResult.OBJECT_UNDEFINED
+    assert raw(meter, "0-0:1.0.0*255", 3) == DataAccessResult.OBJECT_CLASS_INCONSISTENT
+    assert raw(meter, "0-0:1.0.0*255", 8, 10) == undefined
+    assert raw(meter, "0-0:1.0.0*255", 8, 0) == DataAccessResult.READ_WRITE_DENIED
