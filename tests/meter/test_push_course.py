@@ -274,9 +274,9 @@ def test_the_last_gasp_leaves_when_the_power_has_gone():
     world.run(NOON + 600)
     ((when, push),) = world.gasps
     assert when == 10  # as soon as anybody asks the plan, whose clock stood there
-    assert [each.value for each in push.readings if each.name.d == 11] == [99]
+    assert [each.value for each in push.readings if each.name.d == 11] == [232]
     codes = [entry.code for entry in world.meter.state.noted(QUALITY_LOG)]
-    assert codes[-1] == 99
+    assert codes[-1] == 232
     switch_on(world.meter, NOON + 700)
     world.run(NOON + 800)
     assert len(world.gasps) == 1

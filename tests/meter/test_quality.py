@@ -143,7 +143,7 @@ def test_what_ends_without_power_has_ended(meter: SimulatedMeter) -> None:
     assert get(meter, LOG, 7, 7, now=NOW + 10) == 1
     switch_off(meter, NOW + 20)
     switch_on(meter, NOW + 120)
-    assert [code for _, code in log(meter, NOW + 130)] == [76, 99, 85]
+    assert [code for _, code in log(meter, NOW + 130)] == [76, 232, 85]
 
 
 def test_the_profile_holds_the_means(meter: SimulatedMeter) -> None:

@@ -209,9 +209,9 @@ IDIS_LIKE: Mapping[Happening, Coded] = MappingProxyType(
         _H.BAD_VOLTAGE_L1: Coded(QUALITY_LOG, 92),
         _H.BAD_VOLTAGE_L2: Coded(QUALITY_LOG, 93),
         _H.BAD_VOLTAGE_L3: Coded(QUALITY_LOG, 94),
-        _H.LAST_GASP: Coded(QUALITY_LOG, 99),
+        _H.LAST_GASP: Coded(QUALITY_LOG, 232),  # a maker's own: 230 to 249 [facts-g]
         _H.NO_CONNECTION: Coded(COMMUNICATION_LOG, 140),
-        _H.PORT_LOCKED: Coded(COMMUNICATION_LOG, 230),  # a maker's own: 230 to 249 [facts-g]
+        _H.PORT_LOCKED: Coded(COMMUNICATION_LOG, 230),
         _H.PORT_UNLOCKED: Coded(COMMUNICATION_LOG, 231),
         _H.MBUS_COMMUNICATION_ERROR: Coded(MBUS_LOG, 100, _MBUS_ERROR_ALARM),
         _H.MBUS_COMMUNICATION_OK: Coded(MBUS_LOG, 101),
