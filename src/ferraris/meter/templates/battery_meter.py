@@ -17,8 +17,8 @@ from ferraris.meter.templates.residential import (
     READING,
     identity,
     pushes,
-    supervision,
 )
+from ferraris.meter.templates.supervision import supervision
 from ferraris.meter.zone import Zone
 
 __all__ = ["KNOWN", "MANAGERS", "common"]
@@ -42,7 +42,7 @@ def common(medium: str, indexes: Sequence[str], zone: Zone, suite: int) -> Itera
     since_the_last = (1, null_data(), null_data())
     hours = Sent(7, f"{medium}:99.1.0*255", 2, restriction=since_the_last, columns=columns)
     yield from pushes((name, clock, *values), (Sent(*name), hours))
-    yield from supervision()
+    yield from supervision(KNOWN, MANAGERS)
     rules = dict.fromkeys((3, 5, 6, 7, 8), MANAGERS)
     methods = dict.fromkeys(range(1, 7), KNOWN)
     yield Placed(Clock("0-0:1.0.0*255", zone), _ALL, {2: KNOWN, **rules}, methods)

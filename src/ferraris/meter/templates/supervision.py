@@ -59,8 +59,9 @@ def switching(readers: frozenset[int], writers: frozenset[int]) -> Iterator[Plac
 
 
 def supervision(readers: frozenset[int], writers: frozenset[int]) -> Iterator[Placed]:
-    """Logs, errors and alarms."""
-    for log in (STANDARD_LOG, FRAUD_LOG, CONTROL_LOG, MBUS_LOG, COMMUNICATION_LOG):
+    """Logs, errors and alarms; the log of power quality is that of `quality` where there is one."""
+    logs = (STANDARD_LOG, FRAUD_LOG, CONTROL_LOG, MBUS_LOG, COMMUNICATION_LOG)
+    for log in logs:
         code = EventCode(f"0-0:96.11.{log}*255", log)
         yield Placed(code, readers)
         entries = _LOG_ENTRIES.get(log, 255)
