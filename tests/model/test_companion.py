@@ -11,7 +11,7 @@ from ferraris.core.errors import UsageError
 from ferraris.data.date_time import DateTime
 from ferraris.data.kinds import array, date_time, octet_string, structure, unsigned
 from ferraris.data.obis import Obis
-from ferraris.model import companion, registry
+from ferraris.model import companion, events, registry
 from ferraris.model.companion import READABLE, WRITABLE, CompanionColumn, CompanionObject, Shape
 
 ALL = companion.names()
@@ -59,6 +59,16 @@ def test_shapes_do_not_contradict_the_declared_classes(name):
                 if declared is not None:
                     tags = declared.attributes[index].type.tags
                     assert any(shape.tag in tags for shape in shapes)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_logs_refer_to_tables_of_events_that_exist(name):
+    for row in companion.companion(name).objects:
+        if row.events:
+            family, _, log = row.events.partition("/")
+            numbers = {each.key: each.number for each in events.logs(family)}
+            assert numbers[log] == row.logical_name.e
+            assert events.events(family, log)
 
 
 def test_a_later_specification_has_what_the_earlier_one_had():
