@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ferraris.client.security import DEFAULT_SYSTEM_TITLE
 from ferraris.data import axdr
 from ferraris.data.kinds import (
     Data,
@@ -32,6 +33,8 @@ CLOCK, SWITCH = "0-0:1.0.0*255", "0-0:96.3.10*255"
 def _ask(meter: SimulatedMeter, request: Any, client: int, now: float) -> Any:
     association = meter.associations[client]
     context = RequestContext(client, 0x30 if association.ciphered else 0, now)
+    if association.ciphered:
+        context = context._replace(client_system_title=DEFAULT_SYSTEM_TITLE)
     return serve(request, meter, association, context)
 
 

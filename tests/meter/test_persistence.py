@@ -68,6 +68,18 @@ def place(tmp_path: Path, residential: Template) -> Iterator[Place]:
         made.memory.close()
 
 
+def test_transactions_of_protected_data_are_kept_at_once(place: Place) -> None:
+    meter = place.start()[1]
+    meter.raise_data_floor(b"CLIENT01", 77)
+    first = meter.data_counters(4)
+    assert place.memory is not None
+    place.memory._connection.rollback()  # nothing waits to be written
+    meter = place.start()[1]
+    assert meter.data_floor(b"CLIENT01") == 77
+    assert meter.data_floor(b"CLIENT02") == -1
+    assert meter.data_counters(4).take() > first.take() + 3
+
+
 def test_a_meter_goes_on_where_it_stopped(place: Place) -> None:
     meter = place.start()[2]
     assert put(meter, MESSAGE, 1, 2, octet_string(b"hello")) == DataAccessResult.SUCCESS

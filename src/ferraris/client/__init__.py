@@ -4,6 +4,7 @@ from ferraris.client.blocking import BlockingMeter, open_meter
 from ferraris.client.browsing import BrowsedAttribute, BrowsedObject
 from ferraris.client.calling import Access, Calls, Refusal, accept
 from ferraris.client.connecting import Connecting, connect
+from ferraris.client.data_protection import ProtectionLayer
 from ferraris.client.identity import Identity
 from ferraris.client.kind import Kind
 from ferraris.client.kind_cache import KindCache
@@ -48,6 +49,7 @@ __all__ = [
     "Password",
     "ProfileLayout",
     "Protection",
+    "ProtectionLayer",
     "Push",
     "PushFailed",
     "PushKeys",

@@ -18,7 +18,17 @@ from ferraris.client.kind_cache import KindCache
 from ferraris.client.meter import Meter
 from ferraris.client.profile import ProfileLayout
 from ferraris.client.security import Security
-from ferraris.client.wishes import Act, Name, Outcome, Read, Wish
+from ferraris.client.wishes import (
+    Act,
+    ActData,
+    Name,
+    Outcome,
+    Read,
+    ReadData,
+    Wish,
+    Write,
+    WriteData,
+)
 from ferraris.data.date_time import DateTime
 from ferraris.data.kinds import Data
 from ferraris.data.readings import Reading, Series
@@ -142,6 +152,22 @@ class BlockingMeter:
     def channel(self) -> Channel | None:
         """What protects this association, None where APDUs are plain."""
         return self._meter.channel
+
+    def get_protected(self, wishes: Sequence[Read[Any] | ReadData], **how: Any) -> list[Any]:
+        """See `Meter.get_protected`."""
+        return run(self._meter.get_protected(wishes, **how))
+
+    def set_protected(self, wishes: Sequence[Write[Any] | WriteData], **how: Any) -> None:
+        """See `Meter.set_protected`."""
+        run(self._meter.set_protected(wishes, **how))
+
+    def invoke_protected(self, wish: Act[Any, Any] | ActData, **how: Any) -> Any:
+        """See `Meter.invoke_protected`."""
+        return run(self._meter.invoke_protected(wish, **how))
+
+    def read_protected_buffer(self, **how: Any) -> list[tuple[AttributeDescriptor, Data]]:
+        """See `Meter.read_protected_buffer`."""
+        return run(self._meter.read_protected_buffer(**how))
 
     def transfer_keys(self, keys: Mapping[int, bytes], **how: Any) -> KeyChange:
         """See `Meter.transfer_keys`."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from ferraris.client import (
     browsing,
     checking,
+    data_protection,
     image_transfer,
     inventory,
     key_procedures,
@@ -26,7 +27,17 @@ from ferraris.client.key_procedures import KeyChange
 from ferraris.client.kind import Kind
 from ferraris.client.profile import ProfileLayout, read_layout, read_rows
 from ferraris.client.short_names import ShortNames
-from ferraris.client.wishes import Act, Name, Outcome, Read, Wish
+from ferraris.client.wishes import (
+    Act,
+    ActData,
+    Name,
+    Outcome,
+    Read,
+    ReadData,
+    Wish,
+    Write,
+    WriteData,
+)
 from ferraris.core.errors import DecodeError, UsageError
 from ferraris.data import axdr
 from ferraris.data.date_time import DateTime
@@ -331,6 +342,24 @@ class Meter:
         return await checking.check(
             self, companion, client=client, kind=kind, channels=channels, progress=progress
         )
+
+    # -- data that are protected by themselves --------------------------------------------
+
+    async def get_protected(self, wishes: Sequence[Read[Any] | ReadData], **how: Any) -> list[Any]:
+        """Read attributes through a data protection object; see `client.data_protection`."""
+        return await data_protection.get_protected(self, wishes, **how)
+
+    async def set_protected(self, wishes: Sequence[Write[Any] | WriteData], **how: Any) -> None:
+        """Write attributes through a data protection object; see `client.data_protection`."""
+        await data_protection.set_protected(self, wishes, **how)
+
+    async def invoke_protected(self, wish: Act[Any, Any] | ActData, **how: Any) -> Any:
+        """Invoke a method through a data protection object; see `client.data_protection`."""
+        return await data_protection.invoke_protected(self, wish, **how)
+
+    async def read_protected_buffer(self, **how: Any) -> list[tuple[AttributeDescriptor, Data]]:
+        """Read what a data protection object lists itself; see `client.data_protection`."""
+        return await data_protection.read_protected_buffer(self, **how)
 
     # -- keys -----------------------------------------------------------------------------
 

@@ -160,13 +160,31 @@ class SimulatedMeter:
             self._made().secure().transactions[client_sap] = number
             self.fleet.memory.secure(self)
 
+    def data_floor(self, originator: bytes) -> int:
+        """Highest transaction-id accepted with protected data of an originator, -1 for none."""
+        changed = self.state.security
+        return -1 if changed is None else changed.data_transactions.get(originator, -1)
+
+    def raise_data_floor(self, originator: bytes, number: int) -> None:
+        """Keep the transaction-id of data that verified."""
+        if number > self.data_floor(originator):
+            self.change().secure().data_transactions[originator] = number
+            self.fleet.memory.secure(self)
+
+    def data_counters(self, count: int) -> CounterLease:
+        """Fresh invocation counters for protected data, from the range of all APDUs."""
+        return self._leased(count)
+
     def counter_lease(self, client_sap: int) -> CounterLease:
         """Fresh invocation counters; all clients share one range because they share one key."""
+        return self._leased(LEASE)
+
+    def _leased(self, count: int) -> CounterLease:
         state = self._made()
         start = max(state.next_counter, self.fleet.first_counter)
         if start >= COUNTER_LIMIT:
             raise SecurityError("the invocation counters of this meter are used up")
-        state.next_counter = min(start + LEASE, COUNTER_LIMIT)
+        state.next_counter = min(start + count, COUNTER_LIMIT)
         self.fleet.memory.secure(self, on_disk=True)
         return CounterLease(start, state.next_counter)
 

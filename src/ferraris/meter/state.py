@@ -106,6 +106,7 @@ class SecurityState:
     `serial` counts the changes. `used_keys` holds fingerprints of encryption keys that were in use:
     none comes back, since its counters began anew. `new_pairs` are key pairs that were generated
     and wait for their certificates, `certificates` those that were imported, by serial and issuer.
+    `data_transactions` are the last ones accepted with protected data, by the originator's title.
     """
 
     serial: int = 0
@@ -116,6 +117,7 @@ class SecurityState:
     broadcast_key: bytes | None = field(default=None, repr=False)
     transaction_offset: int = 0
     transactions: dict[int, int] = field(default_factory=dict)
+    data_transactions: dict[bytes, int] = field(default_factory=dict)
     used_keys: set[bytes] = field(default_factory=set)
     new_pairs: dict[int, PrivateKey] = field(default_factory=dict, repr=False)
     certificates: dict[tuple[bytes, bytes], bytes] = field(default_factory=dict)

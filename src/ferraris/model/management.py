@@ -1,4 +1,4 @@
-"""Interface classes of management: image transfer, data protection, functions, arrays, ports."""
+"""Interface classes of management: image transfer, functions, arrays, ports."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from ferraris.data.types import (
     Choice,
     DoubleLongUnsigned,
     Enum,
-    EnumCode,
     Integer,
     LogicalName,
     LongUnsigned,
@@ -38,7 +37,6 @@ from ferraris.model.references import (
     AttributeIdentityType,
     ObjectIdentity,
     ObjectIdentityType,
-    RestrictedObjectType,
 )
 
 __all__ = [
@@ -46,7 +44,6 @@ __all__ = [
     "ArrayManagement",
     "ArrayRange",
     "CommunicationPortProtection",
-    "DataProtection",
     "EntryAtIndex",
     "EntrySpan",
     "FunctionControl",
@@ -57,13 +54,9 @@ __all__ = [
     "ImageToActivate",
     "ImageTransfer",
     "ImageTransferStatus",
-    "KeyInformation",
     "ManagedArray",
     "PortProtectionMode",
     "PortProtectionStatus",
-    "ProtectionOptions",
-    "ProtectionParameters",
-    "ProtectionType",
 ]
 
 
@@ -126,74 +119,6 @@ class ImageTransfer(
     image_block_transfer = Method(2, Structure(ImageBlock, DoubleLongUnsigned, OctetString))
     image_verify = Method(3, Integer)
     image_activate = Method(4, Integer)
-
-
-class ProtectionType(IntEnum):
-    """How data are protected [facts-g]."""
-
-    AUTHENTICATION = 0
-    ENCRYPTION = 1
-    AUTHENTICATION_AND_ENCRYPTION = 2
-    SIGNATURE = 3
-
-
-class KeyInformation(NamedTuple):
-    """Where the key comes from: 0 identified, 1 wrapped, 2 agreed, with what belongs to it."""
-
-    key_info_type: int
-    options: Data
-
-
-class ProtectionOptions(NamedTuple):
-    """What goes into a protected message besides its content."""
-
-    transaction_id: bytes
-    originator_system_title: bytes
-    recipient_system_title: bytes
-    other_information: bytes
-    key_info: KeyInformation
-
-
-class ProtectionParameters(NamedTuple):
-    """One layer of protection."""
-
-    protection_type: ProtectionType | int
-    options: ProtectionOptions
-
-
-_PROTECTION = ArrayOf(
-    Structure(
-        ProtectionParameters,
-        Enum(ProtectionType),
-        Structure(
-            ProtectionOptions,
-            OctetString,
-            OctetString,
-            OctetString,
-            OctetString,
-            Structure(KeyInformation, EnumCode, AnyData),
-        ),
-    )
-)
-
-
-class DataProtection(
-    InterfaceClass, class_id=30, version=0, source="bluebook-quoted", provenance="one-source"
-):
-    """Data protection: attributes read, written and methods called in a protected envelope.
-
-    `required_protection` has the bits of a security policy, 2 to 7. What the methods take and
-    return is kept as any data.
-    """
-
-    protection_buffer = Attribute(2, OctetString, dynamic)
-    protection_object_list = Attribute(3, ArrayOf(RestrictedObjectType), static)
-    protection_parameters_get = Attribute(4, _PROTECTION, static)
-    protection_parameters_set = Attribute(5, _PROTECTION, static)
-    required_protection = Attribute(6, EnumCode, static)
-    get_protected_attributes = Method(1, AnyData, optional, unverified, returns=AnyData)
-    set_protected_attributes = Method(2, AnyData, optional, unverified)
-    invoke_protected_method = Method(3, AnyData, optional, unverified, returns=AnyData)
 
 
 class FunctionStatus(NamedTuple):

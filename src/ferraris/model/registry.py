@@ -44,7 +44,8 @@ GROUPS = (
         {
             "access_control": (15, 17, 64),
             "short_names": (12,),
-            "management": (18, 30, 122, 123, 124),
+            "management": (18, 122, 123, 124),
+            "data_protection": (30,),
             "push": (40,),
         },
     ),

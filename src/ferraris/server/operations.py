@@ -23,7 +23,7 @@ from ferraris.data.types import DataType
 from ferraris.messaging.dlms.action import ActionOutcome
 from ferraris.messaging.dlms.enumerations import ActionResult, DataAccessResult
 from ferraris.messaging.dlms.names import AttributeDescriptor, MethodDescriptor, Selection
-from ferraris.server import association_object, association_short_names
+from ferraris.server import association_object, association_short_names, data_protection
 from ferraris.server.device import (
     Access,
     AccessMode,
@@ -91,6 +91,9 @@ def write(
     declared = entry.declaration.attributes.get(index) if entry.declaration else None
     try:
         _check_type(data, declared.type if declared and selection is None else None)
+        if data_protection.is_buffer(class_id, index):
+            data_protection.accept(access, entry, data, _ENGINE)
+            return
         access.device.set(entry, index, data, selection, access.context)
     except DecodeError as error:
         raise AccessRefused(DataAccessResult.TYPE_UNMATCHED, str(error)) from error
@@ -125,6 +128,8 @@ def act(
         query = association_short_names.query_for(class_id, index)
         if query is not None:
             return query(access, data or _NULL_DATA, read)
+        if data_protection.is_method(class_id, index):
+            return data_protection.act(access, entry, index, data, _ENGINE)
         return access.device.act(entry, index, data, access.context)
     except DecodeError as error:
         raise ActionRefused(ActionResult.TYPE_UNMATCHED, str(error)) from error
@@ -181,7 +186,8 @@ def _readable(attribute: AttributeDescriptor, access: Access) -> _Readable:
         answer_protection(mode or 0),
         rights.selectors.get(index, ()),
         association_object.answer_for(class_id, index)
-        or association_short_names.answer_for(class_id, index),
+        or association_short_names.answer_for(class_id, index)
+        or data_protection.answer_for(class_id, index, _ENGINE),
     )
     # Only what exists and may be read is kept, so a client cannot make this grow.
     access.association.rights.readable[attribute] = target
@@ -198,3 +204,6 @@ def _check_type(octets: bytes, declared: DataType[Any] | None) -> None:
     data = axdr.decode(octets)
     if declared is not None:
         declared.load(data)
+
+
+_ENGINE = data_protection.Engine(read, write, act)

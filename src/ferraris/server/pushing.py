@@ -39,6 +39,8 @@ __all__ = [
     "event_notification",
     "protected",
     "push_object_list",
+    "restriction_span",
+    "selection_of",
 ]
 
 _PUSH_SETUP = 40
@@ -117,6 +119,29 @@ def event_notification(
     return EventNotification(time, attribute, _value(device, item, context, None)).to_octets()
 
 
+def selection_of(item: PushItem, since: bytes | None = None) -> Selection | None:
+    """The selective access that gives the rows which a restriction leaves, None for all of them."""
+    if (item.class_id, item.attribute) != _BUFFER or not (item.restriction or item.columns):
+        return None
+    if item.restriction == _BY_ENTRY:
+        first_entry, last_entry = (each[1] for each in item.span)
+        entries = EntryDescriptor(first_entry, last_entry, 1, 0)
+        return Selection(_BY_ENTRY, axdr.encode(EntryDescriptorType.dump(entries)))
+    first, last = item.span if item.restriction == _BY_DATE else (_NOTHING, _NOTHING)
+    if item.restriction == _BY_DATE and since is not None and _is_open(first):
+        first = octet_string(since)
+    wanted = RangeDescriptor(_CLOCK, first, last, list(item.columns))
+    return Selection(_BY_DATE, axdr.encode(RangeDescriptorType.dump(wanted)))
+
+
+def restriction_span(kind: int, value: Data) -> tuple[Data, ...]:
+    """The two ends of a restriction, none for kind 0; `UsageError` for any other form."""
+    span = tuple(value[1]) if kind and isinstance(value[1], list) else ()
+    if kind not in (0, _BY_DATE, _BY_ENTRY) or len(span) != (2 if kind else 0):
+        raise UsageError("a push object list has a restriction of no kind", where=_WHERE)
+    return span
+
+
 def protected(plain: bytes, sealer: Sealer, control: int) -> bytes:
     """A notification in general-glo-ciphering: the receiver learns from it who sends."""
     return GeneralGlo(sealer.system_title, sealer.seal(plain, control)).to_octets()
@@ -153,18 +178,13 @@ def _rows(
 ) -> bytes:
     """Rows and columns of a profile, by the selective access that clients have too."""
     if item.restriction != _BY_ENTRY:
-        first, last = item.span if item.restriction == _BY_DATE else (_NOTHING, _NOTHING)
-        if item.restriction == _BY_DATE and since is not None and _is_open(first):
-            first = octet_string(since)
-        wanted = RangeDescriptor(_CLOCK, first, last, list(item.columns))
-        selection = Selection(_BY_DATE, axdr.encode(RangeDescriptorType.dump(wanted)))
-        return device.get(entry, _BUFFER[1], selection, context)
-    first_entry, last_entry = (each[1] for each in item.span)
-    if not first_entry:  # the last ones: no client can ask for entry 0
+        return device.get(entry, _BUFFER[1], selection_of(item, since), context)
+    first_entry, last_entry = item.span
+    if not first_entry[1]:  # the last ones: no client can ask for entry 0
         held = axdr.decode(device.get(entry, _ENTRIES_IN_USE, None, context))[1]
-        first_entry, last_entry = max(1, held - last_entry + 1), 0
-    entries = EntryDescriptor(first_entry, last_entry, 1, 0)
-    selection = Selection(_BY_ENTRY, axdr.encode(EntryDescriptorType.dump(entries)))
+        first_entry = (first_entry[0], max(1, held - last_entry[1] + 1))
+        last_entry = (last_entry[0], 0)
+    selection = selection_of(item._replace(span=(first_entry, last_entry)))
     rows = device.get(entry, _BUFFER[1], selection, context)
     return _columns(device, entry, rows, item, context) if item.columns else rows
 
@@ -196,16 +216,15 @@ def _item(data: Data) -> PushItem:
     """An element of any version of the class: four fields, restriction, columns."""
     try:
         class_id, name, attribute, index = (field[1] for field in data[1][:4])
-        kind, span = 0, ()
+        kind = 0
+        span: tuple[Data, ...] = ()
         columns: tuple[CaptureObject, ...] = ()
         if len(data[1]) > _RESTRICTION_AT:
             restriction = data[1][_RESTRICTION_AT][1]
             kind = restriction[0][1]
-            span = tuple(restriction[1][1]) if kind else ()
+            span = restriction_span(kind, restriction[1])
         if len(data[1]) > _COLUMNS_AT:
             columns = tuple(CaptureObjectType.load(each) for each in data[1][_COLUMNS_AT][1])
-        if kind not in (0, _BY_DATE, _BY_ENTRY) or len(span) != (2 if kind else 0):
-            raise UsageError("a push object list has a restriction of no kind", where=_WHERE)
         return PushItem(class_id, Obis(name), attribute, index, kind, span, columns)
     except (TypeError, ValueError, IndexError, DecodeError):
         raise UsageError("a push object list holds something else", where=_WHERE) from None

@@ -176,6 +176,11 @@ class Channel:
         return self._transaction_offset + (0 if last is None else last + 1)
 
     @property
+    def transaction_offset(self) -> int:
+        """What transaction-ids are above counters, which began anew with a key."""
+        return self._transaction_offset
+
+    @property
     def can_protect(self) -> int:
         """The bits that an answer can be given."""
         return BOTH | SIGNED if self._pairs.can_sign else BOTH
