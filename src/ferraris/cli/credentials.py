@@ -8,9 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ferraris.cli.identities import pairs_beside, pairs_of, private_key
+from ferraris.cli.identities import pairs_beside, private_key
 from ferraris.cli.key_store import referenced
 from ferraris.cli.options import MeterOptions
+from ferraris.cli.trusted import certificates_of, with_peer
 from ferraris.client.security import (
     MECHANISMS,
     HighDigest,
@@ -55,8 +56,7 @@ def security_of(given: MeterOptions, url: str) -> Security:
     if given.keys is not None:
         return security_of_entry(given, _entry(given.keys, url, given.server), url)
     way = _way(given)
-    if given.dedicated and way not in _CIPHERED:
-        raise UsageError("--dedicated goes with --auth gmac or ecdsa")
+    _check_ciphered(given, way in _CIPHERED)
     if way in _DIGESTS:
         return _by_digest(given, way)
     if way == "password":
@@ -69,7 +69,8 @@ def security_of(given: MeterOptions, url: str) -> Security:
             raise UsageError(f"--auth {way} needs --key SECRET and --auth-key SECRET")
         key = referenced(given.key, kind="encryption_key")
         auth_key = referenced(given.auth_key, kind="authentication_key")
-        pairs, title = pairs_of(_own_pairs(given), given.peer_certificate or ())
+        certificates = certificates_of(given.peer_certificate or ())
+        pairs, title = with_peer(given, _own_pairs(given), certificates, suite=given.suite)
         if way == "ecdsa" and not pairs.can_sign:
             raise UsageError("--auth ecdsa needs --signing-key SECRET and --peer-certificate FILE")
         found = _high(given, way, key, auth_key)
@@ -89,8 +90,7 @@ def security_of_entry(given: MeterOptions, entry: Mapping[str, Any], url: str) -
     suite = entry.get("suite", 0)
     usual = MECHANISMS.get(entry.get("mechanism", 7 if suite else 5), "")
     way = usual if given.auth is None else _way(given)
-    if given.dedicated and way in ("none", "password"):
-        raise UsageError("--dedicated goes with --auth gmac or ecdsa")
+    _check_ciphered(given, way not in ("none", "password"))
     try:
         if way == "password":
             return Password(str(entry["password"]).encode())
@@ -102,10 +102,12 @@ def security_of_entry(given: MeterOptions, entry: Mapping[str, Any], url: str) -
             found = _high(given, way, key, bytes.fromhex(entry["authentication_key"]))
             if way in _DIGESTS:
                 found = replace(found, secret=str(entry["password"]).encode())
-            if suite:
-                pairs = pairs_beside(str(given.keys), entry)
+            if suite or given.trust:
+                title = bytes.fromhex(entry["system_title"])
+                own, certificates = pairs_beside(str(given.keys), entry)
+                pairs, _ = with_peer(given, own, certificates, suite=suite, title=title)
                 found = replace(found, suite=suite, pairs=pairs)
-            if given.pre_established:  # no AARE will tell it
+            if given.pre_established or given.trust:  # no AARE will tell it, or any other title
                 title = bytes.fromhex(entry["system_title"])
                 found = replace(found, server_system_title=title)
             return found
@@ -151,6 +153,13 @@ def _by_digest(given: MeterOptions, way: str) -> Security:
     key = referenced(given.key, kind="encryption_key")
     auth_key = referenced(given.auth_key, kind="authentication_key")
     return replace(_high(given, way, key, auth_key), suite=given.suite, secret=secret)
+
+
+def _check_ciphered(given: MeterOptions, is_ciphered: bool) -> None:
+    """Refuse what only protected APDUs can do."""
+    for option, wanted in (("--dedicated", given.dedicated), ("--trust", given.trust)):
+        if wanted and not is_ciphered:
+            raise UsageError(f"{option} goes with --auth gmac or ecdsa")
 
 
 def _own_pairs(given: MeterOptions) -> KeyPairs:

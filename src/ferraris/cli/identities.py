@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from ferraris.cli.key_store import referenced
-from ferraris.core.errors import DecodeError, Error, UsageError
-from ferraris.crypto.certificates import Certificate, Usage, pem
+from ferraris.client.peer_certificates import with_certificate
+from ferraris.core.errors import Error, UsageError
+from ferraris.crypto.certificates import Certificate, pem
 from ferraris.crypto.curves import PrivateKey
 from ferraris.messaging.dlms.security.forms import KeyPairs
 
@@ -30,33 +30,26 @@ def private_key(reference: str) -> PrivateKey:
         raise UsageError("not a private key of P-256 or P-384, in hexadecimal") from None
 
 
-def pairs_of(pairs: KeyPairs, certificates: Iterable[str]) -> tuple[KeyPairs, bytes]:
-    """The pairs with what certificates in files say of the peer, and the title that they name."""
+def pairs_of(pairs: KeyPairs, certificates: Iterable[Certificate]) -> tuple[KeyPairs, bytes]:
+    """The pairs with what certificates say of the peer, taken as it is, and their one title."""
     titles = set()
-    for file in certificates:
-        try:
-            found = Certificate.read(Path(file).read_bytes())
-        except OSError as error:
-            raise UsageError(f"{file}: {error.strerror}") from None
-        except DecodeError as error:
-            raise UsageError(f"{file}: {error}") from None
-        pairs = _with(pairs, found, file)
+    for found in certificates:
+        pairs = with_certificate(pairs, found)
         titles.add(found.title or b"")
     if len(titles) > 1:
         raise UsageError("the certificates are of different system titles")
     return pairs, titles.pop() if titles else b""
 
 
-def pairs_beside(file: str, entry: Mapping[str, Any]) -> KeyPairs:
-    """What a line of a file of keys and the private keys beside it say; `UsageError`."""
+def pairs_beside(file: str, entry: Mapping[str, Any]) -> tuple[KeyPairs, list[Certificate]]:
+    """Our pairs beside a file of keys, and the peer's certificates in a line; `UsageError`."""
     pairs = KeyPairs(
         signing=private_key(f"@{file}.{_SIGNING}"),
         agreement=private_key(f"@{file}.{_AGREEMENT}"),
         master_key=bytes.fromhex(entry["master_key"]),
     )
-    for name in ("signing_certificate", "agreement_certificate"):
-        pairs = _with(pairs, Certificate.from_der(bytes.fromhex(entry[name])), file)
-    return pairs
+    names = ("signing_certificate", "agreement_certificate")
+    return pairs, [Certificate.from_der(bytes.fromhex(entry[name])) for name in names]
 
 
 def write_identities(keys_out: str, pairs: KeyPairs, certificates: Mapping[str, bytes]) -> None:
@@ -75,11 +68,3 @@ def write_secretly(file: str, lines: Iterable[str]) -> None:
     with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as opened:
         opened.writelines(lines)
     part.replace(file)
-
-
-def _with(pairs: KeyPairs, certificate: Certificate, file: str) -> KeyPairs:
-    if certificate.usage is Usage.SIGNING:
-        return replace(pairs, peer_signing=certificate.public_key)
-    if certificate.usage is Usage.KEY_AGREEMENT:
-        return replace(pairs, peer_agreement=certificate.public_key)
-    raise UsageError(f"{file}: a certificate for {certificate.usage.label}, of no use here")

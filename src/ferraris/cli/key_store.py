@@ -17,7 +17,15 @@ if TYPE_CHECKING:
     from ferraris.keys import KeyStore
     from ferraris.keys.pkcs11 import Token
 
-__all__ = ["DEFAULT_STORE", "Opening", "opening", "referenced", "store_options"]
+__all__ = [
+    "DEFAULT_STORE",
+    "Opening",
+    "opened_by_environment",
+    "opening",
+    "referenced",
+    "store_options",
+    "warn",
+]
 
 DEFAULT_STORE = "keys.db"
 _MODULE = "/usr/lib/softhsm/libsofthsm2.so"
@@ -125,10 +133,17 @@ def referenced(
 
     if not reference.startswith("store:"):
         return secret(reference, form=form, kind=kind, warn=warn)
+    with opened_by_environment() as store:
+        return secret(reference, form=form, kind=kind, store=store)
+
+
+@contextmanager
+def opened_by_environment() -> Iterator[KeyStore]:
+    """The key store that `FERRARIS_KEYS` and `FERRARIS_PASSPHRASE` name, open."""
     path, passphrase = os.environ.get("FERRARIS_KEYS"), os.environ.get("FERRARIS_PASSPHRASE")
     given = Opening(path or DEFAULT_STORE, passphrase, None, _MODULE, None, "")
     with given.opened() as store:
-        return secret(reference, form=form, kind=kind, store=store)
+        yield store
 
 
 def passphrase_of(reference: str) -> bytes:

@@ -64,7 +64,18 @@ class MeterOptions:
     ] = None
     peer_certificate: Annotated[
         list[str] | None,
-        typer.Option(metavar="FILE", help="The meter's, PEM or DER; more than once for more."),
+        typer.Option(metavar="FILE", help="The meter's, PEM or DER; or store:TITLE. Repeatable."),
+    ] = None
+    trust: Annotated[
+        list[str] | None,
+        typer.Option(metavar="FILE", help="Roots of the meter's certificates; or store."),
+    ] = None
+    authority: Annotated[
+        list[str] | None,
+        typer.Option(metavar="FILE", help="Authorities between them and the meter."),
+    ] = None
+    crl: Annotated[
+        list[str] | None, typer.Option(metavar="FILE", help="Lists of what they revoked.")
     ] = None
     dedicated: Annotated[
         bool, typer.Option("--dedicated", help="Protect services by a key of this session alone.")

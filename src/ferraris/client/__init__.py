@@ -10,6 +10,7 @@ from ferraris.client.kind import Kind
 from ferraris.client.kind_cache import KindCache
 from ferraris.client.listening import Listening, listen
 from ferraris.client.meter import Meter
+from ferraris.client.peer_certificates import trusted_pairs
 from ferraris.client.profile import ProfileLayout
 from ferraris.client.push import Protection, Push, PushFailed
 from ferraris.client.push_keys import PushKeys
@@ -67,4 +68,5 @@ __all__ = [
     "learn_push_list",
     "listen",
     "open_meter",
+    "trusted_pairs",
 ]
