@@ -23,6 +23,7 @@ from ferraris.client.security import (
 )
 from ferraris.core.errors import UsageError
 from ferraris.crypto.curves import PrivateKey
+from ferraris.messaging.dlms.security.deviations import check_association
 from ferraris.messaging.dlms.security.forms import KeyPairs
 
 __all__ = ["entries_of", "high_priority", "security_of", "security_of_entry"]
@@ -53,6 +54,7 @@ _DIGESTS = ("sha256", "sha1", "md5")
 
 def security_of(given: MeterOptions, url: str) -> Security:
     """The security value that `connect` takes; `UsageError` when something is missing."""
+    check_association(given.deviation)
     if given.keys is not None:
         return security_of_entry(given, _entry(given.keys, url, given.server), url)
     way = _way(given)

@@ -15,6 +15,7 @@ from ferraris.core.errors import DecodeError, Error, UsageError
 
 if TYPE_CHECKING:
     from ferraris.cli.captured import Captured
+    from ferraris.cli.deviating import Read
     from ferraris.cli.protected import Secrets
     from ferraris.cli.session import Session
     from ferraris.cli.telegram import Telegram
@@ -69,6 +70,23 @@ def decode(
     with_secrets: Annotated[
         bool, typer.Option("--with-secrets", help="With --xml and --tree: hide nothing.")
     ] = False,
+    deviation: Annotated[
+        str | None, typer.Option(metavar="NAME", help="A deployment's own messages: gbcs.")
+    ] = None,
+    signer: Annotated[
+        str | None,
+        typer.Option(metavar="FILE|HEX", help="Certificate or public key of who signed it."),
+    ] = None,
+    peer: Annotated[
+        str | None,
+        typer.Option(metavar="FILE|HEX", help="The same of who agreed on its key with us."),
+    ] = None,
+    agreement_key: Annotated[
+        str | None, typer.Option(metavar="SECRET", help="Our private key for key agreement.")
+    ] = None,
+    shared_secret: Annotated[
+        str | None, typer.Option(metavar="SECRET", help="What key agreement gave, in its place.")
+    ] = None,
 ) -> int:
     """Explain a telegram: HDLC frames, wrapper units, APDUs, COSEM data; or a capture of many.
 
@@ -81,6 +99,9 @@ def decode(
     from ferraris.cli.session import Session
 
     _check_forms(xml=xml, tree=tree, as_json=as_json, explain=explain, with_secrets=with_secrets)
+    deviating = _deviating(deviation, (signer, peer, agreement_key, shared_secret))
+    if deviating is not None and (xml or tree or explain or family is not None):
+        raise UsageError("--deviation goes without --as, --explain, --xml and --tree")
     session = Session()
     secrets = secrets_of(key, auth_key, system_title, decrypted)
     if family is not None and family not in telegram.FAMILIES:
@@ -90,6 +111,8 @@ def decode(
         around = session if item.captured is None else item.captured.session
         if item.error is not None:
             found = telegram.Telegram(error=item.error)
+        elif deviating is not None:
+            found = deviating(item.octets, around)
         else:
             found = telegram.read(item.octets, family, secrets, around)
             if explain:
@@ -122,6 +145,19 @@ def secrets_of(
     if title is not None and len(title) != 8:
         raise UsageError(f"a system title has 8 octets, not {len(title)}")
     return Secrets(given(key), given(auth_key), title, decrypted)
+
+
+def _deviating(name: str | None, given: tuple[str | None, ...]) -> Read | None:
+    """What reads messages of a deviation; None for those of the standard."""
+    if name is None:
+        if any(given):
+            raise UsageError(
+                "--signer, --peer, --agreement-key and --shared-secret go with --deviation"
+            )
+        return None
+    from ferraris.cli.deviating import Ends, reader
+
+    return reader(name, Ends(*given))
 
 
 def _check_forms(

@@ -90,6 +90,9 @@ class MeterOptions:
     keys: Annotated[
         str | None, typer.Option(metavar="FILE", help="One JSON line a meter, as from meter run.")
     ] = None
+    deviation: Annotated[
+        str, typer.Option(metavar="NAME", help="A deployment's own way; gbcs is for decode alone.")
+    ] = ""
     short_names: Annotated[
         bool, typer.Option("--short-names", help="Objects go by short names, as ?names=short.")
     ] = False

@@ -12,6 +12,7 @@ from ferraris.messaging.dlms.association.proofs import OwnMechanism
 from ferraris.messaging.dlms.security.cipher_keys import CipherKeys
 from ferraris.messaging.dlms.security.control import AUTHENTICATION, ENCRYPTION, SIGNED
 from ferraris.messaging.dlms.security.counters import CounterLease
+from ferraris.messaging.dlms.security.deviations import check_association
 from ferraris.messaging.dlms.security.forms import NO_PAIRS, Form, KeyPairs, KeySource, Shape
 from ferraris.messaging.dlms.security.hls import ECDSA_CHALLENGE_OCTETS, check_strength
 
@@ -128,6 +129,7 @@ class HighGMAC:
         secret, answer, weak: of the mechanisms that need them, as in `HighDigest`.
         transaction_floor: the highest transaction-id accepted from this meter so far.
         transaction_offset: added to counters that began anew with a new key.
+        deviation: of a deployment from the standard, by name; no known one is of associations.
     """
 
     encryption_key: bytes = field(repr=False)
@@ -154,6 +156,10 @@ class HighGMAC:
     transaction_floor: int = -1
     transaction_offset: int = 0
     weak: bool = False
+    deviation: str = ""
+
+    def __post_init__(self) -> None:
+        check_association(self.deviation)
 
     def parameters(self, entropy: Callable[[int], bytes]) -> ClientParameters:
         """What the association layer needs; the counter must be known by now."""
