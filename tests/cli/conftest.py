@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import io
 import json
+import sys
 from collections.abc import Callable
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import pytest
 
 from ferraris.cli.main import run
+
+_HERE = Path(__file__).parent
+# What serves the tests of one room may serve those of another.
+sys.path[:0] = [str(_HERE), str(_HERE.parent / "crypto"), str(_HERE.parent / "keys")]
 
 
 class Ran(NamedTuple):

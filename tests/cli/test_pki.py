@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
-from tests.crypto.pki import NOW, Tree, key
-from tests.keys.softhsm import PIN, configured, make_token, module
+from pki import NOW, Tree, key
+from softhsm import PIN, configured, make_token, module
 
 from ferraris.crypto.certificates import Certificate, Usage, pem
 from ferraris.crypto.requests import CertificateRequest

@@ -8,7 +8,7 @@ from pathlib import Path
 from random import Random
 
 import pytest
-from tests.cli.test_suites import options, running
+from test_suites import options, running
 
 from ferraris.crypto.authority import Authority
 from ferraris.crypto.certificates import Certificate, Usage, pem

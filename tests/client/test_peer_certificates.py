@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from tests.crypto.pki import NOW, T0, T1, TITLE, Tree, key
+from pki import NOW, T0, T1, TITLE, Tree, key
 
 from ferraris.client.peer_certificates import _REMEDIES, trusted_pairs, with_certificate
 from ferraris.core.errors import SecurityError, UsageError
