@@ -263,6 +263,65 @@ def test_our_own_sessions_are_recorded_with_an_option(ferraris, tmp_path, meter,
     assert service in shown.out
 
 
+def test_a_file_of_keys_opens_what_is_recorded(ferraris, tmp_path, meter):
+    url, keys = meter
+    entry = json.loads(keys.read_text().splitlines()[0])
+    many = tmp_path / "many.jsonl"  # the meter's line among those of others
+    stranger = entry | {"url": "tcp://192.0.2.9:4059", "system_title": "4652520000000BAD"}
+    stranger["encryption_key"] = "00" * 16
+    many.write_text("".join(json.dumps(each) + "\n" for each in (stranger, entry)))
+    for file, more in ((keys, ()), (many, ()), (keys, ("--all",))):
+        command = ["read", "1-0:1.8.0*255"] if more else ["read", url, "1-0:1.8.0*255"]
+        capture = tmp_path / "own.pcapng"
+        ran = ferraris(*command, *more, "--keys", str(file), "--capture", str(capture))
+        assert ran.code == 0, ran
+        comments = [packet.comment for packet in read_packets(capture.read_bytes())]
+        opened = [each for each in comments if "authentication tag, verified" in each]
+        assert any("get-request" in each for each in opened), comments
+        assert any("get-response" in each for each in opened)
+        assert not any("not verified" in each for each in comments)
+
+
+@pytest.mark.parametrize("way", ["--keys", "store"])
+def test_the_relay_takes_keys_from_a_file_and_from_the_store(
+    ferraris, tmp_path, meter, monkeypatch, way
+):
+    url, keys = meter
+    entry = json.loads(keys.read_text().splitlines()[0])
+    given = ["--keys", str(keys)]
+    if way == "store":
+        store(ferraris, tmp_path, monkeypatch, entry)
+        given = ["--key", "store:meter", "--auth-key", "store:meter"]
+    file = tmp_path / "session.pcapng"
+    command = ("capture", "--to", str(file), "--listen", "tcp://127.0.0.1:0", url, *given)
+    with running(*command) as relay:
+        here = re.search(r"tcp://\S+:\d+", relay.first)[0]
+        ours = tmp_path / "ours.jsonl"
+        ours.write_text(json.dumps(entry | {"url": here}))
+        assert ferraris("read", here, "1-0:1.8.0*255", "--keys", str(ours)).code == 0
+    comments = [packet.comment for packet in read_packets(file.read_bytes())]
+    verified = [each for each in comments if "authentication tag, verified" in each]
+    assert any("get-response" in each for each in verified), comments
+    if way == "store":
+        shown = ferraris("decode", "--json", *given, str(file))
+        assert (shown.code, "1-0:1.8.0*255" in shown.out) == (0, True)
+    both = ferraris(*command, "--keys", str(keys), "--key", "env:HOME")
+    assert (both.code, "together" in both.err) == (2, True)
+
+
+def store(ferraris, folder: Path, monkeypatch, entry: dict) -> None:
+    """A key store of the environment that holds one meter's keys."""
+    (folder / "phrase").write_text("correct horse")
+    options = ["--store", f"{folder}/keys.db", "--passphrase", f"@{folder}/phrase"]
+    assert ferraris("keys", *options, "init").code == 0
+    for kind in ("encryption_key", "authentication_key"):
+        (folder / kind).write_text(entry[kind])
+        ran = ferraris("keys", *options, "add", "meter", kind, f"@{folder}/{kind}")
+        assert ran.code == 0, ran.err
+    monkeypatch.setenv("FERRARIS_KEYS", f"{folder}/keys.db")
+    monkeypatch.setenv("FERRARIS_PASSPHRASE", f"@{folder}/phrase")
+
+
 def test_without_the_option_nothing_is_recorded(ferraris, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert ferraris("read", "sim://residential", "1-0:1.8.0*255").code == 0

@@ -12,7 +12,15 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from test_capture import store
 
+from ferraris.core.pcapng import read_packets
+from ferraris.data import axdr
+from ferraris.data.kinds import octet_string
+from ferraris.messaging.dlms.general import GeneralGlo
+from ferraris.messaging.dlms.notify import DataNotification
+from ferraris.messaging.dlms.security import CipherKeys, CounterLease, Sealer
+from ferraris.messaging.dlms.short_name import InformationReportRequest, VariableName
 from ferraris.transport import wrapper
 
 COMMAND = [sys.executable, "-c", "from ferraris.cli.main import main; main()"]
@@ -66,6 +74,76 @@ def test_pushes_with_keys_from_the_file(ferraris, tmp_path):
         entry = json.loads(line)
         for name in ("encryption_key", "authentication_key"):
             assert entry[name] not in ran.out + ran.err + strange.err
+
+
+@pytest.mark.parametrize("scheme", ["udp", "tcp", "udp+hdlc"])
+def test_what_comes_is_recorded_and_opened_with_the_file_of_keys(ferraris, tmp_path, scheme):
+    keys, file = tmp_path / "keys.jsonl", tmp_path / "pushes.pcapng"
+    url = f"{scheme}://127.0.0.1:{free_port()}"
+    with pushing(url, keys):
+        ran = ferraris("listen", url, "--keys", str(keys), "--count", "4", "--capture", str(file))
+    assert (ran.code, len(ran.out.splitlines())) == (0, 4), ran
+    written = file.read_bytes()
+    packets = [packet for packet in read_packets(written) if packet.comment]
+    verified = ["authentication tag, verified" in packet.comment for packet in packets]
+    assert sum(verified) >= 4
+    assert all(verified) or scheme == "udp+hdlc"  # of segments the last one tells
+    assert not any("not verified" in packet.comment for packet in packets)
+    assert any("data-notification" in packet.comment for packet in packets)
+    shown = ferraris("decode", "--json", str(file))
+    assert (shown.code, len(shown.json_lines) >= 4) == (0, True)
+    for line in keys.read_text().splitlines():
+        assert bytes.fromhex(json.loads(line)["encryption_key"]) not in written
+
+
+def test_a_confirmation_goes_out_where_datagrams_are_recorded(ferraris, tmp_path):
+    file = tmp_path / "pushes.pcapng"
+    port = free_port()
+    push = DataNotification(0x40000001, b"", axdr.encode(octet_string(b"x"))).to_octets()
+    with subprocess.Popen(
+        [*COMMAND, "listen", f"udp://127.0.0.1:{port}", "--count", "1", "--capture", str(file)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stderr is not None
+        process.stderr.readline()
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+            sender.settimeout(30)
+            sender.sendto(wrapper.pack(1, 1, push), ("127.0.0.1", port))
+            answer = sender.recv(100)
+        process.communicate(timeout=30)
+    assert process.returncode == 0
+    assert answer[8:9] == b"\x10"  # data-notification-confirm
+    comments = [packet.comment for packet in read_packets(file.read_bytes())]
+    assert ["data-notification" in each for each in comments] == [True, True]
+
+
+def test_secrets_of_the_store_and_an_information_report(ferraris, tmp_path, monkeypatch):
+    keys = {"encryption_key": "00" * 16, "authentication_key": "11" * 16}
+    store(ferraris, tmp_path, monkeypatch, keys)
+    sealer = Sealer(CipherKeys(0, bytes(16), b"\x11" * 16), b"FRR\0\0\0\0\1", CounterLease(1, 9))
+    values = [axdr.encode(octet_string(bytes((1, 0, 1, 8, 0, 255)))), axdr.encode((6, 5))]
+    report = InformationReportRequest(None, [VariableName(8), VariableName(16)], values)
+    sealed = GeneralGlo(b"FRR\0\0\0\0\1", sealer.seal(report.to_octets(), 0x30)).to_octets()
+    port = free_port()
+    given = ["--key", "store:meter", "--auth-key", "store:meter", "--json", "--count", "1"]
+    with subprocess.Popen(
+        [*COMMAND, "listen", f"udp://127.0.0.1:{port}", *given],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stderr is not None
+        process.stderr.readline()
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+            sender.sendto(wrapper.pack(1, 1, sealed), ("127.0.0.1", port))
+        out, _ = process.communicate(timeout=30)
+    assert process.returncode == 0
+    push = json.loads(out)
+    assert (push["service"], push["base_names"]) == ("information-report", [8, 16])
+    assert [(each["obis"], each["value"]) for each in push["readings"]] == [("1-0:1.8.0*255", 5)]
+    assert push["protection"]["authenticated"]
 
 
 def test_plain_pushes_over_hdlc(ferraris, tmp_path):

@@ -115,6 +115,22 @@ def test_many_call_and_each_is_told_from_the_others() -> None:
     run(procedure())
 
 
+def test_general_blocks_are_proposed_where_they_are_wanted() -> None:
+    async def procedure() -> None:
+        meters = fleet()
+        for window in (0, 16):
+            calls = accept("tcp://127.0.0.1:0", known(meters), block_window=window)
+            async with calls, calling(meters, calls):
+                meter = await anext(calls)
+                assert meter.negotiated.general_blocks == bool(window)
+                assert len(await meter.object_list()) > 50  # in blocks, either way
+                await meter.close()
+        with pytest.raises(UsageError, match="window"):
+            accept("tcp://127.0.0.1:0", {}, block_window=64)
+
+    run(procedure())
+
+
 def test_a_meter_calls_again_after_it_was_let_go() -> None:
     async def procedure() -> None:
         meters = fleet()

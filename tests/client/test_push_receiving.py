@@ -41,7 +41,7 @@ from ferraris.messaging.dlms.general import (
     ServiceCiphered,
 )
 from ferraris.messaging.dlms.get import GetRequestNormal
-from ferraris.messaging.dlms.names import AttributeDescriptor
+from ferraris.messaging.dlms.names import AttributeDescriptor, Selection
 from ferraris.messaging.dlms.notify import (
     DataNotification,
     DataNotificationConfirm,
@@ -49,6 +49,11 @@ from ferraris.messaging.dlms.notify import (
 )
 from ferraris.messaging.dlms.security import CipherKeys, CounterLease, Opener, Sealer
 from ferraris.messaging.dlms.security.counters import ReplayError
+from ferraris.messaging.dlms.short_name import (
+    InformationReportRequest,
+    ParameterisedAccess,
+    VariableName,
+)
 
 TITLE = b"FRR\0\0\0\0\7"
 STRANGER = b"XXX\0\0\0\0\1"
@@ -136,6 +141,56 @@ def test_a_protected_push_is_opened_and_its_counter_told(control: int, suite: in
         assert push.protection.authenticated
         assert push.protection.encrypted == (control == BOTH)
     assert floors == [(TITLE, 1, False), (TITLE, 2, False)]
+
+
+REPORTED = [VariableName(0x2008), ParameterisedAccess(0x2010, Selection(1, b"\x00"))]
+VALUES = [axdr.encode(octet_string(NAME)), axdr.encode(double_long_unsigned(5))]
+
+
+@pytest.mark.parametrize("protected", [False, True])
+def test_an_information_report_is_a_push(protected: bool):
+    report = InformationReportRequest(bytes(NOON), REPORTED, VALUES, cosem_time=True)
+    octets = report.to_octets()
+    if protected:
+        octets = ServiceCiphered(0x38, Sender().sealer.seal(octets, BOTH)).to_octets()
+    receiver = PushReceiver(KEYS if protected else None)
+    push = taken(receiver, octets)
+    assert push.service == "information-report"
+    assert push.base_names == (0x2008, 0x2010)
+    assert push.data == structure(octet_string(NAME), double_long_unsigned(5))
+    (reading,) = push.readings
+    assert (reading.name, reading.value, reading.origin) == (NAME, 5, "information-report")
+    assert push.time is not None
+    assert push.time.isoformat() == "2026-03-01T12:00:00+00:00"
+    assert push.protection.authenticated == protected
+    assert receiver.confirmation(push) is None
+    if protected:
+        refused(receiver, octets, ReplayError)
+        refused(receiver, report.to_octets(), SecurityError)
+
+
+def test_a_known_list_names_what_an_information_report_brings():
+    known = PushedList((PushedObject(NAME, scaler=-3, unit=find("Wh")),))
+    report = InformationReportRequest(None, REPORTED[:1], VALUES[1:])
+    receiver = PushReceiver(lists=lambda title: known)
+    (reading,) = taken(receiver, report.to_octets()).readings
+    assert (reading.name, str(reading.value), reading.time) == (NAME, "0.005", None)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        (b"20260301120000Z", "2026-03-01T12:00:00+00:00"),
+        (b"20260301120000.5Z", "2026-03-01T12:00:00+00:00"),
+        (b"20260301120000", None),
+        (b"2026", None),
+        (b"", None),
+    ],
+)
+def test_the_time_of_an_information_report_may_be_a_text(text: bytes, shown: str | None):
+    report = InformationReportRequest(text, REPORTED, VALUES)
+    time = taken(PushReceiver(), report.to_octets()).time
+    assert (None if time is None else time.isoformat()) == shown
 
 
 def test_replays_are_refused_also_across_restarts():

@@ -63,11 +63,22 @@ def test_a_file_brings_it_back_whole(tmp_path: Path) -> None:
     file = tmp_path / "kinds.json"
     with KindCache(file) as cache:
         kind, _ = learn(cache)
-        kind.lists = False
+        kind.lists = kind.access = False
     assert [each.name for each in tmp_path.iterdir()] == ["kinds.json"]
     again, few = learn(KindCache(file))
     assert again == kind
     assert few == 4  # this one is bad at lists: two registers, two requests
+
+
+def test_a_file_that_does_not_tell_of_access_is_read_as_before(tmp_path: Path) -> None:
+    file = tmp_path / "kinds.json"
+    with KindCache(file) as cache:
+        kind, _ = learn(cache)
+    shape = json.loads(file.read_text())
+    assert [each.pop("access") for each in shape["kinds"]] == [True]
+    file.write_text(json.dumps(shape))
+    again, _ = learn(KindCache(file))
+    assert again == kind
 
 
 def test_nothing_personal_or_secret_is_in_the_file(tmp_path: Path) -> None:

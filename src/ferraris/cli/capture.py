@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import signal
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from functools import wraps
 from inspect import Parameter, Signature, signature
@@ -48,13 +48,16 @@ def capture(
         str, typer.Option(metavar="URL", help="Where the client connects: tcp://127.0.0.1:4060")
     ],
     key: Annotated[
-        str | None, typer.Option(metavar="SECRET", help="Encryption key: @FILE or env:NAME.")
+        str | None, typer.Option(metavar="SECRET", help="Encryption key: @FILE, env:, store:ID.")
     ] = None,
     auth_key: Annotated[
-        str | None, typer.Option(metavar="SECRET", help="Authentication key: @FILE or env:NAME.")
+        str | None, typer.Option(metavar="SECRET", help="Authentication key, likewise.")
     ] = None,
     system_title: Annotated[
         str | None, typer.Option(metavar="HEX", help="The meter's, when nobody says it.")
+    ] = None,
+    keys: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Keys by meter, as from meter run.")
     ] = None,
     once: Annotated[
         bool, typer.Option("--once", help="End with the first connection instead of Ctrl-C.")
@@ -75,7 +78,11 @@ def capture(
             f"--listen {here.line}: clients of a meter over {meter.line} connect by "
             f"{'udp' if meter.line == 'udp' else 'tcp'}"
         )
+    if keys is not None and (key is not None or auth_key is not None):
+        raise UsageError("--keys FILE and --key do not go together")
     secrets = secrets_of(key, auth_key, system_title)
+    if keys is not None:
+        secrets = _keys_of_file(keys, None, 1)
     with recording_to(to, secrets, about=f"{meter}, relayed from {here}") as recording:
         asyncio.run(_relay(here, meter, recording, once=once))
         typer.echo(f"{to}: {recording.packets} packets", err=True)
@@ -158,7 +165,7 @@ def wanted_tap() -> Tap | None:
 def with_capture(command: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command the option `--capture FILE`, which records every session that it opens.
 
-    With `--key` and `--auth-key` the comments tell what is in ciphered APDUs.
+    With `--key` and `--auth-key`, or `--keys`, the comments tell what is in ciphered APDUs.
     """
     hints = get_type_hints(command, include_extras=True)
     parameters = [
@@ -173,7 +180,7 @@ def with_capture(command: Callable[..., Any]) -> Callable[..., Any]:
     def recorded(*, capture: str | None = None, **values: Any) -> Any:
         if capture is None:
             return command(**values)
-        secrets = _given_keys(values.get("key"), values.get("auth_key"))
+        secrets = _given_keys(values)
         with recording_to(capture, secrets, about=f"ferraris {command.__name__}") as recording:
             token = _TAP.set(recording.tap)
             try:
@@ -187,14 +194,39 @@ def with_capture(command: Callable[..., Any]) -> Callable[..., Any]:
     return recorded
 
 
-def _given_keys(key: str | None, auth_key: str | None) -> Secrets:
+def _given_keys(values: Mapping[str, Any]) -> Secrets:
+    """What the options of a command say of keys: two, or a file with those of many meters."""
+    from ferraris.cli.key_store import referenced
     from ferraris.cli.protected import Secrets
-    from ferraris.keys.secrets import secret
 
+    key, auth_key, file = (values.get(name) for name in ("key", "auth_key", "keys"))
+    if file is not None:
+        return _keys_of_file(file, values.get("url"), values.get("server", 1))
     if key is None or auth_key is None:
         return Secrets()
+    other = referenced(auth_key, kind="authentication_key", quiet=True)  # the command itself warns
+    return Secrets(referenced(key, quiet=True), other)
 
-    def quiet(_: str) -> None:
-        """The command itself warns."""
 
-    return Secrets(secret(key, warn=quiet), secret(auth_key, warn=quiet))
+def _keys_of_file(file: str, url: str | None, server: int) -> Secrets:
+    """Keys by system title; where the command asks one meter alone, they are its client's too.
+
+    Lines without keys are for the command to complain of.
+    """
+    from ferraris.cli.credentials import entries_of
+    from ferraris.cli.protected import Secrets
+
+    found: dict[bytes, tuple[bytes, bytes | None]] = {}
+    entries = entries_of(file)
+    asked = [each for each in entries if (each.get("url"), each.get("server")) == (url, server)]
+    for entry in asked or entries:
+        try:
+            title, key = (bytes.fromhex(entry[name]) for name in ("system_title", "encryption_key"))
+            other = entry.get("authentication_key")
+            found[title] = (key, None if other is None else bytes.fromhex(other))
+        except (KeyError, TypeError, ValueError):
+            continue
+    if len(found) == 1:
+        (key, auth_key) = next(iter(found.values()))
+        return Secrets(key, auth_key)
+    return Secrets(by_title=found)

@@ -40,10 +40,10 @@ def decode(
         typer.Option("--as", metavar="NAME", help="hdlc, wrapper, apdu, data or opening."),
     ] = None,
     key: Annotated[
-        str | None, typer.Option(metavar="SECRET", help="Encryption key: @FILE or env:NAME.")
+        str | None, typer.Option(metavar="SECRET", help="Encryption key: @FILE, env:, store:ID.")
     ] = None,
     auth_key: Annotated[
-        str | None, typer.Option(metavar="SECRET", help="Authentication key: @FILE or env:NAME.")
+        str | None, typer.Option(metavar="SECRET", help="Authentication key, likewise.")
     ] = None,
     system_title: Annotated[
         str | None, typer.Option(metavar="HEX", help="The sender's, when the telegram has none.")
@@ -136,15 +136,17 @@ def secrets_of(
 
     if key is None and auth_key is None and system_title is None:
         return Secrets(decrypted=decrypted)
-    from ferraris.keys.secrets import secret
+    from ferraris.cli.key_store import referenced
 
-    def given(text: str | None) -> bytes | None:
-        return None if text is None else secret(text, warn=_warn)
+    def given(text: str | None, kind: str) -> bytes | None:
+        return None if text is None else referenced(text, kind=kind)
 
     title = None if system_title is None else hex_octets(system_title)
     if title is not None and len(title) != 8:
         raise UsageError(f"a system title has 8 octets, not {len(title)}")
-    return Secrets(given(key), given(auth_key), title, decrypted)
+    return Secrets(
+        given(key, "encryption_key"), given(auth_key, "authentication_key"), title, decrypted
+    )
 
 
 def _deviating(name: str | None, given: tuple[str | None, ...]) -> Read | None:

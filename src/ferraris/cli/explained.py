@@ -52,8 +52,9 @@ def framed_lines(framing: Explanation, secrets: Secrets, session: Session) -> li
     """The lines of frames or wrapper units with those of their APDUs in place."""
     pieces: dict[int, list[Line]] = {}
     for apdu in framing.apdus:
-        title = session.title(apdu.ends, apdu.octets)
-        lines = explain(apdu.octets, opening(secrets, session.dedicated_key(apdu.ends)), title)
+        title, peer = session.title(apdu.ends, apdu.octets), session.peer(apdu.ends)
+        opens = opening(secrets, session.dedicated_key(apdu.ends), peer)
+        lines = explain(apdu.octets, opens, title)
         pieces |= _placed(apdu, lines)
     found: list[Line] = []
     for line in framing.lines:

@@ -122,17 +122,21 @@ def opening(context: typer.Context) -> Opening:
 
 
 def referenced(
-    reference: str, *, form: Literal["hex", "text"] = "hex", kind: str = "encryption_key"
+    reference: str,
+    *,
+    form: Literal["hex", "text"] = "hex",
+    kind: str = "encryption_key",
+    quiet: bool = False,
 ) -> bytes:
     """The secret that a meter command names; `store:ID` opens the store of the environment.
 
     That is the file in `FERRARIS_KEYS`, keys.db otherwise, with the passphrase that
-    `FERRARIS_PASSPHRASE` names.
+    `FERRARIS_PASSPHRASE` names. Secrets on the command line are warned of, unless `quiet`.
     """
     from ferraris.keys.secrets import secret
 
     if not reference.startswith("store:"):
-        return secret(reference, form=form, kind=kind, warn=warn)
+        return secret(reference, form=form, kind=kind, warn=None if quiet else warn)
     with opened_by_environment() as store:
         return secret(reference, form=form, kind=kind, store=store)
 

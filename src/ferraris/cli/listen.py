@@ -24,7 +24,9 @@ __all__ = ["register"]
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command("listen")(listen)
+    from ferraris.cli.capture import with_capture
+
+    app.command("listen")(with_capture(listen))
 
 
 def listen(
@@ -61,9 +63,10 @@ def listen(
 ) -> int:
     """Show what meters push to URL, until interrupted.
 
-    Secrets are @FILE or env:NAME. What cannot be taken is one line on standard error and ends
-    nothing. The exit code is 1 when pushes were waited for (--count) and did not all come.
+    Secrets are @FILE, env:NAME or store:ID. What cannot be taken is one line on standard error and
+    ends nothing. The exit code is 1 when pushes were waited for (--count) and did not all come.
     """
+    from ferraris.cli.capture import wanted_tap
     from ferraris.cli.loop import run_to_end
     from ferraris.client.listening import listen as open_ear
 
@@ -80,7 +83,12 @@ def listen(
             typer.echo(f"ferraris: {_line(str(failure))}", err=True)
 
     listening = open_ear(
-        url, senders, plain=True if plain or senders is None else None, link=link, on_error=failed
+        url,
+        senders,
+        plain=True if plain or senders is None else None,
+        link=link,
+        on_error=failed,
+        tap=wanted_tap(),
     )
     return run_to_end(_listen(listening, show, count, seconds))
 
@@ -141,8 +149,8 @@ def _senders(
     keys: str | None,
     protection: str | None,
 ) -> Senders | None:
+    from ferraris.cli.key_store import referenced
     from ferraris.client.push_keys import PushKeys
-    from ferraris.keys.secrets import secret
 
     if keys is not None:
         if key is not None or auth_key is not None:
@@ -155,8 +163,8 @@ def _senders(
     title = b"" if system_title is None else _title(system_title)
     authentication = None
     if auth_key is not None:
-        authentication = secret(auth_key, kind="authentication_key", warn=_warn)
-    encryption = secret(key, kind="encryption_key", warn=_warn)
+        authentication = referenced(auth_key, kind="authentication_key")
+    encryption = referenced(key)
     return PushKeys(encryption, authentication, protection=protection, system_title=title)
 
 
@@ -194,10 +202,6 @@ def _title(text: str) -> bytes:
     if len(title) != 8:
         raise UsageError(f"a system title has 8 octets, not {len(title)}")
     return title
-
-
-def _warn(message: str) -> None:
-    typer.echo(f"ferraris: warning: {message}", err=True)
 
 
 # -- showing --------------------------------------------------------------------------------------
@@ -238,6 +242,7 @@ def _show_json(push: Push) -> None:
         },
         "readings": [reading_shape(reading) for reading in push.readings],
         "data": data_shape(push.data),
+        "base_names": list(push.base_names) or None,
         "raw": push.raw,
         "error": None,
     }

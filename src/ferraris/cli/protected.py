@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from ferraris.core.errors import DecodeError, Error, UsageError
@@ -19,12 +20,24 @@ _TAG_OCTETS = 12
 
 @dataclass(slots=True)
 class Secrets:
-    """Keys for one telegram. `decrypted` says that contents are plain behind their header."""
+    """Keys for one telegram, or of many senders by their system titles.
+
+    `decrypted` says that contents are plain behind their header.
+    """
 
     encryption_key: bytes | None = None
     authentication_key: bytes | None = None
     system_title: bytes | None = None
     decrypted: bool = False
+    by_title: Mapping[bytes, tuple[bytes, bytes | None]] = field(default_factory=dict)
+
+    def between(self, *titles: bytes | None) -> Secrets:
+        """Those of whoever has one of these titles, which a sender and its peer share."""
+        for title in titles:
+            found = self.by_title.get(title or b"")
+            if found is not None:
+                return Secrets(*found, self.system_title, self.decrypted)
+        return self
 
     def __repr__(self) -> str:
         return "Secrets(…)"
@@ -57,11 +70,15 @@ def content_shape(
     return shape, _plain(Protected(content, title, fields, dedicated), secrets, dedicated_key)
 
 
-def opening(secrets: Secrets, dedicated_key: bytes | None = None) -> Open:
-    """What explains protected contents with these keys, and says what became of the tag."""
+def opening(given: Secrets, dedicated_key: bytes | None = None, peer: bytes | None = None) -> Open:
+    """What explains protected contents with these keys, and says what became of the tag.
+
+    `peer` is the title of who receives it.
+    """
 
     def opens(protected: Protected) -> Deciphered:
-        protected = protected._replace(title=protected.title or secrets.system_title)
+        protected = protected._replace(title=protected.title or given.system_title)
+        secrets = given.between(protected.title, peer)
         try:
             plain = _plain(protected, secrets, dedicated_key)
         except Error as error:

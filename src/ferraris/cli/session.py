@@ -40,6 +40,13 @@ class Session:
         """The system title by which the sender of this APDU has named itself before."""
         return self._titles.get((ends, apdu[:1] != b"" and apdu[0] in _FROM_CLIENT))
 
+    def peer(self, ends: Ends) -> bytes | None:
+        """The system title by which whoever receives what goes this way has named itself."""
+        if ends[0] == ends[1]:
+            return None
+        way = (ends[1], ends[0])
+        return self._titles.get((way, False)) or self._titles.get((way, True))
+
     def named(self, ends: Ends, apdu: bytes, title: bytes | None) -> None:
         """The sender of this APDU has a system title; so has it in what it asks or answers."""
         if title and apdu:

@@ -236,8 +236,10 @@ def _shape_of_apdu(octets: bytes, telegram: Telegram, context: Context) -> dict[
         if name in ("user_information", "apdu") or not _is_protected(holder):
             return _nested(inner, telegram, context)
         try:
+            session, ends = context.session, context.ends
+            secrets = context.secrets.between(context.title, session.peer(ends))
             shape, plain = content_shape(
-                holder, context.secrets, context.title, context.session.dedicated_key(context.ends)
+                holder, secrets, context.title, session.dedicated_key(ends)
             )
         except DecodeError:
             raise

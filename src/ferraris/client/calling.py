@@ -25,6 +25,7 @@ from ferraris.line.incoming import accept as accept_connections
 from ferraris.line.url import Endpoint, parse_url
 from ferraris.messaging.dlms.apdu import Apdu
 from ferraris.messaging.dlms.association.client import is_push
+from ferraris.messaging.dlms.block_transfer.transfer import LARGEST_WINDOW
 from ferraris.model.data_storage import DataObject
 
 __all__ = ["Access", "Calls", "Identity", "Refusal", "accept"]
@@ -73,6 +74,7 @@ def accept(
     most_at_once: int = 100,
     max_pdu: int = 0xFFFF,
     on_refused: Callable[[Refusal], None] | None = None,
+    block_window: int = 0,
 ) -> Calls:
     """Associate with meters that call in: `async for meter in accept("tcp://[::]:4059", keys)`.
 
@@ -94,22 +96,33 @@ def accept(
         most_at_once: callers on their way to become meters, further ones wait.
         max_pdu: longest APDU taken from a meter.
         on_refused: told who did not become a meter, and why.
+        block_window: how many general blocks a meter may send at once, as in `connect`; 0 for none.
     """
     endpoint = url if isinstance(url, Endpoint) else parse_url(url, schemes=_SCHEMES)
     if endpoint.scheme not in _SCHEMES:
         raise UsageError(f"nobody calls in on {endpoint.scheme}:", where="url")
+    if not 0 <= block_window <= LARGEST_WINDOW:
+        text = f"a window has 1 to {LARGEST_WINDOW} blocks, 0 for none, not {block_window}"
+        raise UsageError(text, where="client")
     if most_at_once < 1:
         raise UsageError("at least one caller at once must be allowed", where="client")
     return Calls(
         endpoint,
         keys,
         server=server,
-        timeout_s=timeout_s,
         patience_s=patience_s,
         most_at_once=most_at_once,
-        max_pdu=max_pdu,
+        connecting=_Connecting(timeout_s, max_pdu, block_window),
         on_refused=on_refused,
     )
+
+
+class _Connecting(NamedTuple):
+    """What goes for all callers alike."""
+
+    timeout_s: float
+    max_pdu: int
+    block_window: int
 
 
 class Calls:
@@ -125,18 +138,16 @@ class Calls:
         keys: Keys,
         *,
         server: int,
-        timeout_s: float,
         patience_s: float,
         most_at_once: int,
-        max_pdu: int,
+        connecting: _Connecting,
         on_refused: Callable[[Refusal], None] | None,
     ) -> None:
         self._endpoint = endpoint
         self._keys = keys
         self._server = server
-        self._timeout_s = timeout_s
         self._patience_s = patience_s
-        self._max_pdu = max_pdu
+        self._connecting = connecting
         self._on_refused = on_refused
         self._free = asyncio.Semaphore(most_at_once)
         self._door = accept_connections(endpoint)
@@ -202,7 +213,7 @@ class Calls:
             task.add_done_callback(self._callers.discard)
 
     async def _welcome(self, incoming: Incoming) -> None:
-        caller = _Caller(incoming, self._endpoint, self._server, self._timeout_s, self._max_pdu)
+        caller = _Caller(incoming, self._endpoint, self._server, self._connecting)
         try:
             async with asyncio.timeout(self._patience_s):
                 access = await self._look_up(await caller.identify())
@@ -269,14 +280,13 @@ class _Caller:
     """One connection on its way to become a meter."""
 
     def __init__(
-        self, incoming: Incoming, endpoint: Endpoint, server: int, timeout_s: float, max_pdu: int
+        self, incoming: Incoming, endpoint: Endpoint, server: int, connecting: _Connecting
     ) -> None:
         self.incoming = incoming
         self.identity = Identity(incoming.peer)
         self._endpoint = endpoint
         self._server = server
-        self._timeout_s = timeout_s
-        self._max_pdu = max_pdu
+        self._connecting = connecting
         self._greetings: list[Greeting] = []
 
     async def identify(self) -> Identity:
@@ -315,13 +325,14 @@ class _Caller:
             client=access.client,
             server=access.server,
             security=access.security,
-            timeout_s=self._timeout_s,
+            timeout_s=self._connecting.timeout_s,
             device=access.device or device,
             zone=access.zone,
             kind=access.kind,
             kinds=access.kinds,
             counter_object=access.counter_object,
-            max_pdu=self._max_pdu,
+            max_pdu=self._connecting.max_pdu,
+            block_window=self._connecting.block_window,
         )
         return await connecting.open(self._dial)
 

@@ -130,6 +130,7 @@ def _shape(key: _Key, kind: Kind) -> dict[str, Any]:
     return {
         **key._asdict(),
         "lists": kind.lists,
+        "access": kind.access,
         "classes": {str(name): class_id for name, class_id in kind.classes.items()},
         "scalers": [
             [class_id, str(name), *found] for (class_id, name), found in kind.scalers.items()
@@ -159,6 +160,7 @@ def _kind(shape: dict[str, Any]) -> tuple[_Key, Kind]:
         layouts={layout.profile: layout for layout in layouts},
         objects=objects,
         lists=bool(shape["lists"]),
+        access=bool(shape.get("access", True)),  # files of before do not say
         names=names,
     )
     return _Key(str(shape["maker"]), str(shape["firmware"]), int(shape["client"])), kind

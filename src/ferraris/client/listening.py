@@ -15,7 +15,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import tzinfo
 from types import TracebackType
-from typing import Never
+from typing import Any, Never
 
 from ferraris.client.push import Push, PushFailed
 from ferraris.client.push_keys import Senders
@@ -41,6 +41,7 @@ _MOST_LINKS = 1024
 
 Item = Push | PushFailed
 Unit = To[Addresses, bytes]
+Tap = Callable[[Endpoint, Layer[Any, Any, bytes]], Layer[Any, Any, bytes]]
 Lists = PushedList | Mapping[bytes | None, PushedList]
 
 
@@ -57,6 +58,7 @@ def listen(
     on_floor: OnFloor | None = None,
     on_transaction: OnTransaction | None = None,
     most_waiting: int = _MOST_WAITING,
+    tap: Tap | None = None,
 ) -> Listening:
     """Take what meters send by themselves to `url`.
 
@@ -83,6 +85,7 @@ def listen(
         on_transaction: the same for transaction-ids of general-signing and general-ciphering,
             called with system title and number: `PushKeys.transaction_floor`.
         most_waiting: pushes that wait for the caller; beyond it nothing is read from the line.
+        tap: what records all that comes, such as the `tap` of a recording.
 
     Raises `UsageError` for keys and URLs that cannot be any; `LineError`, when it begins, for an
     address that cannot be had.
@@ -105,6 +108,7 @@ def listen(
         link=link,
         on_error=on_error or _log,
         most_waiting=most_waiting,
+        tap=tap,
     )
 
 
@@ -120,6 +124,7 @@ class Listening:
         link: str,
         on_error: Callable[[PushFailed], None],
         most_waiting: int,
+        tap: Tap | None = None,
     ) -> None:
         self._endpoint = endpoint
         self._receiver = receiver
@@ -127,6 +132,7 @@ class Listening:
         self._link = link
         self._on_error = on_error
         self._most_waiting = most_waiting
+        self._tap = tap
         self._waiting: deque[Push] = deque()
         self._intake: Intake | None = None
         self._paused = False
@@ -270,6 +276,13 @@ class Listening:
         return streams
 
     def _station(self, peer: str) -> Layer[Never, Item, bytes]:
+        made = self._untapped(peer)
+        if self._tap is None or not peer:
+            return made
+        there = self._endpoint if self._endpoint.line == "serial" else parse_url(peer)
+        return self._tap(there, made)
+
+    def _untapped(self, peer: str) -> Layer[Never, Item, bytes]:
         station = PushStation(
             self._receiver,
             peer,
@@ -280,12 +293,11 @@ class Listening:
             return over(station, MBusPushLink())
         if self._endpoint.scheme in _FRAMED:
             return over(station, HdlcPushLink())
-        return over(station, WrapperServer(stream=True))
+        return over(station, WrapperServer(stream=self._endpoint.line != "udp"))
 
     def _datagram(self, octets: bytes, peer: str) -> bytes | None:
-        if self._link or self._endpoint.scheme in _FRAMED:
-            self._octets_of(peer, octets)
-            return None
+        if self._link or self._endpoint.scheme in _FRAMED or self._tap is not None:
+            return self._octets_of(peer, octets)
         answer = None
         try:
             server_sap, client_sap, apdu = wrapper.unpack(octets)
@@ -300,8 +312,8 @@ class Listening:
             self._hand(item)
         return answer
 
-    def _octets_of(self, peer: str, octets: bytes) -> None:
-        """Frames in datagrams: what belongs together may come in several."""
+    def _octets_of(self, peer: str, octets: bytes) -> bytes | None:
+        """Frames in datagrams, which may come in several; and wrapper units that are tapped."""
         now = asyncio.get_running_loop().time()
         link = self._links.get(peer)
         if link is None:
@@ -314,6 +326,8 @@ class Listening:
         while (what := link.event()) is not None:
             if type(what) is Deliver:
                 self._hand(what.unit)
+        answer = link.transmit(now)
+        return answer if isinstance(answer, bytes) else None
 
     def _hand(self, item: Item) -> None:
         if isinstance(item, PushFailed):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
 from functools import cached_property
@@ -12,17 +13,25 @@ from ferraris.client.pushed import PushedList, PushedValue, pushed_values, recip
 from ferraris.core.errors import Error
 from ferraris.data import axdr
 from ferraris.data.date_time import DateTime
-from ferraris.data.kinds import Data
+from ferraris.data.kinds import Data, structure
 from ferraris.data.obis import Obis
 from ferraris.data.readings import Quality, Reading, Series, instant
 from ferraris.messaging.dlms.notify import DataNotification, EventNotification
+from ferraris.messaging.dlms.short_name import (
+    InformationReportRequest,
+    ParameterisedAccess,
+    VariableName,
+)
 from ferraris.transport.addresses import Addresses
 
 __all__ = ["NO_PROTECTION", "Protection", "Push", "PushFailed"]
 
 _DATA_NOTIFICATION = "data-notification"
 _EVENT_NOTIFICATION = "event-notification"
+_INFORMATION_REPORT = "information-report"
 _CLOCK_OCTETS = 12
+_NAMED = (VariableName, ParameterisedAccess)
+_GENERALIZED_TIME = re.compile(rb"(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)(?:[.,]\d+)?(Z?)")
 _PROFILE, _BUFFER = 7, 2
 _IDENTITIES: dict[bytes, int] = {
     bytes((0, 0, 42, 0, 0, 255)): 0,
@@ -48,7 +57,12 @@ class _Origins(dict[tuple[int, int], str]):
 
 
 _MOST_ORIGINS = 1024
-_ORIGINS = {name: _Origins(name) for name in (_DATA_NOTIFICATION, _EVENT_NOTIFICATION)}
+_ORIGINS = {
+    name: _Origins(name) for name in (_DATA_NOTIFICATION, _EVENT_NOTIFICATION, _INFORMATION_REPORT)
+}
+
+Notification = DataNotification | EventNotification | InformationReportRequest
+"""What a meter sends unasked; an information report where objects go by short names."""
 
 
 class Protection(NamedTuple):
@@ -81,7 +95,7 @@ NO_PROTECTION = Protection()
 
 
 class Push:
-    """One data-notification or event-notification.
+    """One data-notification, event-notification or information-report.
 
     Attributes:
         peer: where it came from, such as `udp://192.0.2.7:4059`.
@@ -98,7 +112,7 @@ class Push:
         addresses: Addresses | None,
         system_title: bytes,
         *,
-        apdu: DataNotification | EventNotification,
+        apdu: Notification,
         body: Data | ShapedBody,
         protection: Protection,
         raw: bytes,
@@ -117,9 +131,24 @@ class Push:
 
     @property
     def service(self) -> str:
-        """`data-notification` or `event-notification`."""
+        """`data-notification`, `event-notification` or `information-report`."""
+        if isinstance(self.apdu, InformationReportRequest):
+            return _INFORMATION_REPORT
         of_data = isinstance(self.apdu, DataNotification)
         return _DATA_NOTIFICATION if of_data else _EVENT_NOTIFICATION
+
+    @property
+    def base_names(self) -> tuple[int, ...]:
+        """The short names in an information report, one for each element of `data`; else none.
+
+        Which attributes they stand for is told by the object list of the association alone.
+        """
+        if not isinstance(self.apdu, InformationReportRequest):
+            return ()
+        return tuple(
+            getattr(each, "name", 0) if isinstance(each, _NAMED) else 0
+            for each in self.apdu.variables
+        )
 
     @cached_property
     def data(self) -> Data:
@@ -132,7 +161,7 @@ class Push:
         apdu, body = self.apdu, self._body
         if isinstance(body, ShapedBody):
             return body.values()
-        if isinstance(apdu, DataNotification):
+        if not isinstance(apdu, EventNotification):
             return pushed_values(self.data, self._known)
         name = Obis(apdu.attribute.logical_name)
         value = self.data[1]
@@ -155,7 +184,7 @@ class Push:
     def stamp(self) -> DateTime | None:
         """The meter's own time: that of the notification, else the clock in its list."""
         apdu = self.apdu
-        octets = apdu.date_time if isinstance(apdu, DataNotification) else apdu.time
+        octets = _time_of(apdu)
         if octets and len(octets) == _CLOCK_OCTETS:
             return DateTime(octets)
         for each in self.values:
@@ -240,5 +269,30 @@ class PushFailed:
 
 
 def body_of(apdu: Any) -> Data:
-    """The data of a notification, decoded; `DecodeError`."""
+    """The data of a notification, decoded, of a report a structure of all; `DecodeError`."""
+    if isinstance(apdu, InformationReportRequest):
+        return structure(*(axdr.decode(each) for each in apdu.data))
     return axdr.decode(apdu.body if isinstance(apdu, DataNotification) else apdu.data)
+
+
+def _time_of(apdu: Notification) -> bytes | None:
+    """The date-time of a notification, 12 octets, where it says one."""
+    if isinstance(apdu, DataNotification):
+        return apdu.date_time
+    if isinstance(apdu, EventNotification):
+        return apdu.time
+    if apdu.cosem_time or apdu.current_time is None:
+        return apdu.current_time
+    return _of_generalized_time(apdu.current_time)
+
+
+def _of_generalized_time(text: bytes) -> bytes | None:
+    """`20260131235959Z` as a COSEM date-time; None for another text. Without a Z its zone is
+    not known."""
+    found = _GENERALIZED_TIME.fullmatch(text)
+    if found is None:
+        return None
+    year, month, day, hour, minute, second = (int(each) for each in found.groups()[:6])
+    deviation = b"\x00\x00" if found.group(7) else b"\x80\x00"
+    moment = bytes((month, day, 0xFF, hour, minute, second, 0xFF)) + deviation + b"\x00"
+    return year.to_bytes(2, "big") + moment

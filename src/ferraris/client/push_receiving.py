@@ -10,7 +10,14 @@ from collections import OrderedDict, deque
 from collections.abc import Callable, Hashable
 from datetime import tzinfo
 
-from ferraris.client.push import NO_PROTECTION, Protection, Push, PushFailed, body_of
+from ferraris.client.push import (
+    NO_PROTECTION,
+    Notification,
+    Protection,
+    Push,
+    PushFailed,
+    body_of,
+)
 from ferraris.client.push_blocks import PushBlocks
 from ferraris.client.push_envelopes import Envelope, receipt_control
 from ferraris.client.push_keys import PushKeys, Senders, anonymous_title, lookup, unknown_sender
@@ -29,7 +36,6 @@ from ferraris.messaging.dlms.general import (
 from ferraris.messaging.dlms.notify import (
     DataNotification,
     DataNotificationConfirm,
-    EventNotification,
     decode_data_notification,
     decode_event_notification,
 )
@@ -44,6 +50,7 @@ from ferraris.messaging.dlms.security.control import (
 from ferraris.messaging.dlms.security.counters import ReplayError
 from ferraris.messaging.dlms.security.envelopes import EnvelopeOpener
 from ferraris.messaging.dlms.security.protection import Opened, Opener, Sealer
+from ferraris.messaging.dlms.short_name import decode_information_report
 from ferraris.messaging.dlms.tags import GLOBAL, ApduTag
 from ferraris.transport.addresses import Addresses
 
@@ -60,7 +67,13 @@ _WHERE = "push"
 _TAG_OCTETS = 12
 _HEADER_OCTETS = 5
 _GENERAL_GLO = int(ApduTag.GENERAL_GLO_CIPHERING)  # plain numbers compare faster
-_PLAIN_TAGS = frozenset((int(ApduTag.DATA_NOTIFICATION), int(ApduTag.EVENT_NOTIFICATION_REQUEST)))
+_PLAIN_TAGS = frozenset(
+    (
+        int(ApduTag.DATA_NOTIFICATION),
+        int(ApduTag.EVENT_NOTIFICATION_REQUEST),
+        int(ApduTag.INFORMATION_REPORT_REQUEST),
+    )
+)
 _GLOBAL_TAGS = frozenset(GLOBAL.values())
 _REMEMBERED = 64
 _MOST_UNPROVEN = 4096
@@ -266,6 +279,9 @@ class PushReceiver:
         if tag == b"\xc2":
             event = decode_event_notification(octets)
             return event, body_of(event), known
+        if tag == b"\x18":
+            report = decode_information_report(octets)
+            return report, body_of(report), known
         decode(octets)
         raise SequenceError(f"{tag_name(octets[0])} is no push", where=_WHERE)
 
@@ -349,4 +365,4 @@ class _Unit:
         return PushFailed(self.peer, error, self.title, self.addresses, self.octets)
 
 
-_Notified = tuple[DataNotification | EventNotification, Data | ShapedBody, PushedList | None]
+_Notified = tuple[Notification, Data | ShapedBody, PushedList | None]

@@ -119,7 +119,8 @@ class Recording:
         """Packets written so far that carry something."""
         self._write = write
         self._interfaces: list[int] = []
-        self._tapped: list[Recorded] = []
+        self._tapped: set[Recorded] = set()
+        self._taps = 0
         write(section_block("ferraris", about))
 
     def tcp(self, client: Place, meter: Place) -> Recorded:
@@ -145,10 +146,11 @@ class Recording:
 
     def tap(self, endpoint: Endpoint, layer: Layer[In, Out, bytes]) -> Tap[In, Out]:
         """Record what our own `layer` says to the meter at `endpoint`; see `ferraris.connect`."""
-        client = _NOBODY._replace(port=_NOBODY.port + len(self._tapped) % 16384)
+        client = _NOBODY._replace(port=_NOBODY.port + self._taps % 16384)
         recorded = self.between(client, endpoint)
-        self._tapped.append(recorded)
-        return Tap(layer, recorded)
+        self._taps += 1
+        self._tapped.add(recorded)
+        return Tap(layer, recorded, self._tapped.discard)
 
     def between(self, client: Place, endpoint: Endpoint) -> Recorded:
         """What a client and the meter at `endpoint` say to each other, on whichever line.
@@ -166,8 +168,8 @@ class Recording:
 
     def close(self) -> None:
         """Write what taps have held back."""
-        for recorded in self._tapped:
-            recorded.close()
+        while self._tapped:
+            self._tapped.pop().close()
 
     def packet(self, link: int, unit: _Unit, octets: bytes, comment: str) -> None:
         """Write one packet; its link is described with the first, since some readers take one."""
@@ -317,9 +319,15 @@ def _comments(lines: Sequence[Line], sizes: Sequence[int]) -> list[str]:
 class Tap(Generic[In, Out]):
     """A stack of layers; what goes from it to the line and comes back is recorded."""
 
-    def __init__(self, layer: Layer[In, Out, bytes], recorded: Recorded) -> None:
+    def __init__(
+        self,
+        layer: Layer[In, Out, bytes],
+        recorded: Recorded,
+        on_closed: Callable[[Recorded], None] | None = None,
+    ) -> None:
         self._layer = layer
         self._recorded = recorded
+        self._on_closed = on_closed
 
     @property
     def room(self) -> bool:
@@ -369,4 +377,6 @@ class Tap(Generic[In, Out]):
         what = self._layer.event()
         if type(what) is Closed:
             self._recorded.close()
+            if self._on_closed is not None:
+                self._on_closed(self._recorded)
         return what
