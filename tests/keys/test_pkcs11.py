@@ -23,6 +23,7 @@ from ferraris.crypto.wrap import unwrap, wrap
 from ferraris.keys import KeyStore
 from ferraris.keys.pkcs11 import Token
 from ferraris.keys.renewal import Renewals
+from ferraris.keys.wallet import token_label
 
 pytestmark = pytest.mark.services
 SOURCES = str(Path(__file__).parents[2] / "src")
@@ -109,6 +110,46 @@ def test_a_master_key_in_the_token_wraps_new_keys(token: Token, tmp_path: Path) 
         renewals.prepare("m7", kinds)
         (sent,) = renewals.send("m7", kinds)
         assert unwrap(master, sent.wrapped) == store.get("m7", "next_encryption_key")
+
+
+def test_a_master_key_in_the_token_is_renewed_there(token: Token, tmp_path: Path) -> None:
+    known = bytes(range(48, 64))  # what the meter has
+    token.import_wrapping_key("master of m8", known)
+    with KeyStore.create(tmp_path / "keys.db", token=token) as store:
+        store.put("m8", "encryption_key", b"e" * 16)
+        store.put_master_key("m8", "master of m8")
+        renewals = Renewals(store)
+        for kinds in (["master_key", "encryption_key"], ["master_key"]):
+            renewals.prepare("m8", kinds)
+            transfers = {each.key_id: each.wrapped for each in renewals.send("m8", kinds)}
+            following = unwrap(known, transfers[3])  # by the meter
+            assert len(following) == 16
+            assert following != known
+            if "encryption_key" in kinds:
+                assert unwrap(known, transfers[0]) == store.get("m8", "next_encryption_key")
+            renewals.accepted("m8", kinds)
+            renewals.proved("m8", kinds)
+            label = token_label(store.get("m8", "master_key"))
+            assert label not in (None, "master of m8")
+            known = following
+            # Both ends have the same key now; the store has its name alone.
+            assert token.unwrap(wrap(known, bytes(16)), under=label) == bytes(16)
+            hidden_value(token, label)
+        renewals.prepare("m8", ["master_key"])
+        renewals.discard("m8", ["master_key"])
+        assert token_label(store.get("m8", "master_key")) == label
+        with pytest.raises(UsageError, match="16 or 32"):
+            renewals.prepare("m8", ["master_key"], octets=20)
+    with pytest.raises(UsageError, match="has no wrapping key"):
+        token.wrap_key("nobody's", "master of m8")
+
+
+def hidden_value(token: Token, label: str | None) -> None:
+    """The token does not tell the key."""
+    from pkcs11 import Attribute
+
+    with pytest.raises((UsageError, SecurityError)):
+        token._run(lambda session: token._wrapping_key(session, label)[Attribute.VALUE])
 
 
 def test_a_store_sealed_by_the_token(token: Token, tmp_path: Path) -> None:

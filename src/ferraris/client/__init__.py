@@ -6,6 +6,7 @@ from ferraris.client.calling import Access, Calls, Refusal, accept
 from ferraris.client.connecting import Connecting, connect
 from ferraris.client.data_protection import ProtectionLayer
 from ferraris.client.identity import Identity
+from ferraris.client.kept import kept_security
 from ferraris.client.kind import Kind
 from ferraris.client.kind_cache import KindCache
 from ferraris.client.listening import Listening, listen
@@ -65,6 +66,7 @@ __all__ = [
     "WriteData",
     "accept",
     "connect",
+    "kept_security",
     "learn_push_list",
     "listen",
     "open_meter",

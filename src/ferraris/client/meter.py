@@ -407,11 +407,17 @@ class Meter:
         try:
             await self._driver.close()
         finally:
+            self._keep_floors()
             ending = None if self.on_close is None else self.on_close()
             if ending is not None:
                 await ending
 
     # -- below ----------------------------------------------------------------------------
+
+    def _keep_floors(self) -> None:
+        on_end = self.parameters.on_end
+        if on_end is not None:
+            on_end(self.receive_floor, self.transaction_floor)
 
     @property
     def _terms(self) -> Negotiated:

@@ -129,6 +129,8 @@ class HighGMAC:
         secret, answer, weak: of the mechanisms that need them, as in `HighDigest`.
         transaction_floor: the highest transaction-id accepted from this meter so far.
         transaction_offset: added to counters that began anew with a new key.
+        on_end: told the receive floor and the transaction floor when the association is over;
+            `kept_security` keeps them in a key store.
         deviation: of a deployment from the standard, by name; no known one is of associations.
     """
 
@@ -157,6 +159,7 @@ class HighGMAC:
     transaction_offset: int = 0
     weak: bool = False
     deviation: str = ""
+    on_end: Callable[[int, int], None] | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         check_association(self.deviation)
@@ -193,6 +196,7 @@ class HighGMAC:
             transaction_offset=self.transaction_offset,
             challenge=entropy(ECDSA_CHALLENGE_OCTETS if long else _CHALLENGE_OCTETS),
             dedicated=entropy if self.dedicated else None,
+            on_end=self.on_end,
         )
 
     @property

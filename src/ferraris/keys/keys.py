@@ -133,6 +133,17 @@ class Keys(Protocol):
     ) -> None:
         """`raise_floor` for many ids at the price of one; all of them or none."""
 
+    def transaction_floor(self, key_id: str) -> int:
+        """The last transaction-id accepted from this id, whatever its key; -1 for none."""
+
+    def raise_transaction_floor(self, key_id: str, number: int) -> None:
+        """Raise that floor; a lower number changes nothing."""
+
+    def transaction_offset(
+        self, key_id: str, values: range, *, kind: str = "encryption_key"
+    ) -> int:
+        """What to add to leased counters so that transaction-ids go on rising over other keys."""
+
     def signing_key(self, key_id: str, usage: Usage = Usage.SIGNING) -> SigningKey:
         """The private key that signs for this id, in memory or in a token."""
 

@@ -10,13 +10,14 @@ from threading import RLock
 
 from ferraris.core.errors import UsageError
 from ferraris.keys.keys import Entry, check_kind, check_name
-from ferraris.keys.ledger import Ledger, nameless_mark
+from ferraris.keys.ledger import nameless_mark
+from ferraris.keys.transactions import TransactionLedger
 from ferraris.keys.wallet import Document, TokenKeys, Wallet
 
 __all__ = ["MemoryKeys"]
 
 
-class MemoryKeys(Ledger, Wallet):
+class MemoryKeys(TransactionLedger, Wallet):
     """`Keys` in memory; leases are unique within the process only."""
 
     def __init__(self, token: TokenKeys | None = None) -> None:
@@ -116,6 +117,14 @@ class MemoryKeys(Ledger, Wallet):
     def _set_floors(self, floors: Mapping[tuple[str, str], int], direction: str, kind: str) -> None:
         for (key_id, mark), value in floors.items():
             self._heights[key_id, kind, mark, direction] = value
+
+    def _heights_of(self, key_id: str, kind: str, direction: str) -> dict[str, int]:
+        wanted = (key_id, kind, direction)
+        return {
+            mark: height
+            for (owner, of, mark, way), height in self._heights.items()
+            if (owner, of, way) == wanted
+        }
 
     def _keep_document(self, kind: str, owner: str, name: str, octets: bytes) -> None:
         with self._lock:

@@ -118,6 +118,44 @@ class Token:
 
         self._run(put)
 
+    def make_master_key(self, label: str, octets: int) -> None:
+        """Make a meter's master key of 16 or 32 octets, which leaves wrapped by another key only.
+
+        It has to: the meter gets it wrapped under the one before.
+        """
+        from pkcs11 import Attribute, KeyType  # noqa: PLC0415  (optional)
+
+        def make(session: Any) -> None:
+            self._refuse_taken(session, label)
+            template = {Attribute.SENSITIVE: True, Attribute.EXTRACTABLE: True}
+            template |= {Attribute.WRAP: True, Attribute.UNWRAP: True}
+            template |= {Attribute.ENCRYPT: False, Attribute.DECRYPT: False}
+            session.generate_key(
+                KeyType.AES, octets * 8, label=label, store=True, template=template
+            )
+
+        self._run(make)
+
+    def key_octets(self, label: str) -> int:
+        """The length of a wrapping or master key."""
+        from pkcs11 import Attribute  # noqa: PLC0415  (optional)
+
+        def work(session: Any) -> int:
+            return int(self._wrapping_key(session, label)[Attribute.VALUE_LEN])
+
+        return self._run(work)
+
+    def wrap_key(self, label: str, under: str) -> bytes:
+        """A master key of the token, wrapped under another of its keys [rfc3394]."""
+        from pkcs11 import Mechanism  # noqa: PLC0415  (optional)
+
+        def work(session: Any) -> bytes:
+            wrapping = self._wrapping_key(session, under)
+            carried = self._wrapping_key(session, label)
+            return bytes(wrapping.wrap_key(carried, mechanism=Mechanism.AES_KEY_WRAP))
+
+        return self._run(work)
+
     def generate(self, label: str, curve: Curve) -> TokenKey:
         """Make a private key that signs and agrees, in the token; `UsageError` when it exists."""
         from pkcs11 import Attribute, KeyType  # noqa: PLC0415  (optional)

@@ -19,7 +19,7 @@ from ferraris.keys.keys import RENEWED, check_name
 from ferraris.keys.states import TRIED, Happening, Stage, State, step
 from ferraris.keys.store import KeyStore
 from ferraris.keys.tables import delete_secret
-from ferraris.keys.wallet import token_label
+from ferraris.keys.wallet import token_label, token_reference
 
 __all__ = ["KEY_IDS", "KeyTransfer", "Renewal", "Renewals"]
 
@@ -101,15 +101,15 @@ class Renewals:
     def prepare(self, key_id: str, kinds: Iterable[str], octets: int | None = None) -> None:
         """Make the next keys from entropy, 16 or 32 octets, otherwise as long as the current ones.
 
-        A next key that the meter has not heard of is replaced.
+        A next key that the meter has not heard of is replaced. Where the current key lies in a
+        token, so does the next.
         """
         with self._store._writing() as db:
             for kind in kinds:
                 self._step(db, key_id, kind, Happening.PREPARE)
-                size = octets or len(self._store._read_secret(db, key_id, kind))
-                if size not in (16, 32):
-                    raise UsageError(f"a key has 16 or 32 octets, not {size}")
-                self._write(db, key_id, Stage.NEXT, kind, self._entropy(size))
+                is_first = octets is not None and not _is_kept(db, key_id, kind)
+                current = b"" if is_first else self._store._read_secret(db, key_id, kind)
+                self._write(db, key_id, Stage.NEXT, kind, self._made(key_id, current, octets))
 
     def discard(self, key_id: str, kinds: Iterable[str]) -> None:
         """Forget next keys that the meter has not heard of."""
@@ -227,9 +227,28 @@ class Renewals:
         _move_floors(db, key_id, Stage.NEXT.value + kind, kind)
         delete_secret(db, key_id, Stage.NEXT.value + kind)
 
+    def _made(self, key_id: str, current: bytes, octets: int | None) -> bytes:
+        """A key of entropy, or what stands for a new one in the token."""
+        label = token_label(current)
+        size = octets or (
+            len(current) if label is None else self._store.token_keys().key_octets(label)
+        )
+        if size not in (16, 32):
+            raise UsageError(f"a key has 16 or 32 octets, not {size}")
+        if label is None:
+            return self._entropy(size)
+        made = f"{key_id} {self._entropy(8).hex()}"
+        self._store.token_keys().make_master_key(made, size)
+        return token_reference(made)
+
     def _wrapped(self, master: bytes, key: bytes) -> bytes:
-        label = token_label(master)
-        return wrap(master, key) if label is None else self._store.token_keys().wrap(key, label)
+        under, label = token_label(master), token_label(key)
+        if under is None:
+            if label is not None:
+                raise UsageError("a key in a token is wrapped by one in a token alone")
+            return wrap(master, key)
+        token = self._store.token_keys()
+        return token.wrap(key, under) if label is None else token.wrap_key(label, under)
 
     def _wrapping_stage(self, db: sqlite3.Connection, key_id: str, kinds: list[str]) -> Stage:
         state = _state(db, check_name(key_id), _MASTER)

@@ -13,14 +13,15 @@ from secrets import token_bytes
 
 from ferraris.core.errors import SecurityError, UsageError
 from ferraris.crypto.box import Box
-from ferraris.keys.ledger import Ledger, nameless_mark
+from ferraris.keys.ledger import nameless_mark
 from ferraris.keys.tenants import Tenants, secret_context
+from ferraris.keys.transactions import TransactionLedger
 from ferraris.keys.wallet import Document, Wallet
 
 __all__ = ["Tables", "delete_secret"]
 
 
-class Tables(Ledger, Wallet):
+class Tables(TransactionLedger, Wallet):
     """Reads and writes rows; who opens the file and how its keys are sealed is the store's part."""
 
     _path: Path
@@ -96,6 +97,10 @@ class Tables(Ledger, Wallet):
     def _set_floors(self, floors: Mapping[tuple[str, str], int], direction: str, kind: str) -> None:
         rows = [(key_id, kind, mark, direction, value) for (key_id, mark), value in floors.items()]
         self._connection.executemany("INSERT OR REPLACE INTO floor VALUES(?, ?, ?, ?, ?)", rows)
+
+    def _heights_of(self, key_id: str, kind: str, direction: str) -> dict[str, int]:
+        query = "SELECT mark, height FROM floor WHERE id = ? AND kind = ? AND direction = ?"
+        return dict(self._connection.execute(query, (key_id, kind, direction)))
 
     def _keep_document(self, kind: str, owner: str, name: str, octets: bytes) -> None:
         with self._writing() as db:

@@ -17,7 +17,15 @@ from ferraris.crypto.chains import Trust
 from ferraris.crypto.curves import AgreementKey, Curve, PrivateKey, SigningKey
 from ferraris.crypto.revocation import RevocationList
 
-__all__ = ["PRIVATE_KINDS", "Document", "Kept", "TokenKeys", "Wallet", "token_label"]
+__all__ = [
+    "PRIVATE_KINDS",
+    "Document",
+    "Kept",
+    "TokenKeys",
+    "Wallet",
+    "token_label",
+    "token_reference",
+]
 
 PRIVATE_KINDS = {
     Usage.SIGNING: "signing_key",
@@ -46,6 +54,15 @@ class TokenKeys(Protocol):
 
     def wrap(self, key: bytes, under: str | None = None) -> bytes:
         """`key` wrapped under a key of the token [rfc3394]."""
+
+    def make_master_key(self, label: str, octets: int) -> None:
+        """Make a meter's master key in the token, which leaves it wrapped only."""
+
+    def key_octets(self, label: str) -> int:
+        """The length of a key that wraps."""
+
+    def wrap_key(self, label: str, under: str) -> bytes:
+        """A master key of the token, wrapped under another one [rfc3394]."""
 
 
 class Document(NamedTuple):
@@ -76,12 +93,12 @@ class Wallet(ABC):
 
     def put_private_key(self, key_id: str, usage: Usage, key: PrivateKey | str) -> None:
         """Keep a private key, sealed; or the label of one that lies in the token."""
-        octets = _reference(key) if isinstance(key, str) else key.to_der()
+        octets = token_reference(key) if isinstance(key, str) else key.to_der()
         self.put(key_id, PRIVATE_KINDS[usage], octets)
 
     def put_master_key(self, key_id: str, label: str) -> None:
         """The meter's master key lies in the token under that label, which wraps by it."""
-        self.put(key_id, "master_key", _reference(label))
+        self.put(key_id, "master_key", token_reference(label))
 
     def signing_key(self, key_id: str, usage: Usage = Usage.SIGNING) -> SigningKey:
         """The private key that signs for this id; of an authority with `Usage.OTHER`.
@@ -209,7 +226,7 @@ def token_label(secret: bytes) -> str | None:
     return secret.removeprefix(_REFERENCE).rstrip(b"\x00").decode("utf-8", "replace")
 
 
-def _reference(label: str) -> bytes:
+def token_reference(label: str) -> bytes:
     """What is kept in place of a key in the token: of odd length, so nobody takes it for a key."""
     octets = _REFERENCE + label.encode()
     return octets if len(octets) % 2 else octets + b"\x00"

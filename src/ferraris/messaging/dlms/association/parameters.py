@@ -122,6 +122,7 @@ class ClientParameters:
         block_window: how many general blocks we take in one stream, 1 to 63.
         response_timeout_s: silence after which an exchange has failed.
         release_timeout_s: silence after which a release is given up.
+        on_end: told the receive floor and the transaction floor when the association is over.
     """
 
     conformance: int | None = None
@@ -152,6 +153,7 @@ class ClientParameters:
     release_timeout_s: float = 2.0
     general_blocks: bool = False
     block_window: int = 16
+    on_end: Callable[[int, int], None] | None = field(default=None, repr=False)
 
     @property
     def tagged(self) -> bool:
