@@ -104,6 +104,22 @@ def test_what_a_method_returns_is_protected_as_its_parameter_was() -> None:
     run(pair, procedure)
 
 
+def test_values_by_name_are_scaled() -> None:
+    pair = suites(0)
+
+    async def procedure(meter: Meter) -> None:
+        names = ["1-0:32.7.0*255", "0-0:42.0.0*255", "1-0:1.6.0*255"]
+        plain = [await meter.read(name) for name in names]
+        protected = await meter.read_protected(names)
+        assert [each.unit for each in protected] == [each.unit for each in plain]
+        assert [each.value for each in protected] == [each.value for each in plain]
+        with pytest.raises(RefusedError, match="not among"):
+            await meter.read_protected([*names, "1-0:99.9.9*255"])
+        assert await meter.read_protected([]) == []
+
+    run(pair, procedure)
+
+
 def test_data_are_hidden_where_apdus_are_authenticated_only() -> None:
     pair = suites(0, c1={"policy": 0x10})
     seen: list[bytes] = []

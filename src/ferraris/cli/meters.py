@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ferraris.cli.capture import wanted_tap, with_capture
+from ferraris.cli.layered import DEFAULT, Layers, Through, through
 from ferraris.cli.options import MeterOptions, Url, with_meter_options
 from ferraris.core.errors import UsageError
 
@@ -53,6 +54,8 @@ def read(
     parquet: Annotated[
         str | None, typer.Option(metavar="FILE", help="The profile as a Parquet file.")
     ] = None,
+    layers: Layers = None,
+    through_object: Through = DEFAULT,
 ) -> int:
     """Read objects by name, and a profile by time; with --all of every meter in a file of keys.
 
@@ -74,11 +77,17 @@ def read(
         raise UsageError("nothing to read: name an object, as in 1-0:1.8.0*255, or --profile")
     if profile is None and (since or until or parquet):
         raise UsageError("--since, --until and --parquet go with --profile")
+    protected = through(layers, through_object)
+    if protected is not None and profile is not None:
+        raise UsageError("--layers goes with objects: a profile is read without")
     named = None if profile is None else Obis.parse(profile)
     first = None if since is None else parse_moment(since)
     last = None if until is None else parse_moment(until)
     with opened(url, given) as meter:
-        readings = [meter.read(name) for name in wanted]
+        if protected is None:
+            readings = [meter.read(name) for name in wanted]
+        else:
+            readings = meter.read_protected(wanted, **protected)
         series = None if named is None else meter.profile(named, first, last)
     if parquet is not None and series is not None:
         _write_parquet(series, parquet)
@@ -115,20 +124,27 @@ def set_(
     attribute: Annotated[str, typer.Argument(metavar="CLASS/OBIS/ATTRIBUTE")],
     value: Annotated[str, typer.Argument(metavar="VALUE", help="KIND:VALUE, as in unsigned:5.")],
     unconfirmed: Unconfirmed = False,
+    layers: Layers = None,
+    through_object: Through = DEFAULT,
 ) -> None:
     """Write an attribute.
 
     Without an answer it is unknown whether the meter took the value: read it back.
     """
     from ferraris.cli.values import parse_object, parse_value
+    from ferraris.client.wishes import WriteData
     from ferraris.model.registry import newest
 
     class_id, name, index = parse_object(attribute)
     declared = newest(class_id)
     known = None if declared is None else declared.attributes.get(index)
     data = parse_value(value, None if known is None else known.type)
+    protected = _protected(layers, through_object, unconfirmed=unconfirmed)
     with opened(url, given) as meter:
-        meter.set_data(class_id, name, index, data, confirmed=not unconfirmed)
+        if protected is None:
+            meter.set_data(class_id, name, index, data, confirmed=not unconfirmed)
+        else:
+            meter.set_protected([WriteData(class_id, name, index, data)], **protected)
     typer.echo(_SENT if unconfirmed else "done")
 
 
@@ -141,12 +157,15 @@ def act(
         str | None, typer.Argument(metavar="[VALUE]", help="KIND:VALUE; by default integer:0.")
     ] = None,
     unconfirmed: Unconfirmed = False,
+    layers: Layers = None,
+    through_object: Through = DEFAULT,
 ) -> None:
     """Invoke a method.
 
     Without an answer it is unknown whether the meter did it: look before you repeat it.
     """
     from ferraris.cli.values import parse_object, parse_value
+    from ferraris.client.wishes import ActData
     from ferraris.data.kinds import show
     from ferraris.model.registry import newest
 
@@ -154,12 +173,24 @@ def act(
     declared = newest(class_id)
     known = None if declared is None else declared.methods.get(index)
     data = parse_value(value or "integer:0", None if known is None else known.type)
+    protected = _protected(layers, through_object, unconfirmed=unconfirmed)
     with opened(url, given) as meter:
-        answer = meter.act_data(class_id, name, index, data, confirmed=not unconfirmed)
+        if protected is None:
+            answer = meter.act_data(class_id, name, index, data, confirmed=not unconfirmed)
+        else:
+            answer = meter.invoke_protected(ActData(class_id, name, index, data), **protected)
     if unconfirmed:
         typer.echo(_SENT)
     else:
         typer.echo("done" if answer is None else f"done: {show(answer)}")
+
+
+def _protected(layers: str | None, name: str, *, unconfirmed: bool) -> dict[str, Any] | None:
+    """What the protected services take; they are answered always."""
+    found = through(layers, name)
+    if found is not None and unconfirmed:
+        raise UsageError("--layers goes without --unconfirmed")
+    return found
 
 
 def opened(url: str, given: MeterOptions) -> AbstractContextManager[Any]:

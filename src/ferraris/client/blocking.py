@@ -157,6 +157,10 @@ class BlockingMeter:
         """See `Meter.get_protected`."""
         return run(self._meter.get_protected(wishes, **how))
 
+    def read_protected(self, names: Sequence[Name], **how: Any) -> list[Reading]:
+        """See `Meter.read_protected`."""
+        return run(self._meter.read_protected(names, **how))
+
     def set_protected(self, wishes: Sequence[Write[Any] | WriteData], **how: Any) -> None:
         """See `Meter.set_protected`."""
         run(self._meter.set_protected(wishes, **how))

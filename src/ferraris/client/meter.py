@@ -349,6 +349,10 @@ class Meter:
         """Read attributes through a data protection object; see `client.data_protection`."""
         return await data_protection.get_protected(self, wishes, **how)
 
+    async def read_protected(self, names: Sequence[Name], **how: Any) -> list[Reading]:
+        """Read values by name through a data protection object, as `get_protected` does."""
+        return await reading.read_protected(self, [_obis(name) for name in names], **how)
+
     async def set_protected(self, wishes: Sequence[Write[Any] | WriteData], **how: Any) -> None:
         """Write attributes through a data protection object; see `client.data_protection`."""
         await data_protection.set_protected(self, wishes, **how)

@@ -100,6 +100,26 @@ async def read_many(meter: Meter, names: Sequence[Obis]) -> list[Reading]:
     return [found[obis] for obis in names if obis in found]
 
 
+async def read_protected(meter: Meter, names: Sequence[Obis], **how: Any) -> list[Reading]:
+    """The values of objects through data protection, scaled; scalers themselves are read plainly.
+
+    Raises `RefusedError` when the meter refuses any of them, or the client sees no such object.
+    """
+    await meter.object_list()
+    classes = _listed(meter, names)
+    unseen = [obis for obis in names if obis not in classes]
+    if unseen:
+        text = f"{unseen[0]} is not among the objects that this client sees"
+        raise RefusedError(text, reason=DataAccessResult.OBJECT_UNDEFINED, where="client")
+    wishes = [ReadData(classes[obis], obis, 2) for obis in names]
+    values = await meter.get_protected(wishes, **how)
+    for obis in names:
+        await _learn_scaler(meter, classes[obis], obis)
+    return [
+        _reading(meter, classes[obis], obis, data) for obis, data in zip(names, values, strict=True)
+    ]
+
+
 async def _read_all(
     meter: Meter, classes: Mapping[Obis, int], found: dict[Obis, Reading]
 ) -> dict[Obis, object]:
@@ -141,9 +161,7 @@ def _wish(table: Mapping[int, Attribute[Any]], class_id: int, obis: Obis) -> Wis
 
 async def _read_as(meter: Meter, class_id: int, obis: Obis) -> Reading:
     data = await meter.get_data(class_id, obis, 2)
-    if class_id in _SCALED and (class_id, obis) not in meter.kind.scalers:
-        scaler_unit = await meter.get(_SCALED[class_id], obis)
-        meter.kind.scalers[class_id, obis] = (scaler_unit.scaler, scaler_unit.unit)
+    await _learn_scaler(meter, class_id, obis)
     reading = _reading(meter, class_id, obis, data)
     if class_id not in _TIMED:
         return reading
@@ -152,6 +170,13 @@ async def _read_as(meter: Meter, class_id: int, obis: Obis) -> Reading:
     except (RefusedError, DecodeError):
         return reading  # the value stands without its time
     return reading._replace(time=_moment(meter, time))
+
+
+async def _learn_scaler(meter: Meter, class_id: int, obis: Obis) -> None:
+    """Ask for scaler and unit, where there are any and nobody has asked yet."""
+    if class_id in _SCALED and (class_id, obis) not in meter.kind.scalers:
+        scaler_unit = await meter.get(_SCALED[class_id], obis)
+        meter.kind.scalers[class_id, obis] = (scaler_unit.scaler, scaler_unit.unit)
 
 
 def _reading(meter: Meter, class_id: int, obis: Obis, data: Data) -> Reading:
