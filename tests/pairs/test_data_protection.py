@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from copy import copy
+from random import Random
 from types import MappingProxyType
 from typing import Any
 
@@ -329,6 +331,37 @@ def test_answers_altered_old_or_otherwise_protected_are_refused(
             await meter.invoke_protected(shift, layers=layers)
         assert unknown.value.outcome_unknown
         assert pair.fleet[0].offset(LATER) == 60
+
+    run(pair, procedure)
+
+
+@pytest.mark.parametrize("name", ["both", "wrapped", "signed, then both"])
+def test_mutated_requests_are_refused_and_the_meter_goes_on(name: str) -> None:
+    pair = suites(1)
+    chance = Random(name)
+
+    def mutated(data: bytes) -> bytes:
+        octets = bytearray(data)
+        for _ in range(chance.randint(1, 3)):
+            place = chance.randrange(len(octets))
+            octets[place] = chance.randrange(256)
+        return bytes(octets[: chance.choice((len(octets), chance.randrange(len(octets))))])
+
+    async def procedure(meter: Meter) -> None:
+        kept = Kept(meter)
+        await meter.get_protected([ENERGY], layers=LAYERS[name])
+        wish = WriteData(*MESSAGE, octet_string(b"new"))
+        await meter.set_protected([wish], layers=LAYERS[name])
+        shift = Act(Clock.shift_time, "0-0:1.0.0*255", 60)
+        await meter.invoke_protected(shift, layers=LAYERS[name])
+        for place in range(3):
+            send, target, data = kept.calls[place]
+            for _ in range(120):
+                # Other things may be read, since nobody vouches for what is asked for.
+                with pytest.raises(RefusedError) if place else suppress(RefusedError):
+                    await send(target, mutated(data), True)
+        assert pair.fleet[0].offset(LATER) == 60
+        assert await meter.get_data(*MESSAGE) == wish.data
 
     run(pair, procedure)
 
