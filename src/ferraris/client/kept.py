@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from ferraris.client.peer_certificates import trusted_pairs
-from ferraris.client.security import HighGMAC
+from ferraris.client.security import HighECDSA, HighGMAC
 from ferraris.core.errors import UsageError
 from ferraris.crypto.certificates import Certificate, Usage
 from ferraris.keys.keys import RECEIVE, Keys
@@ -22,7 +22,7 @@ def kept_security(
     *,
     kind: type[HighGMAC] = HighGMAC,
     counters: int = 256,
-    suite: int = 0,
+    suite: int | None = None,
     own: str = "",
     title: bytes = b"",
     at: datetime | None = None,
@@ -39,7 +39,8 @@ def kept_security(
         key_id: the meter's id in it.
         kind: `HighGMAC` or `HighECDSA`.
         counters: how many APDUs may be sent.
-        suite: with 1 or 2 private keys and certificates are looked up as well.
+        suite: with 1 or 2 private keys and certificates are looked up as well; by default that
+            of the kind.
         own: the id of our private keys.
         title: the meter's system title, by which its certificates are found.
         at: when these have to be valid; they are checked against the roots in the store.
@@ -47,6 +48,8 @@ def kept_security(
 
     Raises `UsageError` for what is not kept, `CertificateError` for certificates that do not hold.
     """
+    if suite is None:
+        suite = 1 if issubclass(kind, HighECDSA) else 0
     values = keys.lease(key_id, n=counters)
     known: dict[str, Any] = {
         "lease": CounterLease.of(values),

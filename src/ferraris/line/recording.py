@@ -119,7 +119,7 @@ class Recording:
         """Packets written so far that carry something."""
         self._write = write
         self._interfaces: list[int] = []
-        self._tapped: set[Recorded] = set()
+        self._tapped: dict[Recorded, None] = {}  # in the order in which they came
         self._taps = 0
         write(section_block("ferraris", about))
 
@@ -149,8 +149,8 @@ class Recording:
         client = _NOBODY._replace(port=_NOBODY.port + self._taps % 16384)
         recorded = self.between(client, endpoint)
         self._taps += 1
-        self._tapped.add(recorded)
-        return Tap(layer, recorded, self._tapped.discard)
+        self._tapped[recorded] = None
+        return Tap(layer, recorded, self._forget)
 
     def between(self, client: Place, endpoint: Endpoint) -> Recorded:
         """What a client and the meter at `endpoint` say to each other, on whichever line.
@@ -168,8 +168,13 @@ class Recording:
 
     def close(self) -> None:
         """Write what taps have held back."""
-        while self._tapped:
-            self._tapped.pop().close()
+        for recorded in self._tapped:
+            recorded.close()
+        self._tapped.clear()
+
+    def _forget(self, recorded: Recorded) -> None:
+        """It is closed and written."""
+        self._tapped.pop(recorded, None)
 
     def packet(self, link: int, unit: _Unit, octets: bytes, comment: str) -> None:
         """Write one packet; its link is described with the first, since some readers take one."""
