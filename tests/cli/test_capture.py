@@ -13,6 +13,7 @@ from pathlib import Path
 
 import dpkt
 import pytest
+from kept_keys import kept_keys
 
 from ferraris.core.pcapng import read_packets
 from ferraris.line.packets import ACK, PSH, SYN, Place, tcp_packet
@@ -290,7 +291,7 @@ def test_the_relay_takes_keys_from_a_file_and_from_the_store(
     entry = json.loads(keys.read_text().splitlines()[0])
     given = ["--keys", str(keys)]
     if way == "store":
-        store(ferraris, tmp_path, monkeypatch, entry)
+        kept_keys(ferraris, tmp_path, monkeypatch, entry)
         given = ["--key", "store:meter", "--auth-key", "store:meter"]
     file = tmp_path / "session.pcapng"
     command = ("capture", "--to", str(file), "--listen", "tcp://127.0.0.1:0", url, *given)
@@ -307,19 +308,6 @@ def test_the_relay_takes_keys_from_a_file_and_from_the_store(
         assert (shown.code, "1-0:1.8.0*255" in shown.out) == (0, True)
     both = ferraris(*command, "--keys", str(keys), "--key", "env:HOME")
     assert (both.code, "together" in both.err) == (2, True)
-
-
-def store(ferraris, folder: Path, monkeypatch, entry: dict) -> None:
-    """A key store of the environment that holds one meter's keys."""
-    (folder / "phrase").write_text("correct horse")
-    options = ["--store", f"{folder}/keys.db", "--passphrase", f"@{folder}/phrase"]
-    assert ferraris("keys", *options, "init").code == 0
-    for kind in ("encryption_key", "authentication_key"):
-        (folder / kind).write_text(entry[kind])
-        ran = ferraris("keys", *options, "add", "meter", kind, f"@{folder}/{kind}")
-        assert ran.code == 0, ran.err
-    monkeypatch.setenv("FERRARIS_KEYS", f"{folder}/keys.db")
-    monkeypatch.setenv("FERRARIS_PASSPHRASE", f"@{folder}/phrase")
 
 
 def test_without_the_option_nothing_is_recorded(ferraris, tmp_path, monkeypatch):

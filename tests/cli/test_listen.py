@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from test_capture import store
+from kept_keys import kept_keys
 
 from ferraris.core.pcapng import read_packets
 from ferraris.data import axdr
@@ -121,7 +121,7 @@ def test_a_confirmation_goes_out_where_datagrams_are_recorded(ferraris, tmp_path
 
 def test_secrets_of_the_store_and_an_information_report(ferraris, tmp_path, monkeypatch):
     keys = {"encryption_key": "00" * 16, "authentication_key": "11" * 16}
-    store(ferraris, tmp_path, monkeypatch, keys)
+    kept_keys(ferraris, tmp_path, monkeypatch, keys)
     sealer = Sealer(CipherKeys(0, bytes(16), b"\x11" * 16), b"FRR\0\0\0\0\1", CounterLease(1, 9))
     values = [axdr.encode(octet_string(bytes((1, 0, 1, 8, 0, 255)))), axdr.encode((6, 5))]
     report = InformationReportRequest(None, [VariableName(8), VariableName(16)], values)
