@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -27,10 +29,14 @@ COMMAND = [sys.executable, "-c", "from ferraris.cli.main import main; main()"]
 
 
 def free_port() -> int:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A free port below those that connections get: a meter must not connect to itself."""
+    for port in range(20_000 + os.getpid() % 10_000, 32_000):
+        with contextlib.suppress(OSError), contextlib.ExitStack() as probes:
+            for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM):
+                probe = probes.enter_context(socket.socket(socket.AF_INET, kind))
+                probe.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError("no port is free")
 
 
 @contextmanager
