@@ -13,6 +13,7 @@ from ferraris.core.errors import LineError, UsageError
 from ferraris.line.calling import call
 from ferraris.line.url import Endpoint
 from ferraris.meter.behaviour.windows import Calling
+from ferraris.meter.faults.stack import faulty_stack
 from ferraris.meter.fleet import Fleet
 from ferraris.meter.simulated import SimulatedMeter
 from ferraris.server.service import server_stack
@@ -63,7 +64,8 @@ async def call_in(
         pauses = _Pauses(patience or Patience(), fleet.meter_seed(index))
         while True:
             closes_s = await _awake(meter, utc)
-            stack = server_stack(profile, directory, entropy=entropy, utc=utc, physical=physical)
+            make = faulty_stack if fleet.may_fail else server_stack
+            stack = make(profile, directory, entropy=entropy, utc=utc, physical=physical)
             try:
                 async with asyncio.timeout(closes_s):
                     await call(endpoint, stack)

@@ -105,6 +105,8 @@ class Fleet:
         """Whether meters that sleep, but for some windows, listen all the time."""
         self.born: int | None = None
         """UTC second from which the meters live; None: each from when it is first touched."""
+        self.may_fail = False
+        """Whether its meters may have faults: lines that begin from now on make room for them."""
         self.happened: Callable[[SimulatedMeter, ObjectKey | None, float], None] = _nobody_asks
         """Hears of a meter whose push, named by its key, or future has changed at a UTC second."""
         # Deriving keys and setting up their cipher costs as much as an exchange.

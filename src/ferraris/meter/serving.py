@@ -149,6 +149,11 @@ async def listen(
 
     def stack(number: int) -> Layer[Never, None, bytes]:
         directory = partial(fleet.find, listener=number)
+        if fleet.may_fail:
+            # Faults are loaded by whoever has them, and cost sound fleets nothing.
+            from ferraris.meter.faults.stack import faulty_stack  # noqa: PLC0415
+
+            return faulty_stack(profile, directory, entropy=entropy, utc=utc, physical=physical)
         return server_stack(profile, directory, entropy=entropy, utc=utc, physical=physical)
 
     async def open_all() -> list[Listener]:

@@ -12,6 +12,7 @@ from ferraris.meter.behaviour.disconnector import jam, push_button
 from ferraris.meter.disturbing import disturb, restore, reverse_phases
 from ferraris.meter.scenario.act import Act, Do, Given, Parameter, RefusedActError
 from ferraris.meter.scenario.devices import DEVICES
+from ferraris.meter.scenario.fault_acts import FAULT_ACTS
 from ferraris.meter.scenario.technician import TECHNICIAN
 from ferraris.meter.simulated import SimulatedMeter
 from ferraris.meter.voltage import PHASES
@@ -135,6 +136,7 @@ ACTS: dict[str, Act] = {
         ),
         *DEVICES,
         *TECHNICIAN,
+        *FAULT_ACTS,
     )
 }
 """Every act by its name."""

@@ -11,6 +11,7 @@ from typing import Any
 from ferraris.meter import life
 from ferraris.meter.fleet import Fleet
 from ferraris.meter.scenario.act import RefusedActError
+from ferraris.meter.scenario.fault_acts import FAULT_ACTS
 from ferraris.meter.scenario.plan import Event, Scenario
 from ferraris.meter.simulated import SimulatedMeter
 from ferraris.meter.templates import template
@@ -59,6 +60,10 @@ class Course:
     def __init__(self, scenario: Scenario, *, secret: bytes | None = None) -> None:
         self.scenario = scenario
         self.fleets = tuple(_fleets(scenario, secret))
+        failing = {each.name for each in FAULT_ACTS}
+        if any(event.act.name in failing for event in scenario.events):
+            for fleet in self.fleets:
+                fleet.may_fail = True
         self.done: list[Done] = []
         self.on_done: Callable[[Done], None] = _nobody
         self.on_step: Callable[[Step], None] = _nobody
