@@ -17,6 +17,7 @@ PUBLIC = (
     "ferraris.data",
     "ferraris.headend.collect",
     "ferraris.headend.store",
+    "ferraris.headend.vee",
     "ferraris.keys",
     "ferraris.line",
     "ferraris.messaging.dlms",
