@@ -25,12 +25,22 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ferraris.core.errors import SecurityError, UsageError
 from ferraris.crypto.box import Box
-from ferraris.keys.sealing import DEFAULT_COST, new_sealing, unsealed
+from ferraris.keys.sealing import DEFAULT_COST
 from ferraris.meter.behaviour.push_course import PushCourse, PushMemory
 from ferraris.meter.behaviour.push_setup import PushList
 from ferraris.meter.chunks import Chunks
 from ferraris.meter.freezing import form_of
 from ferraris.meter.state import State
+from ferraris.meter.state_file import (
+    FORMAT_VERSION,
+    NONCE_OCTETS,
+    Identity,
+    begin,
+    check,
+    connected,
+    opened_box,
+    plain_errors,
+)
 from ferraris.server.device import ObjectKey
 
 if TYPE_CHECKING:
@@ -38,33 +48,9 @@ if TYPE_CHECKING:
 
 __all__ = ["FORMAT_VERSION", "Identity", "StateDirectory"]
 
-FORMAT_VERSION = 1
-_APPLICATION = 0x4645524D  # "FERM"
 _FILE = "state.db"
-_SECRET_OCTETS = 32
-_NONCE_OCTETS = 12
 _PERIOD_S = 1.0
 _AT_ONCE = 256  # meters in one turn of the loop
-
-_SCHEMA = f"""
-CREATE TABLE header(name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
-CREATE TABLE meter(number INTEGER PRIMARY KEY, sealed BLOB NOT NULL);
-CREATE TABLE counter(number INTEGER PRIMARY KEY, sealed BLOB NOT NULL);
-CREATE TABLE chunk(
-    number INTEGER, place TEXT, piece INTEGER, sealed BLOB NOT NULL,
-    PRIMARY KEY(number, place, piece)
-) WITHOUT ROWID;
-PRAGMA application_id = {_APPLICATION};
-PRAGMA user_version = {FORMAT_VERSION};
-"""
-
-
-class Identity(NamedTuple):
-    """What a state belongs to: it means nothing to meters of another kind or seed."""
-
-    template: str
-    suite: int
-    seed: int
 
 
 class _Counters(NamedTuple):
@@ -122,13 +108,13 @@ class StateDirectory:
                 os.close(os.open(place, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
         except OSError as error:
             raise UsageError(f"state {path}: {error.strerror}") from None
-        with _plain_errors(place):
-            connection = _connected(place)
+        with plain_errors(place):
+            connection = connected(place)
             try:
                 if is_new or not connection.execute("SELECT 1 FROM sqlite_master").fetchone():
-                    _begin(connection, identity, passphrase, cost)
-                _check(place, connection, identity)
-                return cls(place, connection, _unsealed(place, connection, passphrase))
+                    begin(connection, identity, passphrase, cost)
+                check(place, connection, identity)
+                return cls(place, connection, opened_box(place, connection, passphrase))
             except BaseException:
                 connection.close()
                 raise
@@ -144,7 +130,7 @@ class StateDirectory:
         number = meter.index
         if number not in self._known:
             return None
-        with _plain_errors(self._place):
+        with plain_errors(self._place):
             db = self._connection
             row = db.execute("SELECT sealed FROM meter WHERE number = ?", (number,)).fetchone()
             counters = db.execute(
@@ -199,7 +185,7 @@ class StateDirectory:
     def close(self) -> None:
         """Write everything and let go of the file."""
         self.flush()
-        with _plain_errors(self._place):
+        with plain_errors(self._place):
             self._connection.close()
 
     def __enter__(self) -> StateDirectory:
@@ -284,7 +270,7 @@ class StateDirectory:
         return dict(self._connection.execute("SELECT name, value FROM header"))
 
     def _seal(self, octets: bytes, context: str) -> bytes:
-        return self._box.seal(token_bytes(_NONCE_OCTETS), octets, context.encode())
+        return self._box.seal(token_bytes(NONCE_OCTETS), octets, context.encode())
 
     def _open(self, sealed: bytes, context: str) -> bytes:
         try:
@@ -294,7 +280,7 @@ class StateDirectory:
 
     @contextmanager
     def _writing(self, *, on_disk: bool) -> Iterator[sqlite3.Connection]:
-        with _plain_errors(self._place):
+        with plain_errors(self._place):
             db = self._connection
             # In write-ahead mode a commit outlives the process either way.
             db.execute(f"PRAGMA synchronous = {'FULL' if on_disk else 'NORMAL'}")
@@ -306,94 +292,6 @@ class StateDirectory:
                 if db.in_transaction:
                     db.execute("ROLLBACK")
                 raise
-
-
-def _connected(place: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(
-        place.absolute().as_uri() + "?mode=rw",
-        uri=True,
-        timeout=0.0,
-        isolation_level=None,
-        check_same_thread=False,  # a loop in a thread of its own may close it
-    )
-    try:
-        connection.execute("PRAGMA locking_mode = EXCLUSIVE")  # two simulators, one counter twice
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA trusted_schema = OFF")
-        connection.execute("BEGIN IMMEDIATE")  # takes the lock, which stays
-        connection.execute("COMMIT")
-    except BaseException:
-        connection.close()
-        raise
-    return connection
-
-
-def _begin(
-    connection: sqlite3.Connection, identity: Identity, passphrase: bytes | None, cost: int
-) -> None:
-    data_key = token_bytes(32)
-    if passphrase is None:
-        rows = {"open_key": data_key}
-    else:
-        rows = new_sealing(passphrase, None, cost).seal(data_key)
-    secret = token_bytes(_SECRET_OCTETS)
-    rows["secret"] = Box(data_key).seal(token_bytes(_NONCE_OCTETS), secret, b"secret")
-    rows["identity"] = json.dumps(identity).encode()
-    connection.execute("PRAGMA synchronous = FULL")
-    connection.executescript("BEGIN IMMEDIATE;" + _SCHEMA)
-    connection.executemany("INSERT INTO header VALUES(?, ?)", rows.items())
-    connection.execute("COMMIT")
-
-
-def _check(place: Path, connection: sqlite3.Connection, identity: Identity) -> None:
-    (application,) = connection.execute("PRAGMA application_id").fetchone()
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
-    if application != _APPLICATION:
-        raise UsageError(f"state {place}: the file is no state of simulated meters")
-    if version != FORMAT_VERSION:
-        raise UsageError(
-            f"state {place}: written in format {version}, this version knows {FORMAT_VERSION}: "
-            "use the version that wrote it, or another directory"
-        )
-    query = "SELECT value FROM header WHERE name = 'identity'"
-    try:
-        kept = Identity(*json.loads(connection.execute(query).fetchone()[0]))
-    except (TypeError, ValueError):
-        raise UsageError(f"state {place}: the header is damaged") from None
-    for name, theirs, ours in zip(Identity._fields, kept, identity, strict=True):
-        if theirs != ours:
-            raise UsageError(
-                f"state {place}: of meters with {name} {theirs}, not {ours}: "
-                f"start them with {name} {theirs}, or take another directory"
-            )
-
-
-def _unsealed(place: Path, connection: sqlite3.Connection, passphrase: bytes | None) -> Box:
-    header = dict(connection.execute("SELECT name, value FROM header"))
-    data_key = header.get("open_key")
-    if data_key is not None:
-        if passphrase is not None:
-            raise UsageError(
-                f"state {place}: made without a passphrase: open it without one, or begin another"
-            )
-        return Box(data_key)
-    if passphrase is None:
-        raise UsageError(f"state {place}: sealed by a passphrase: give it")
-    try:
-        return Box(unsealed(place, header, passphrase, None))
-    except SecurityError:
-        message = f"state {place}: wrong passphrase, or an altered file"
-        raise SecurityError(message) from None
-
-
-@contextmanager
-def _plain_errors(place: Path) -> Iterator[None]:
-    try:
-        yield
-    except sqlite3.Error as error:
-        if "locked" in str(error):
-            raise UsageError(f"state {place}: another simulator uses it: stop it first") from None
-        raise UsageError(f"state {place}: cannot be used: {error}") from None
 
 
 def _serial(state: State) -> int:
