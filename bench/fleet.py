@@ -100,15 +100,14 @@ async def _answer(scheme: str, count: int) -> None:
 def ask_all() -> None:
     """Ask the meters that standard input names, one URL and server address a line.
 
-    A socket serves for a whole port, with HDLC for one meter: its last link ends the connection.
+    A socket serves for a whole port.
     """
     connection: socket.socket | None = None
     before: Endpoint | None = None
     for line in sys.stdin:
         url, server = line.split()
         endpoint = before if before is not None and before.url == url else parse_url(url)
-        hdlc = endpoint.scheme.endswith("+hdlc")
-        if connection is None or hdlc or endpoint != before:
+        if connection is None or before is None or endpoint.port != before.port:
             if connection is not None:
                 connection.close()
             connection = _connected(endpoint)

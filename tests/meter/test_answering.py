@@ -85,17 +85,11 @@ def ask(
 
 
 def ask_all(listening: Listening, places: range) -> list[object]:
-    """One after the other: on one socket where the link allows it, else on one for each."""
-    endpoint = listening.endpoint(places[0])
+    """One after the other on one socket."""
     names = []
-    if endpoint.scheme.endswith("+hdlc"):  # where the last link that ends ends the connection
+    with connected(listening.endpoint(places[0])) as kept:
         for place in places:
             endpoint = listening.endpoint(place)
-            with connected(endpoint) as kept:
-                names.append(ask(kept, endpoint, listening.fleet.server_sap(place)))
-        return names
-    with connected(endpoint) as kept:
-        for place in places:
             names.append(ask(kept, endpoint, listening.fleet.server_sap(place)))
     return names
 

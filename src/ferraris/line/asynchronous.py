@@ -243,6 +243,9 @@ class AsyncDriver(Pump[In, Out]):
 class AsyncStation(Pump[Any, Any]):
     """The passive end: a stack that serves one accepted connection and ends with it.
 
+    A stack that ends in order is opened again, for the next link on the same connection; one that
+    fails ends the connection.
+
     While it is connected it stands among `stations`. `on_unit` gets what the stack delivers.
     """
 
@@ -276,7 +279,12 @@ class AsyncStation(Pump[Any, Any]):
     def _happened(self, what: Any) -> None:
         kind = type(what)
         if kind is Closed:
-            if self._transport is not None:
+            if self._transport is None:
+                return
+            if what.error is None and not self._transport.is_closing():
+                # The last link is over and the connection is not: another may follow.
+                self.layer.open(self._loop.time())
+            else:
                 self._transport.close()
         elif kind is Deliver and self._on_unit is not None:
             self._on_unit(peer_name(self._transport), what.unit)
