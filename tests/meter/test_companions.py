@@ -198,6 +198,17 @@ def test_an_image_makes_another_firmware_of_the_meter() -> None:
     assert [row[1] for row in rows(meter, "0-0:99.98.0*255", now=NOW + 120)].count(18) == 1
 
 
+def test_a_limiter_opens_the_supply_switch() -> None:
+    meter = meter_of("idis-like")
+    switch, limiter = "0-0:96.3.10*255", "0-0:17.0.0*255"
+    assert get(meter, switch, 70, 3) == 1
+    for attribute, data in ((6, double_long_unsigned(10)), (4, double_long_unsigned(1))):
+        assert put(meter, limiter, 71, attribute, data) is DataAccessResult.SUCCESS
+    assert get(meter, "1-0:1.7.0*255", 3, now=NOW + 1) > 1
+    assert get(meter, switch, 70, 2, now=NOW + 60) is False
+    assert 65 in [row[1] for row in rows(meter, "0-0:99.98.2*255", now=NOW + 60)]
+
+
 def test_a_snapshot_is_one_row_of_now() -> None:
     meter = meter_of("is-15959-three-phase")
     found = rows(meter, "1-0:94.91.0*255", client=48)

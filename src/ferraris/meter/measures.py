@@ -12,6 +12,7 @@ from math import isqrt
 from typing import TYPE_CHECKING, NamedTuple
 
 from ferraris.data.obis import Obis
+from ferraris.meter.network import volts
 from ferraris.meter.patterns import (
     ACTIVE_EXPORT,
     ACTIVE_IMPORT,
@@ -127,13 +128,13 @@ def _through(meter: SimulatedMeter, now: int, phase: int) -> int:
 
 def _voltage(meter: SimulatedMeter, now: int, phase: int) -> int:
     """Tenths of a volt; there is voltage on the meter's inlet whatever the switch does."""
-    feeder = 2280 + _chance(b"feeder%d" % phase, now // 60) % 41
-    return feeder + _chance(meter.system_title, now // 3) % 15
+    return volts(meter, phase or 1, now)
 
 
 def _current(meter: SimulatedMeter, now: int, phase: int) -> int:
-    """Hundredths of an ampere."""
-    return _through(meter, now, phase) * 1000 // _voltage(meter, now, phase)
+    """Hundredths of an ampere; none flows where there is no voltage."""
+    pressure = _voltage(meter, now, phase)
+    return _through(meter, now, phase) * 1000 // pressure if pressure else 0
 
 
 def _power_factor(meter: SimulatedMeter, now: int, phase: int) -> int:

@@ -24,6 +24,7 @@ from ferraris.meter.behaviour.disconnector import Disconnector
 from ferraris.meter.behaviour.fixed import FixedObject
 from ferraris.meter.behaviour.identity import ConsumerMessage, EngineObject
 from ferraris.meter.behaviour.image_transfer import ImageTransfer
+from ferraris.meter.behaviour.limiter import Limiter
 from ferraris.meter.behaviour.power_failures import FailureThreshold
 from ferraris.meter.behaviour.push_setup import PushList
 from ferraris.meter.behaviour.scripts import Schedule
@@ -95,6 +96,7 @@ _WRITES: tuple[tuple[type[Behaviour], tuple[int, ...]], ...] = (
     (Disconnector, (4,)),
     (Schedule, (4,)),
     (ImageTransfer, (5,)),
+    (Limiter, (2, 4, 5, 6, 7, 8, 9, 11)),
     (ActivityCalendar, (6, 7, 8, 9, 10)),
     (SpecialDays, (2,)),
     (Timetable, (2,)),

@@ -39,6 +39,7 @@ from ferraris.meter.behaviour.identity import (
     LogicalDeviceName,
 )
 from ferraris.meter.behaviour.image_transfer import ImageTransfer
+from ferraris.meter.behaviour.limiter import Limiter
 from ferraris.meter.behaviour.periodic import ProfileStatus
 from ferraris.meter.behaviour.power_failures import (
     FailureData,
@@ -336,6 +337,20 @@ def _switch(row: CompanionObject, setting: Setting) -> Behaviour:
     return made(row.pattern)
 
 
+def _limiter(row: CompanionObject, setting: Setting) -> Behaviour | None:
+    """Limits the imported power, and opens the supply switch where there is a script for it."""
+    power = setting.rows.get((3, Obis.parse(_POWER)))
+    if power is None:
+        return None
+    is_there = (9, Obis.parse(_SWITCH_SCRIPTS)) in setting.rows
+    over, under = ((_SWITCH_SCRIPTS, number) if is_there else None for number in (1, 2))
+    tag = Tag(_kind(power, Tag.DOUBLE_LONG_UNSIGNED))
+    return Limiter(row.pattern, (3, _POWER, 2), over=over, under=under, tag=tag)
+
+
+_POWER, _SWITCH_SCRIPTS = "1-0:1.7.0*255", "0-0:10.0.106*255"
+
+
 def _association(row: CompanionObject, setting: Setting) -> Behaviour:
     declared = [each for each in registry.versions(row.class_id) if each.version in row.versions]
     if not declared:
@@ -416,5 +431,6 @@ _MAKERS: tuple[tuple[int, str, Maker], ...] = (
     (40, "0-*:25.9.0", _push),
     (64, "0-0:43.0.*", _security),
     (70, "0-*:*.*.*", _switch),
+    (71, "0-0:17.0.*", _limiter),
 )
 """Class, names, what brings the object to life: in this order, the first that makes something."""
