@@ -38,8 +38,8 @@ READABLE, WRITABLE, AUTHENTICATED = 1, 2, 4
 """Bits of rights, those of the association class from version 3 on [facts-g]; for a method the
 first one says that it may be invoked."""
 
-LONG = frozenset(((7, 2), (12, 2), (12, 3), (15, 2), (61, 2), (62, 2)))
-"""Attributes that are read on demand: buffers of profiles, and the object lists themselves."""
+LONG = frozenset(((7, 2), (12, 2), (12, 3), (15, 2), (30, 2), (61, 2), (62, 2)))
+"""Attributes that are read on demand: buffers, protected ones too, and the object lists."""
 
 _CURRENT = Obis.of(0, 0, 40, 0, 0)
 _FIRST_WITH_BITS = 3

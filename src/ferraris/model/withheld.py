@@ -14,6 +14,7 @@ __all__ = ["is_secret"]
 _SECRETS: dict[int, frozenset[int]] = {
     15: frozenset((7,)),  # secret
     19: frozenset((7, 8, 9)),  # passwords of the local port
+    30: frozenset((4, 5)),  # parameters of data protection, with wrapped keys
     44: frozenset((5,)),  # PPP authentication: user name and password
     45: frozenset((3,)),  # PIN code
     46: frozenset((3, 4)),  # user name and password of a mail server

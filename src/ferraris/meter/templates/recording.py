@@ -33,7 +33,7 @@ _LIVES = frozenset((_ASSOCIATION, _SHORT_NAMES, _SAPS, _SECURITY))
 _NOW = frozenset((2, 4))  # time and status of a clock
 _STRUCTURAL = {3: (3,), 4: (3,), 5: (4,), _PROFILE: (3, 4, 5, 6, 8), _CLOCK: (3, 5, 6, 7, 8, 9)}
 """Attributes that are written even without values: units, columns, and the rules of the clock."""
-_LONG = {(_PROFILE, 2): "array", (61, 2): "array", (62, 2): "octet-string"}
+_LONG = {(_PROFILE, 2): "array", (30, 2): "octet-string", (61, 2): "array", (62, 2): "octet-string"}
 _ENTRIES_IN_USE = (_PROFILE, 7)
 _WIDEST = 70
 
