@@ -50,7 +50,7 @@ MOST_RATES = 4
 
 _NOISE = Struct(f">{CHANNELS * MOST_RATES}H")
 _KEY = Struct(">QI")
-_SOLAR_OF_256 = 82  # about a third of the roofs carry panels
+_ROOFS = 0.32  # about a third of the roofs carry panels
 _FRACTION = 32  # bits
 _TICKS = Struct(f">{QUARTERS + 1}Q")
 # A one in each of n totals: a number times it stands in all of them.
@@ -68,9 +68,15 @@ def unpack_totals(column: bytes) -> list[int]:
 
 
 class Consumption:
-    """What the households of one region share: zone, tariff, weather and daily patterns."""
+    """What the households of one region share: zone, tariff, weather and daily patterns.
 
-    def __init__(self, zone: Zone, tariff: Tariff, region: int = 0) -> None:
+    `roofs` is the share of them that carry solar panels, 0 to 1.
+    """
+
+    def __init__(
+        self, zone: Zone, tariff: Tariff, region: int = 0, *, roofs: float = _ROOFS
+    ) -> None:
+        self._solar_of_256 = round(256 * roofs)
         self.zone = zone
         self.tariff = tariff
         self.region = region
@@ -85,7 +91,7 @@ class Consumption:
     def drawn(self, seed: int) -> tuple[int, bool, tuple[int, int, int, int]]:
         """Kind, whether there are solar panels, and the mean day of each channel, by a seed."""
         draw = blake2b(seed.to_bytes(8, "big"), digest_size=8, person=b"household").digest()
-        solar = draw[1] < _SOLAR_OF_256
+        solar = draw[1] < self._solar_of_256
         wide = 1 + draw[3] / 64 * (draw[4] / 255)
         load = int((3200 + 22 * draw[2]) * wide)  # Wh a day
         roof = int((3 + 9 * draw[5] / 255) * 2700) if solar else 0

@@ -8,10 +8,14 @@ from ferraris.core.errors import UsageError
 from ferraris.meter.template import Template
 from ferraris.meter.templates.companions import companion_template
 from ferraris.meter.templates.gas import gas
+from ferraris.meter.templates.gateway_meter import gateway_meter
+from ferraris.meter.templates.industrial import industrial
 from ferraris.meter.templates.mbus_host import mbus_host
+from ferraris.meter.templates.prepayment import prepayment
 from ferraris.meter.templates.recorded import recorded_template
 from ferraris.meter.templates.residential import residential
 from ferraris.meter.templates.residential_sn import residential_sn
+from ferraris.meter.templates.three_phase import residential_three_phase
 from ferraris.meter.templates.water import water
 from ferraris.model import companion
 
@@ -19,10 +23,14 @@ __all__ = ["names", "template"]
 
 _TEMPLATES: dict[str, Callable[..., Template]] = {
     "gas": gas,
+    "gateway-meter": gateway_meter,
+    "industrial": industrial,
     "mbus-host": mbus_host,
+    "prepayment": prepayment,
     "residential": residential,
     "residential-sn": residential_sn,
     "water": water,
+    "residential-three-phase": residential_three_phase,
 }
 
 _ENDINGS = (".toml", ".yaml", ".yml", ".txt")
