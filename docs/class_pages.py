@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +12,13 @@ NOT_KNOWN = "Layout not known"
 
 
 def write(folder: Path) -> None:
-    """Bring the pages in `folder` up to date; those that are right already are left alone."""
+    """Bring the pages in `folder` up to date."""
+    write_pages(folder, pages())
+
+
+def write_pages(folder: Path, wanted: Mapping[str, str]) -> None:
+    """Let a folder hold these pages alone; those that are right already are left as they are."""
     folder.mkdir(exist_ok=True)
-    wanted = pages()
     for old in folder.glob("*.md"):
         if old.name not in wanted:
             old.unlink()

@@ -11,8 +11,10 @@ _HERE = Path(__file__).parent
 sys.path.insert(0, str(_HERE))
 
 import class_pages  # noqa: E402 - beside this file
+import template_pages  # noqa: E402
 
 class_pages.write(_HERE / "classes")
+template_pages.write(_HERE / "templates")
 
 project = "Ferraris"
 author = "The Ferraris authors"
