@@ -8,8 +8,10 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 import ferraris
+from ferraris.client.calling import Access, accept
 from ferraris.core.errors import DecodeError, Error, LineError, RefusedError
-from ferraris.line.url import parse_url
+from ferraris.line.url import Endpoint, parse_url
+from ferraris.meter.calling import Patience, call_in
 from ferraris.meter.faults import lots
 from ferraris.meter.fleet import Fleet
 from ferraris.meter.scenario.course import Course
@@ -118,5 +120,34 @@ def test_a_scenario_lets_a_running_meter_fail_for_a_while() -> None:
                 await read(there)
             real = 2.5
             assert await read(there) == name
+
+    asyncio.run(session())
+
+
+def test_a_meter_that_calls_in_fails_as_well() -> None:
+    async def session() -> None:
+        fleet = Fleet(template("residential"), 1, 3)
+        line = fleet.line(0, "")
+        keys = ferraris.HighGMAC(
+            bytes.fromhex(line["encryption_key"]), bytes.fromhex(line["authentication_key"])
+        )
+        async with (
+            asyncio.timeout(20),
+            accept("tcp://127.0.0.1:0", {line["id"]: Access(keys)}) as calls,
+        ):
+            fleet.may_fail = True
+            endpoint = Endpoint("tcp", "127.0.0.1", calls.port)
+            caller = asyncio.create_task(call_in(fleet, endpoint, patience=Patience(0.01, 0.02)))
+            try:
+                meter = await anext(calls)
+                assert (await meter.read(NAME)).value == fleet[0].logical_device_name
+                lots.begin(fleet[0], "refuse data", NOON)
+                with pytest.raises(RefusedError, match="temporary-failure"):
+                    await meter.read(NAME)
+                lots.end(fleet[0], "refuse data", NOON)
+                await meter.close()
+            finally:
+                caller.cancel()
+                await asyncio.gather(caller, return_exceptions=True)
 
     asyncio.run(session())
