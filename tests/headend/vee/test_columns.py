@@ -93,8 +93,11 @@ def test_meters_together():
         (lambda: Intervals.of(AXIS, [1 << 64] * 6), "values: whole numbers"),
         (lambda: Intervals.of(AXIS, [1] * 6, present=[True]), "present: 1 x 6 expected"),
         (lambda: Intervals.of(AXIS, [1] * 6, status=[256] * 6), "status: one octet"),
-        (lambda: Intervals.of(AXIS, [1] * 6, registers=([1, 2], [3, 4])), "opening: one for each"),
-        (lambda: Intervals.of(AXIS, [1] * 6, registers=(1, 1 << 62)), "closing: between"),
+        (
+            lambda: Intervals.of(AXIS, [1] * 6, registers=([1, 2], [3, 4])),
+            "registers: one for each",
+        ),
+        (lambda: Intervals.of(AXIS, [1] * 6, registers=(1, 1 << 62)), "readings: between"),
         (lambda: between(AXIS, [1, 2], [True, True]), "7 readings a row"),
         (lambda: placed(AXIS, [1, 2], [1]), "one length"),
     ],

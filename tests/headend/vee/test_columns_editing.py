@@ -18,6 +18,7 @@ from ferraris.headend.vee import (
     Rollover,
     RuleSet,
     Spike,
+    Status,
     SumCheck,
     default_rules,
 )
@@ -99,7 +100,7 @@ def test_late_data_makes_a_new_version_and_leaves_the_old_one():
 
 def test_no_version_can_be_written_to():
     made = revise(rows([1, 2, 3, 4]), RULES)
-    assert len(columns(made)) == 13
+    assert len(columns(made)) == 12
     for column in columns(made).values():
         with pytest.raises(ValueError, match="read-only"):
             column[...] = 0
@@ -144,6 +145,27 @@ def test_a_similar_day_that_came_late_runs_again_what_it_serves():
     assert first.quality.tolist() == [[M, M, M, V]]
     assert second.final.tolist() == [[7, 8, 9, 40]]
     assert second.version.tolist() == [[2, 2, 2, 1]]
+
+
+def test_a_profile_of_registers_fills_each_gap_by_itself():
+    axis = Axis(0, 900, 7)
+    known = [True, True, False, True, True, False, True, True]
+    made = revise(between(axis, [0, 10, 0, 40, 50, 0, 100, 110], known), default_rules())
+    assert made.final.tolist() == [[10, 15, 15, 10, 25, 25, 10]]
+
+
+def test_a_gap_over_a_rollover_is_filled():
+    rules = RuleSet("t", (Rollover(modulus=1000, largest=50), Negative()))
+    made = revise(between(AXIS, [980, 990, 0, 20, 30], [True, True, False, True, True]), rules)
+    assert made.final.tolist() == [[10, 15, 15, 10]]
+
+
+def test_the_rule_of_an_estimate_is_its_method_even_where_a_counter_rolled_over():
+    rules = RuleSet("t", (Rollover(modulus=1000, largest=50), Status()))
+    came = between(AXIS, [980, 990, 5, 15, 25], [True] * 5, status=[0, 0x04, 0, 0])
+    made = revise(came, rules)
+    assert made.final.tolist() == [[10, 15, 10, 10]]
+    assert made.rule[0, 1] == Made.REGISTER_DIFFERENCE
 
 
 def test_a_human_edits_and_estimates_make_room():

@@ -17,14 +17,18 @@ R, L, S, C = (
 )
 N, _ = Made.NOTHING, Made.MEASURED
 NO_SUPPORT = Support()
+NO_INNER: dict[int, int] = {}
 
 
-def run(values, total=None, support=NO_SUPPORT, **limits):
+def run(values, total=None, support=NO_SUPPORT, inner=NO_INNER, **limits):
     """Estimate one row in which None is missing; `total` is what the register counted."""
     fixed = np.array([[value is not None for value in values]])
     column = np.array([[value or 0 for value in values]], np.int64)
-    register = (np.array([total or 0]), np.array([total is not None]))
-    found = estimate(column, fixed, register, support, Estimation(**limits))
+    readings = np.zeros((1, len(values) + 1), np.int64)
+    known = np.zeros(readings.shape, bool)
+    for place, reading in ({} if total is None else {0: 0, len(values): total} | inner).items():
+        readings[0, place], known[0, place] = reading, True
+    found = estimate(column, fixed, (readings, known), support, Estimation(**limits))
     assert (found.missing == (found.made == Made.NOTHING)).all()
     return found.values[0].tolist(), found.made[0].tolist()
 
@@ -101,6 +105,21 @@ def test_the_order_of_methods():
 def test_without_any_shape_the_register_is_spread_evenly():
     assert run([None, 4, None, None], 14) == ([4, 4, 3, 3], [R, _, R, R])
     assert run([None, 4, None], 14, methods=frozenset())[1] == [N, _, N]
+
+
+def test_each_gap_gets_what_the_register_counted_within_it():
+    inner = {1: 10, 3: 40, 4: 50, 6: 100}
+    values = [10, None, None, 10, None, None, 10]
+    assert run(values, 110, NO_SUPPORT, inner) == (
+        [10, 15, 15, 10, 25, 25, 10],
+        [_, L, L, _, L, L, _],
+    )
+    assert run(values, 110)[0] == [10, 20, 20, 10, 20, 20, 10]
+
+
+def test_a_reading_amid_a_gap_parts_it():
+    found = run([10, None, None, 40], 100, NO_SUPPORT, {2: 15})
+    assert found == ([10, 5, 45, 40], [_, R, R, _])
 
 
 def test_a_part_of_the_missing_does_not_get_the_whole():

@@ -25,6 +25,7 @@ from ferraris.headend.vee import (
 )
 from ferraris.headend.vee.columns import Intervals, between, placed
 from ferraris.headend.vee.columns_validation import _CHECKS, register_difference, validate
+from ferraris.headend.vee.rules import counted_between
 
 AXIS = Axis(0, 900, 8)
 
@@ -175,7 +176,9 @@ def test_what_is_too_much_for_a_rollover_is_negative():
 )
 def test_the_difference_of_a_register(opening, closing, expected):
     rows = Intervals.of(Axis(0, 900, 2), [1, 1], registers=(opening, closing))
-    difference, known = register_difference(rows, Rollover(modulus=10_000, largest=50))
+    rule = Rollover(modulus=10_000, largest=50)
+    difference, known = register_difference(rows, rule)
+    assert counted_between(opening, closing, 2, rule) == expected
     assert (int(difference[0]) if known[0] else None) == expected
 
 
@@ -194,6 +197,11 @@ def test_the_meter_says_it_itself(status, clock, bad):
     assert at(found, Finding.STATUS) == [1] * bad
     assert found.doubted[0].tolist() == [False, bool(clock)]
     assert found.rejected[0].tolist() == [False, bool(bad)]
+
+
+def test_what_is_rejected_is_not_looked_at_again():
+    found = run([1, 99], Status(), High(limit=5), status=[0, 0x04])
+    assert at(found, Finding.HIGH) == []
 
 
 def test_a_verdict_is_what_the_rule_says():

@@ -7,7 +7,7 @@ once; those of registers are of shape (rows,).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import numpy as np
@@ -37,7 +37,8 @@ class Intervals:
 
     `values` count in the unit of the register and mean something where `present`; `status` is the
     AMR profile status; `noted` holds what was found when rows were placed, as `Finding`.
-    `opening` and `closing` are the register at both ends of the axis, where `registers_known`.
+    `readings` are those of the register at the start of the axis and at every interval's end, of
+    shape (rows, intervals + 1), where `readings_known`: often at both ends of the axis only.
 
     Raises `UsageError` for arrays that do not fit together, or values of `MOST_VALUE` and above.
     """
@@ -47,19 +48,18 @@ class Intervals:
     present: Truths
     status: NDArray[np.uint8]
     noted: Flags
-    opening: Numbers
-    closing: Numbers
-    registers_known: Truths
+    readings: Numbers
+    readings_known: Truths
 
     def __post_init__(self) -> None:
         rows = len(self.values)
         for name in ("values", "present", "status", "noted"):
             if (shape := getattr(self, name).shape) != (rows, self.axis.count):
                 raise UsageError(f"{name}: {rows} x {self.axis.count} expected, not {shape}")
-        for name in ("opening", "closing", "registers_known"):
-            if (shape := getattr(self, name).shape) != (rows,):
-                raise UsageError(f"{name}: one for each of {rows} rows expected, not {shape}")
-        bounds = {"values": MOST_VALUE, "opening": _MOST_REGISTER, "closing": _MOST_REGISTER}
+        for name in ("readings", "readings_known"):
+            if (shape := getattr(self, name).shape) != (rows, self.axis.count + 1):
+                raise UsageError(f"{name}: {rows} x {self.axis.count + 1} expected, not {shape}")
+        bounds = {"values": MOST_VALUE, "readings": _MOST_REGISTER}
         for name, bound in bounds.items():
             column = getattr(self, name)
             if column.size and not -bound < column.min() <= column.max() < bound:
@@ -85,17 +85,18 @@ class Intervals:
         there = np.ones(column.shape, bool) if present is None else np.array(present, bool)
         there = np.atleast_2d(there)
         bits = np.zeros(column.shape, np.uint8) if status is None else _octets(status)
-        nothing: ArrayLike = np.zeros(rows, np.int64)
-        opening, closing = (nothing, nothing) if registers is None else registers
+        readings = np.zeros((rows, axis.count + 1), np.int64)
+        known = np.zeros(readings.shape, bool)
+        for end, given in zip((0, -1), registers or (), strict=False):
+            readings[:, end], known[:, end] = _one_a_row(given, rows), True
         return cls(
             axis,
             np.where(there, column, 0) if there.shape == column.shape else column,
             there,
             np.atleast_2d(bits),
             np.where(there, 0, _GAP).astype(np.int32),
-            np.atleast_1d(_whole(opening, "opening")),
-            np.atleast_1d(_whole(closing, "closing")),
-            np.full(rows, registers is not None),
+            readings,
+            known,
         )
 
     def part(self, start: int, stop: int) -> Intervals:
@@ -106,10 +107,24 @@ class Intervals:
             self.present[start:stop],
             self.status[start:stop],
             self.noted[start:stop],
-            self.opening[start:stop],
-            self.closing[start:stop],
-            self.registers_known[start:stop],
+            self.readings[start:stop],
+            self.readings_known[start:stop],
         )
+
+    @property
+    def opening(self) -> Numbers:
+        """The register at the start of the axis, of shape (rows,)."""
+        return self.readings[:, 0]
+
+    @property
+    def closing(self) -> Numbers:
+        """The register at the end of the axis, of shape (rows,)."""
+        return self.readings[:, -1]
+
+    @property
+    def registers_known(self) -> Truths:
+        """Where both are known."""
+        return self.readings_known[:, 0] & self.readings_known[:, -1]
 
 
 def placed(
@@ -153,16 +168,18 @@ def placed(
     present = np.zeros(axis.count, bool)
     present[taken] = True
     noted[~present] |= _GAP
-    opening, closing = registers or (0, 0)
+    readings = np.zeros((1, axis.count + 1), np.int64)
+    readings[0, [0, -1]] = registers or (0, 0)
+    known = np.zeros(readings.shape, bool)
+    known[0, [0, -1]] = registers is not None
     return Intervals(
         axis,
         found[None],
         present[None],
         seen[None],
         noted[None],
-        np.array([opening], np.int64),
-        np.array([closing], np.int64),
-        np.array([registers is not None]),
+        readings,
+        known,
     )
 
 
@@ -182,14 +199,9 @@ def between(
     if column.shape != there.shape or column.shape[1] != axis.count + 1:
         raise UsageError(f"{axis.count + 1} readings a row expected, not {column.shape}")
     made = Intervals.of(
-        axis,
-        np.diff(column, axis=1),
-        present=there[:, 1:] & there[:, :-1],
-        status=status,
-        registers=(column[:, 0], column[:, -1]),
+        axis, np.diff(column, axis=1), present=there[:, 1:] & there[:, :-1], status=status
     )
-    made.registers_known[:] = there[:, 0] & there[:, -1]
-    return made
+    return replace(made, readings=np.where(there, column, 0), readings_known=there)
 
 
 def together(parts: Sequence[Intervals]) -> Intervals:
@@ -206,9 +218,8 @@ def together(parts: Sequence[Intervals]) -> Intervals:
         np.concatenate([each.present for each in parts]),
         np.concatenate([each.status for each in parts]),
         np.concatenate([each.noted for each in parts]),
-        np.concatenate([each.opening for each in parts]),
-        np.concatenate([each.closing for each in parts]),
-        np.concatenate([each.registers_known for each in parts]),
+        np.concatenate([each.readings for each in parts]),
+        np.concatenate([each.readings_known for each in parts]),
     )
 
 
@@ -221,6 +232,13 @@ def _whole(values: ArrayLike, name: str) -> Numbers:
     ):
         raise UsageError(f"{name}: whole numbers below {_MOST_REGISTER} expected")
     return column.astype(np.int64)
+
+
+def _one_a_row(register: ArrayLike, rows: int) -> Numbers:
+    column = np.atleast_1d(_whole(register, "registers"))
+    if column.shape != (rows,):
+        raise UsageError(f"registers: one for each of {rows} rows expected, not {column.shape}")
+    return column
 
 
 def _octets(status: ArrayLike) -> NDArray[np.uint8]:

@@ -16,7 +16,7 @@ from ferraris.core.errors import UsageError
 from ferraris.headend.vee.axis import Axis
 from ferraris.headend.vee.columns import MOST_VALUE, Flags, Intervals, Numbers, Truths
 from ferraris.headend.vee.columns_estimation import Support, estimate
-from ferraris.headend.vee.columns_validation import Validated, register_difference, validate
+from ferraris.headend.vee.columns_validation import Validated, validate
 from ferraris.headend.vee.quality import Finding, Made, Quality
 from ferraris.headend.vee.rules import RuleSet
 
@@ -26,7 +26,7 @@ Edits = Mapping[tuple[int, int], int | None]
 """What a human sets, by row and interval; None takes an earlier edit back."""
 
 _CAME = ("values", "present", "status", "noted")
-_REGISTERS = ("opening", "closing", "registers_known")
+_REGISTERS = ("readings", "readings_known")
 _MADE = ("final", "quality", "rule", "findings")
 _NOTHING_NEW = Support()
 
@@ -35,7 +35,7 @@ _NOTHING_NEW = Support()
 class Edited:
     """One version of the columns of an axis, which cannot be written to.
 
-    `came` is what the meters said and the registers at both ends: all that another run needs
+    `came` is what the meters said, and their registers: all that another run needs
     again. `final` is what counts unless `quality` is MISSING; `rule` is the `Made` that made it,
     `findings` what the rules found. `version` is the number of the version in which this value
     last differed; `number`, of shape (rows,), that of the row.
@@ -104,8 +104,8 @@ def revise(
     found = validate(intervals, rules)
     human, values = _edited(found.values, before, edits or {})
     fixed = human | ~found.rejected
-    register = register_difference(intervals, rules.rollover)
-    made = estimate(values, fixed, register, support, rules.estimation)
+    register = (intervals.readings, intervals.readings_known)
+    made = estimate(values, fixed, register, support, rules.estimation, rollover=rules.rollover)
     rule = np.where(human, np.uint8(Made.HUMAN), made.made)
     rolled = fixed & ~human & (found.findings & int(Finding.ROLLOVER) != 0)
     rule = np.where(rolled, np.uint8(Made.ROLLOVER), rule)
@@ -191,7 +191,7 @@ def _numbered(now: Edited, before: Edited | None) -> Edited:
         differs |= getattr(now, name) != getattr(before, name)
     changed = differs.any(axis=1)
     for name in _REGISTERS:
-        changed |= getattr(now.came, name) != getattr(before.came, name)
+        changed |= (getattr(now.came, name) != getattr(before.came, name)).any(axis=1)
     if not changed.any():
         return before
     number = before.number + changed

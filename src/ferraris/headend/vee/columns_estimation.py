@@ -6,8 +6,9 @@ intervals sum exactly to what the register's difference leaves for them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 from ferraris.core.errors import UsageError
 from ferraris.headend.vee.columns import MOST_VALUE, Numbers, Truths
 from ferraris.headend.vee.quality import Made
-from ferraris.headend.vee.rules import Estimation
+from ferraris.headend.vee.rules import Estimation, Rollover, counted_between
 from ferraris.headend.vee.sharing import share
 
 __all__ = ["Estimated", "Support", "estimate"]
@@ -77,54 +78,83 @@ def estimate(
     register: tuple[Numbers, Truths],
     support: Support,
     limits: Estimation,
+    *,
+    rollover: Rollover | None = None,
 ) -> Estimated:
-    """Estimate where not `fixed`; `register` is each row's difference, and where it is known.
+    """Estimate where not `fixed`; `register` is its readings, and where they are known.
 
-    The methods serve in the order of `METHODS`; `made` tells for fixed values MEASURED. When the
-    fixed values alone are more than the register counted, estimates are zero: none is negative.
+    The methods serve in the order of `METHODS`; `made` tells for fixed values MEASURED. Between
+    two known readings the estimates sum exactly to what the fixed values leave; when these alone
+    are more than the register counted, estimates are zero. None is negative.
     """
     support.check(*values.shape)
-    difference, known = register
+    readings, known = register
     out, made = values.copy(), np.zeros(values.shape, np.uint8)
     missing = np.zeros(values.shape, bool)
     for row in np.flatnonzero(~fixed.all(axis=1)):
-        left = None
-        if known[row]:
-            left = int(difference[row]) - int(values[row][fixed[row]].sum())
-        one = _Row(values[row], fixed[row], left, limits)
+        spans = list(_spans(readings[row], known[row], rollover))
+        one = _Row(values[row], fixed[row], spans, limits)
         one.run(support, int(row))
         out[row], made[row] = one.final, one.made
         missing[row] = one.made == Made.NOTHING
     return Estimated(out, made, missing)
 
 
+def _spans(
+    readings: Numbers, known: Truths, rollover: Rollover | None
+) -> Iterator[tuple[int, int, int]]:
+    """Begin and end of what lies between known readings, and what the register counted there."""
+    for begin, end in pairwise(np.flatnonzero(known).tolist()):
+        counted = counted_between(int(readings[begin]), int(readings[end]), end - begin, rollover)
+        if counted is not None:
+            yield begin, end, counted
+
+
 class _Row:
-    """One meter's column while its gaps are filled; `left` is what the registers leave for them."""
+    """One meter's column while its gaps are filled.
+
+    `spans` tell where the register counted how much; only those with something open matter.
+    """
 
     def __init__(
-        self, values: Numbers, fixed: Truths, left: int | None, limits: Estimation
+        self,
+        values: Numbers,
+        fixed: Truths,
+        spans: list[tuple[int, int, int]],
+        limits: Estimation,
     ) -> None:
         self.values = values
         self.fixed = fixed
-        self.left = left if left is None else max(0, left)
         self.limits = limits
         self.guess = np.zeros(len(values), np.float64)
         self.made = np.where(fixed, Made.MEASURED, Made.NOTHING).astype(np.uint8)
         self.final = np.where(fixed, values, 0)
+        self.left: list[tuple[NDArray[np.intp], int]] = []
+        for begin, end, counted in spans:
+            here = slice(begin, end)
+            open_places = begin + np.flatnonzero(~fixed[here])
+            if len(open_places):
+                left = counted - int(values[here][fixed[here]].sum())
+                self.left.append((open_places, max(0, left)))
 
     def run(self, support: Support, row: int) -> None:
-        by_register = "register_difference" in self.limits.methods and self.left is not None
-        open_places = np.flatnonzero(~self.fixed)
-        if by_register and (len(open_places) == 1 or not self.left):
-            self._offer(~self.fixed, self.values, Made.REGISTER_DIFFERENCE)
-        else:
+        by_register = "register_difference" in self.limits.methods
+        if by_register:
+            for open_places, left in self.left:
+                if len(open_places) == 1 or not left:
+                    self._spread(open_places, left)
+        if (self.made == Made.NOTHING).any():
             self._shapes(support, row)
-            if by_register:  # nothing tells how it is spread: evenly
-                evenly = np.float64(self.left or 0) / len(open_places)
-                self._offer(
-                    ~self.fixed, np.full(len(self.values), evenly), Made.REGISTER_DIFFERENCE
-                )
-        self._scale(open_places)
+        if by_register:
+            for open_places, left in self.left:  # nothing tells how it is spread: evenly
+                self._spread(open_places, left)
+        self._scale()
+
+    def _spread(self, open_places: NDArray[np.intp], left: int) -> None:
+        guess = np.zeros(len(self.values), np.float64)
+        good = np.zeros(len(self.values), bool)
+        guess[open_places], good[open_places] = left / len(open_places), True
+        self._offer(good, guess, Made.REGISTER_DIFFERENCE)
 
     def _shapes(self, support: Support, row: int) -> None:
         methods = self.limits.methods
@@ -175,17 +205,16 @@ class _Row:
         self.guess[take] = np.clip(guess[take], 0, MOST_VALUE - 1)
         self.made[take] = made
 
-    def _scale(self, open_places: NDArray[np.intp]) -> None:
-        guess = self.guess[open_places]
-        if self.left is None:
-            self.final[open_places] = np.rint(guess).astype(np.int64)
-            return
-        found = self.made[open_places] != Made.NOTHING
-        if not found.all():  # what is left is for all of them, so a part of them cannot have it
-            self.made[open_places], self.final[open_places] = Made.NOTHING, 0
-            return
-        shares: Sequence[int] = share(self.left, [round(float(each) * _PARTS) for each in guess])
-        self.final[open_places] = shares
+    def _scale(self) -> None:
+        open_places = ~self.fixed
+        self.final[open_places] = np.rint(self.guess[open_places]).astype(np.int64)
+        for places, left in self.left:
+            if (self.made[places] == Made.NOTHING).any():
+                # What is left is for all of them, so a part of them cannot have it.
+                self.made[places], self.final[places] = Made.NOTHING, 0
+            else:
+                weights = [round(float(each) * _PARTS) for each in self.guess[places]]
+                self.final[places] = share(left, weights)
 
 
 def _runs(truths: Truths) -> list[tuple[int, int]]:

@@ -30,6 +30,7 @@ __all__ = [
     "Status",
     "SumCheck",
     "ZeroRun",
+    "counted_between",
 ]
 
 MOST = 1 << 62
@@ -283,3 +284,18 @@ class RuleSet:
     def rollover(self) -> Rollover | None:
         """The rule of the counter's rollover."""
         return next((each for each in self.rules if isinstance(each, Rollover)), None)
+
+
+def counted_between(
+    opening: int, closing: int, intervals: int, rollover: Rollover | None
+) -> int | None:
+    """What a register counted over some intervals, None when it fell and that is no rollover.
+
+    A fall is one when a rule says how the counter begins again, and the intervals can hold as much.
+    """
+    difference = closing - opening
+    if difference >= 0:
+        return difference
+    if rollover is None or not 0 <= difference + rollover.modulus <= rollover.largest * intervals:
+        return None
+    return difference + rollover.modulus
