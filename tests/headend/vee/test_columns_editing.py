@@ -18,7 +18,6 @@ from ferraris.headend.vee import (
     Rollover,
     RuleSet,
     Spike,
-    Status,
     SumCheck,
     default_rules,
 )
@@ -161,9 +160,9 @@ def test_a_gap_over_a_rollover_is_filled():
 
 
 def test_the_rule_of_an_estimate_is_its_method_even_where_a_counter_rolled_over():
-    rules = RuleSet("t", (Rollover(modulus=1000, largest=50), Status()))
-    came = between(AXIS, [980, 990, 5, 15, 25], [True] * 5, status=[0, 0x04, 0, 0])
-    made = revise(came, rules)
+    rules = RuleSet("t", (Rollover(modulus=1000, largest=50), High(limit=12)))
+    made = revise(between(AXIS, [980, 990, 5, 15, 25], [True] * 5), rules)
+    assert made.findings[0, 1] == Finding.ROLLOVER | Finding.HIGH
     assert made.final.tolist() == [[10, 15, 10, 10]]
     assert made.rule[0, 1] == Made.REGISTER_DIFFERENCE
 
