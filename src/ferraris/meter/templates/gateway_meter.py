@@ -1,7 +1,7 @@
 """The template `gateway-meter`: a meter that only measures, behind a gateway that does the rest.
 
 It has no tariff, no switch and no calendar; it tells totals and the power of each phase, and sends
-them by itself every few seconds.
+them by itself as often as the gateway has written into its schedule, every few seconds mostly.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from ferraris.meter.behaviour.periodic import LoadProfile, ProfileStatus
 from ferraris.meter.behaviour.profile import Column
 from ferraris.meter.behaviour.push_setup import PushList
 from ferraris.meter.behaviour.registers import Energy
-from ferraris.meter.behaviour.scripts import Schedule, Scripts, execution_times
+from ferraris.meter.behaviour.scripts import Schedule, Scripts
 from ferraris.meter.consumption import Consumption
 from ferraris.meter.patterns import (
     ACTIVE_EXPORT,
@@ -46,7 +46,6 @@ _KNOWN = frozenset((MANAGEMENT, READING))
 _MANAGEMENT = frozenset((MANAGEMENT,))
 _WATT_HOUR, _VAR_HOUR = 30, 32
 _ENTRIES = 60 * 96
-_EVERY_S = 5
 _TOTALS = (
     ("1-0:1.8.0*255", ACTIVE_IMPORT, _WATT_HOUR),
     ("1-0:2.8.0*255", ACTIVE_EXPORT, _WATT_HOUR),
@@ -56,7 +55,7 @@ _TOTALS = (
 _MOMENTS = tuple(
     f"1-0:{group}.7.0*255" for group in (1, 2, 14, 21, 22, 31, 32, 41, 42, 51, 52, 61, 62, 71, 72)
 )
-_PUSH, _SCRIPTS, _SCHEDULE = "0-6:25.9.0*255", "0-0:10.0.108*255", "0-0:15.0.4*255"
+_PUSH, _SCRIPTS, _SCHEDULE = "0-0:25.9.0*255", "0-0:10.0.108*255", "0-0:15.0.4*255"
 _SENT = (
     (1, "0-0:42.0.0*255", 2),
     (8, "0-0:1.0.0*255", 2),
@@ -110,12 +109,12 @@ def _measurement() -> Iterator[Placed]:
 
 
 def _information() -> Iterator[Placed]:
-    """What a gateway or a display gets every few seconds, once somebody has said whereto."""
+    """What a gateway or a display gets by itself, once somebody has said whereto and when."""
     setup = PushList(_PUSH, _SENT)
     writes = dict.fromkeys((index for index in setup.fixed if index != 2), _MANAGEMENT)
     yield Placed(setup, _KNOWN, writes, dict.fromkeys(setup.declares.methods, _MANAGEMENT))
     action = ScriptAction(ServiceId.EXECUTE, 40, Obis.parse(_PUSH), 1, integer(0))
     scripts = Scripts(_SCRIPTS, [Script(1, [action])])
     yield Placed(scripts, _KNOWN, methods={1: _MANAGEMENT})
-    schedule = Schedule(_SCHEDULE, _SCRIPTS, 1, execution_times(_EVERY_S))
+    schedule = Schedule(_SCHEDULE, _SCRIPTS, 1)
     yield Placed(schedule, _KNOWN, {4: _MANAGEMENT})
