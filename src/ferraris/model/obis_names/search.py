@@ -223,5 +223,5 @@ def _usual(made: Made) -> float:
     if a == ELECTRICITY:
         usual += {_INTEGRAL: 0.3, _MOMENTARY: 0.2}.get(d, 0.0)
     if (a, c, d) in frequent():
-        usual += 0.3
+        usual += 0.5
     return usual + {"two-sources": 0.1, "memory": -0.1}.get(made.mark, 0.0)
