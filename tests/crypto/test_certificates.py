@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.name import _ASN1Type
 from cryptography.x509.oid import NameOID, ObjectIdentifier
-from tests.crypto.pki import NOW, T0, T1, T9, TITLE, Tree, key
+from pki import NOW, T0, T1, T9, TITLE, Tree, key
 
 from ferraris.core.errors import DecodeError, UsageError
 from ferraris.crypto.authority import Authority

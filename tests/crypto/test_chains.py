@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from cryptography import x509
-from tests.crypto.pki import NOW, T0, T1, T9, TITLE, Tree, key
+from pki import NOW, T0, T1, T9, TITLE, Tree, key
 
 from ferraris.core.errors import UsageError
 from ferraris.crypto.authority import Authority

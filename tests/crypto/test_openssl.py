@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from tests.crypto.pki import NOW, TITLE, Tree
+from pki import NOW, TITLE, Tree
 
 from ferraris.crypto.certificates import Certificate, Usage, pem
 from ferraris.crypto.chains import Trust

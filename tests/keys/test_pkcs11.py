@@ -10,8 +10,8 @@ from pathlib import Path
 from random import Random
 
 import pytest
-from tests.crypto.pki import NOW, T0, T9, TITLE
-from tests.keys.softhsm import PIN, configured, make_token, module
+from pki import NOW, T0, T9, TITLE
+from softhsm import PIN, configured, make_token, module
 
 from ferraris.core.errors import LineError, SecurityError, UsageError
 from ferraris.crypto.authority import Authority

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.crypto.pki import NOW, T0, T1, T9, TITLE, Tree
+from pki import NOW, T0, T1, T9, TITLE, Tree
 
 from ferraris.core.errors import SecurityError, UsageError
 from ferraris.crypto.certificates import CertificateError, Reason, Usage

@@ -114,8 +114,9 @@ _PUSHED_PROFILE = (
 )
 """Rows of the load profile since the last push, until somebody confirms them."""
 
-_GUARDED = ((1, "0-0:42.0.0*255", 2), (3, "1-0:1.8.0*255", 2), (3, "1-0:2.8.0*255", 2))
-"""What the buffer of the data protection object holds."""
+_NAMED = ((1, "0-0:42.0.0*255", 2), (8, "0-0:1.0.0*255", 2))
+_GUARDED = {"1-0": (*_NAMED[:1], (3, "1-0:1.8.0*255", 2), (3, "1-0:2.8.0*255", 2))}
+"""What the buffer of the data protection object holds, by medium; name and time for others."""
 
 _PUSHED_ALARM = ((1, "0-0:42.0.0*255", 2), (8, "0-0:1.0.0*255", 2), (1, "0-0:97.98.20*255", 2))
 _PUSHES = {1: "0-0:25.9.0*255", 2: "0-1:25.9.0*255", ALARM_SCRIPT: "0-4:25.9.0*255"}
@@ -231,7 +232,7 @@ def identity(medium: str, suite: int) -> Iterator[Placed]:
         "0-0:43.0.1*255", suite, DEFAULT_SYSTEM_TITLE
     )
     yield Placed(setup, _KNOWN, methods=dict.fromkeys(setup.declares.methods, _MANAGEMENT))
-    guarded = DataProtection("0-0:43.2.1*255", _GUARDED)
+    guarded = DataProtection("0-0:43.2.1*255", _GUARDED.get(medium, _NAMED))
     writes = dict.fromkeys((2, 3, 4, 5), _MANAGEMENT)
     yield Placed(guarded, _MANAGEMENT, writes, dict.fromkeys((1, 2, 3), _MANAGEMENT))
     yield Placed(DeviceNumber("0-0:96.1.0*255"), _ALL)

@@ -53,6 +53,7 @@ __all__ = ["Incident", "Indication", "Receipt", "Renewal", "Reply", "ServerAssoc
 _REQUEST_TAGS = frozenset((0xC0, 0xC1, 0xC3, 0xD9))
 _SHORT_NAME_TAGS = frozenset((0x05, 0x06, 0x16))
 _RECEIPT = 0x10
+_RECEIPT_TAG = bytes((_RECEIPT,))
 _MAY_HOLD_A_RECEIPT = frozenset((_RECEIPT, 0xDB, 0xDC, 0xDD, 0xDF))
 _REMEMBERED = 8  # protected APDUs whose copies are met with silence
 
@@ -290,7 +291,7 @@ class ServerAssociation:
     def _service(self, octets: bytes) -> Reply | Indication | Receipt:
         accepted = self._accepted
         assert accepted is not None
-        if octets[0] == _RECEIPT and accepted.channel is not None:
+        if octets[:1] == _RECEIPT_TAG and accepted.channel is not None:
             return Reply(None, Incident.DECIPHERING_FAILED)  # nobody waits for an answer to it
         plain = octets if accepted.channel is None else self._uncover(octets)
         if plain and plain[0] not in self._request_tags:
@@ -449,7 +450,7 @@ class ServerAssociation:
 
 
 def _receipt_within(plain: bytes) -> Receipt | None:
-    if plain[:1] != bytes((_RECEIPT,)):
+    if plain[:1] != _RECEIPT_TAG:
         return None
     confirm = codec.decode(plain)
     assert isinstance(confirm, DataNotificationConfirm)
