@@ -27,8 +27,18 @@ __all__ = ["due", "intervening", "live", "switch_off", "switch_on"]
 def live(meter: SimulatedMeter, now: int) -> None:
     """Let everything happen that is due until `now`, UTC seconds, both included.
 
-    A meter lives from the moment it is first touched, or from its fleet's `born`.
+    A meter lives from the moment it is first touched, or from its fleet's `born`. Nothing is due in
+    that very second, so that what comes next is only looked for when another one is asked for.
     """
+    state = meter.change()
+    born = meter.fleet.born
+    if state.lived is None and (born is None or born >= now):
+        state.lived, state.due = now, now + 1
+    else:
+        _live(meter, now)
+
+
+def _live(meter: SimulatedMeter, now: int) -> None:
     state = meter.change()
     if state.is_living:
         return
@@ -56,7 +66,7 @@ def due(meter: SimulatedMeter, now: int) -> int | None:
     """Live until `now` and tell when something happens next, None when nothing is waited for."""
     if not meter.fleet.template.living:
         return None
-    live(meter, now)
+    _live(meter, now)
     return None if meter.state.due == NEVER else meter.state.due
 
 

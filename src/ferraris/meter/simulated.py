@@ -366,7 +366,7 @@ class SimulatedMeter:
     def reconsider(self, now: int) -> None:
         """What is due next may have changed."""
         if self.fleet.template.living:
-            self.change().due = now
+            self.change().due = now + 1
             self.fleet.happened(self, None, now)
 
     def note(self, happening: Happening, now: int) -> None:
