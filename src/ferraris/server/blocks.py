@@ -86,6 +86,11 @@ class Transfers:
         transfer = self._transfers.get(address)
         return transfer.stream() if transfer is not None and transfer.speaking else []
 
+    @property
+    def some(self) -> bool:
+        """Whether there ever was one that is not forgotten."""
+        return bool(self._transfers)
+
     def end(self, address: Addresses) -> bool:
         """A new request came in one piece: the client has given the old answer up.
 

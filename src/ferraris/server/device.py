@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntFlag
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeGuard, TypeVar, runtime_checkable
 
 from ferraris.core.errors import RefusedError
 from ferraris.messaging.dlms.enumerations import ActionResult, DataAccessResult
@@ -48,6 +48,7 @@ __all__ = [
     "ObjectRights",
     "PhysicalDevice",
     "RequestContext",
+    "offers",
 ]
 
 ObjectKey = tuple[int, bytes]
@@ -338,6 +339,22 @@ class Access(NamedTuple):
     device: LogicalDevice
     association: AssociationSettings
     context: RequestContext
+
+
+P = TypeVar("P")
+_OFFERED: dict[tuple[type, type], bool] = {}
+
+
+def offers(device: LogicalDevice, what: type[P]) -> TypeGuard[P]:
+    """Whether a device adds what a protocol below says; all devices of a type do, or none.
+
+    Asking the protocol itself takes as long as a whole request.
+    """
+    key = (type(device), what)
+    found = _OFFERED.get(key)
+    if found is None:
+        found = _OFFERED[key] = isinstance(device, what)
+    return found
 
 
 @runtime_checkable

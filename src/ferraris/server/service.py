@@ -31,7 +31,13 @@ from ferraris.messaging.dlms.short_name import InformationReportRequest
 from ferraris.messaging.dlms.tags import ApduTag
 from ferraris.server import short_names
 from ferraris.server.blocks import ABORTING, Transfers, pushed, takes_blocks
-from ferraris.server.device import GuardedDevice, Intermittent, LogicalDevice, RequestContext
+from ferraris.server.device import (
+    GuardedDevice,
+    Intermittent,
+    LogicalDevice,
+    RequestContext,
+    offers,
+)
 from ferraris.server.dispatch import serve
 from ferraris.server.notifying import Notification, Outbox
 from ferraris.server.rights import demanded_protection
@@ -151,8 +157,7 @@ class Service(Plain[Never, None, To[Addresses, bytes]]):
         device, association = found
         client_sap = unit.address.client_sap
         has_keys = association.offer.keys is not None  # which once known stay, or are replaced
-        if has_keys:
-            _take_floors(device, association, client_sap)
+        floor = _take_floors(device, association, client_sap) if has_keys else -1
         octets = unit.unit
         in_blocks = octets[:1] == _BLOCK and unit.confirmed and takes_blocks(association)
         if in_blocks:
@@ -174,11 +179,12 @@ class Service(Plain[Never, None, To[Addresses, bytes]]):
             answer = self._replied(device, outcome, unit.address)
         if has_keys:
             same_keys = device.key_changes == self._key_changes[unit.address]
-            _keep_floors(device, association, client_sap, same_keys=same_keys)
+            _keep_floors(device, association, client_sap, floor, same_keys=same_keys)
         if answer is None or not unit.confirmed:
             self._speak(unit.address)
             return
-        if not in_blocks and (type(outcome) is not Reply or outcome.incident is None):
+        is_genuine = type(outcome) is not Reply or outcome.incident is None
+        if self._transfers.some and is_genuine and not in_blocks:
             self._asked_anew(unit.address)
         self._answer(unit.address, answer, association, in_blocks)
 
@@ -198,7 +204,7 @@ class Service(Plain[Never, None, To[Addresses, bytes]]):
         self, device: LogicalDevice, association: ServerAssociation, address: Addresses
     ) -> bool:
         """Whether nobody may associate at present; then that is the answer."""
-        if not isinstance(device, GuardedDevice):
+        if not offers(device, GuardedDevice):  # type: ignore[type-abstract] # only asked
             return False
         if device.refuses(address.client_sap, self._utc()):
             self._down.append(To(address, turned_away(association.offer)))
@@ -209,7 +215,7 @@ class Service(Plain[Never, None, To[Addresses, bytes]]):
 
     def _admit(self, device: LogicalDevice, address: Addresses) -> None:
         """A request is let through: who asked to associate has proved who he is."""
-        if address in self._unproved and isinstance(device, GuardedDevice):
+        if address in self._unproved and offers(device, GuardedDevice):  # type: ignore[type-abstract]
             self._unproved.discard(address)
             device.admitted(address.client_sap, self._utc())
 
@@ -326,7 +332,7 @@ class Service(Plain[Never, None, To[Addresses, bytes]]):
         settings = None if device is None else device.associations.get(address.client_sap)
         if device is None or settings is None:
             return None
-        intermittent = device if isinstance(device, Intermittent) else None
+        intermittent = device if offers(device, Intermittent) else None  # type: ignore[type-abstract]
         if intermittent is not None and not intermittent.is_reachable(self._utc()):
             return None
         if len(self._associations) >= _MAX_ASSOCIATIONS and not self._make_place():
@@ -437,21 +443,27 @@ class Service(Plain[Never, None, To[Addresses, bytes]]):
         return association.respond(answer, demanded_protection(indication.request, settings))
 
 
-def _take_floors(device: LogicalDevice, association: ServerAssociation, client_sap: int) -> None:
-    """Another line of the same client may have raised them."""
-    known = device.receive_floor(client_sap)
-    if known > association.receive_floor:  # noqa: PLR1730 - setting it always would cost
-        association.receive_floor = known
+def _take_floors(device: LogicalDevice, association: ServerAssociation, client_sap: int) -> int:
+    """Another line of the same client may have raised them; returns that of the counters."""
+    known, own = device.receive_floor(client_sap), association.receive_floor
+    if known > own:
+        association.receive_floor = own = known
     if association.offer.pairs is not NO_PAIRS:
         association.transaction_floor = device.transaction_floor(client_sap)
+    return own
 
 
 def _keep_floors(
-    device: LogicalDevice, association: ServerAssociation, client_sap: int, *, same_keys: bool
+    device: LogicalDevice,
+    association: ServerAssociation,
+    client_sap: int,
+    before: int,
+    *,
+    same_keys: bool,
 ) -> None:
     """Counters belong to a key, which the request may have replaced; transactions do not."""
     floor = association.receive_floor
-    if same_keys and floor > device.receive_floor(client_sap):
+    if same_keys and floor > before:
         device.raise_receive_floor(client_sap, floor)
     if association.offer.pairs is not NO_PAIRS:
         device.raise_transaction_floor(client_sap, association.transaction_floor)

@@ -146,11 +146,11 @@ class ServerAssociation:
     @property
     def receive_floor(self) -> int:
         """The highest invocation counter accepted from this client."""
-        floor = self.offer.receive_floor
-        if self._accepted is not None and self._accepted.channel is not None:
-            floor = max(floor, self._accepted.channel.floor)
-        if self._push_channel is not None:
-            floor = max(floor, self._push_channel.floor)
+        floor, accepted = self.offer.receive_floor, self._accepted
+        channel = None if accepted is None else accepted.channel
+        for each in (channel, self._push_channel):
+            if each is not None and each.floor > floor:
+                floor = each.floor
         return floor
 
     @receive_floor.setter
