@@ -72,9 +72,10 @@ class AsyncDriver(Pump[In, Out]):
         now = loop.time()
         if self._pending is None and not self._waiting and self.layer.room:
             self._give(unit, answer, now)
+            self._drain(now, spoken=True)
         else:
             self._waiting.append((unit, answer))
-        self._drain(now)
+            self._drain(now)
         return await answer
 
     async def close(self) -> None:

@@ -52,6 +52,7 @@ class Pump(asyncio.BufferedProtocol, Generic[In, Out]):
         self._write: Callable[[bytes], object] | None = None  # None: there is no line
         self._paused = False
         self._draining = False
+        self._buffer = _SCRATCH.buffer  # of the thread, which is that of the loop
         self._waiting: Collection[object] = ()
         """What waits for `_feed`: calling it for nothing costs as much as a layer."""
         self._timer: asyncio.TimerHandle | None = None
@@ -63,10 +64,10 @@ class Pump(asyncio.BufferedProtocol, Generic[In, Out]):
     # -- what asyncio calls ---------------------------------------------------------------
 
     def get_buffer(self, sizehint: int) -> memoryview:
-        return _SCRATCH.buffer
+        return self._buffer
 
     def buffer_updated(self, count: int) -> None:
-        self.received(bytes(_SCRATCH.buffer[:count]))
+        self.received(bytes(self._buffer[:count]))
 
     def datagram_received(self, octets: bytes, peer: object) -> None:
         self.received(octets)
@@ -101,16 +102,19 @@ class Pump(asyncio.BufferedProtocol, Generic[In, Out]):
         self.layer.receive(octets, now)
         self._drain(now)
 
-    def _drain(self, now: float) -> None:
+    def _drain(self, now: float, *, spoken: bool = False) -> None:
+        """Let out whatever is there; nothing was `spoken` yet where the stack only got a unit."""
         if self._draining:  # a call-back of the transport came in while draining: it is covered
             return
         self._draining = True
         layer = self.layer
         event, transmit = layer.event, layer.transmit
         try:
+            what = None if spoken else event()
             while True:
-                while (what := event()) is not None:
+                while what is not None:
                     self._happened(what)
+                    what = event()
                 if self._waiting and self._write is not None and not self._paused:
                     self._feed(now)
                 while not self._paused and (write := self._write) is not None:
@@ -124,7 +128,6 @@ class Pump(asyncio.BufferedProtocol, Generic[In, Out]):
                 what = event()
                 if what is None:
                     break
-                self._happened(what)
         finally:
             self._draining = False
         deadline = layer.deadline
