@@ -68,7 +68,7 @@ def main() -> None:
             print("used", file=server.stdin, flush=True)
             return float(server.stdout.readline())  # type: ignore[union-attr]
 
-        figures = [run(collect(lines, used, day)) for day in range(1, 5)][1:]
+        figures = [run(collect(lines, used, day)) for day in range(1, 8)][1:]
         server.stdin.close()
     head_end, meter = (min(column) for column in zip(*figures, strict=True))
     print(f"day-profile session, head-end  {head_end:.3f} ms   (minimum 0.9, target 0.5)")
