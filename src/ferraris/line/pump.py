@@ -56,6 +56,7 @@ class Pump(asyncio.BufferedProtocol, Generic[In, Out]):
         self._waiting: Collection[object] = ()
         """What waits for `_feed`: calling it for nothing costs as much as a layer."""
         self._timer: asyncio.TimerHandle | None = None
+        self._rings_at = 0.0  # while there is a timer
         self.explain: Callable[[BaseException | None], Error] = _explain
         """Says what the loss of the line means."""
         self.on_settings: Callable[[LineSettings], None] | None = None
@@ -131,15 +132,14 @@ class Pump(asyncio.BufferedProtocol, Generic[In, Out]):
         finally:
             self._draining = False
         deadline = layer.deadline
-        if deadline is not None:
-            timer = self._timer
-            if timer is None or timer.when() > deadline:
-                self._arm(deadline)
+        if deadline is not None and (self._timer is None or self._rings_at > deadline):
+            self._arm(deadline)
 
     def _arm(self, deadline: float) -> None:
         if self._timer is not None:
             self._timer.cancel()
         self._timer = self._loop.call_at(deadline, self._wake)
+        self._rings_at = deadline
 
     def _wake(self) -> None:
         self._timer = None

@@ -14,9 +14,9 @@ from ferraris.messaging.dlms.acse import Aare, Rlre
 from ferraris.messaging.dlms.apdu import Apdu
 from ferraris.messaging.dlms.association.channel import Channel
 from ferraris.messaging.dlms.association.exchanges import (
-    ANSWERS,
     CONTINUING,
     ERRORS,
+    MANNERS,
     PUSHES,
     UNNUMBERED,
     changes,
@@ -171,23 +171,25 @@ class ClientAssociation(Plain[Apdu, Apdu, bytes]):
 
     def send(self, unit: Apdu, now: float) -> None:
         kind = type(unit)
-        answers = ANSWERS.get(kind)
-        if answers is None:
+        manner = MANNERS.get(kind)
+        if manner is None:
             raise UsageError(f"{kind.__name__} is not a request of a client", where=_WHERE)
         if not self.room:
             raise UsageError(f"no request can be sent while {self.state.value}", where=_WHERE)
-        if kind not in UNNUMBERED:
-            self._number(unit)
+        if manner.is_numbered:
+            if not manner.continues:
+                self._invoke_id = (self._invoke_id + 1) & LONG_INVOKE_ID
+            number(unit, self._invoke_id)
         octets = codec.encode(unit)
         channel = self._protected
         if channel is not None:
             octets = channel.protect(octets)
         self._suspicion = None
-        if is_unconfirmed(unit):
+        if manner.may_be_unconfirmed and is_unconfirmed(unit):
             self._down.append(octets)
             self._unanswered = unit
             return
-        self._pending, self._answers = unit, answers
+        self._pending, self._answers = unit, manner.answers
         self._put(octets, now, self.parameters.response_timeout_s)
 
     def receive(self, unit: bytes, now: float) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from ferraris.messaging.dlms.access import AccessChoice, AccessRequest, AccessResponse
 from ferraris.messaging.dlms.action import (
     ActionRequestBlock,
@@ -58,6 +60,7 @@ __all__ = [
     "ANSWERS",
     "CONTINUING",
     "ERRORS",
+    "MANNERS",
     "PUSHES",
     "UNNUMBERED",
     "changes",
@@ -127,6 +130,28 @@ _READS = frozenset((AccessChoice.GET, AccessChoice.GET_WITH_SELECTION))
 CONTINUING = frozenset(
     (GetRequestNext, SetRequestBlock, ActionRequestNextBlock, ActionRequestBlock)
 )
+
+
+class Manner(NamedTuple):
+    """How a kind of request is asked and answered."""
+
+    answers: tuple[type, ...]
+    is_numbered: bool
+    continues: bool
+    may_be_unconfirmed: bool
+
+
+MANNERS = {
+    kind: Manner(
+        answers,
+        kind not in UNNUMBERED,
+        kind in CONTINUING,
+        kind in _MAY_BE_UNCONFIRMED or kind in (AccessRequest, UnconfirmedWriteRequest),
+    )
+    for kind, answers in ANSWERS.items()
+}
+"""The same of each kind at one look: a client asks for every request that it sends."""
+
 ERRORS = (ExceptionResponse, ConfirmedServiceError)
 PUSHES = (DataNotification, EventNotification, InformationReportRequest)
 
