@@ -11,6 +11,12 @@ from typing import Any
 
 import pytest
 
+from ferraris.cli.scenario_station import Report
+from ferraris.meter.scenario.course import Course, Done
+from ferraris.meter.scenario.plan import scenario_of
+from ferraris.meter.scenario.yaml_text import read
+
+ROOT = Path(__file__).parents[2]
 MAIN = [sys.executable, "-c", "from ferraris.cli.main import main; main()", "meter", "run"]
 STREET = """\
 scenario: street
@@ -54,6 +60,19 @@ def test_a_client_finds_what_was_done(ferraris: Any, tmp_path: Path) -> None:
         (lines[1]["id"], "outage", "ends"),
         (lines[1]["id"], "try wrong password", "begins"),
     ]
+
+
+@pytest.mark.parametrize("document", sorted((ROOT / "docs" / "scenarios").glob("*.yaml")))
+def test_every_parameter_of_the_documents_is_reported(document: Path, tmp_path: Path) -> None:
+    course = Course(scenario_of(read(str(document))))
+    report = tmp_path / "report.jsonl"
+    with Report(str(report)) as told:
+        for event in course.scenario.events:
+            told.write(Done(event.at, "FRR", event.act.name, "begins", dict(event.given)))
+    lines = [json.loads(line) for line in report.read_text().splitlines()]
+    assert len(lines) == len(course.scenario.events)
+    (tariff,) = (each["given"] for each in lines if each["act"] == "program tariff")
+    assert tariff["day"] == {"00:00": 1, "11:00": 2, "15:00": 1}
 
 
 @pytest.mark.parametrize(

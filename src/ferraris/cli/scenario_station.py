@@ -24,8 +24,9 @@ from ferraris.meter.scenario.course import Course, Done, Step
 from ferraris.meter.scenario.plan import scenario_of
 from ferraris.meter.scenario.yaml_text import read
 from ferraris.meter.serving import Listening, listen
+from ferraris.meter.tariff import Tariff
 
-__all__ = ["play", "speed_of"]
+__all__ = ["Report", "play", "speed_of"]
 
 _FRESH_OCTETS = 32
 _AT_ONCE = "max"
@@ -57,7 +58,7 @@ async def play(
     common = parse_url(url)
     scenario = scenario_of(read(path))
     course = Course(scenario, secret=secrets.token_bytes(_FRESH_OCTETS))
-    with _Report(report) as told:
+    with Report(report) as told:
         course.on_done = told.write
         course.on_step = partial(_tell_step, err=keys_out == "-")
         utc = _clock(course, speed)
@@ -104,14 +105,14 @@ def _endpoint(own: str | None, common: Endpoint, place: int) -> Endpoint:
     return replace(common, port=common.port + place) if common.port else common
 
 
-class _Report:
+class Report:
     """The file that says what was done to whom; nothing without a name."""
 
     def __init__(self, path: str | None) -> None:
         self._path = path
         self._file: TextIO | None = None
 
-    def __enter__(self) -> _Report:
+    def __enter__(self) -> Report:
         if self._path is not None:
             try:
                 self._file = Path(self._path).open("w", encoding="utf-8")
@@ -137,6 +138,8 @@ def _plain(value: object) -> object:
         return value.hex()
     if isinstance(value, tuple):
         return [_plain(each) for each in value]
+    if isinstance(value, Tariff):
+        return {f"{minute // 60:02d}:{minute % 60:02d}": rate for minute, rate in value.switches}
     return value
 
 
