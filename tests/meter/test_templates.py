@@ -58,6 +58,9 @@ def test_the_phases_share_the_power(name: str) -> None:
         now = NOW + second
         parts = [get(meter, f"1-0:{1 + 20 * phase}.7.0*255", 3, now=now) for phase in (1, 2, 3)]
         assert sum(parts) == get(meter, "1-0:1.7.0*255", 3, now=now) > 0
+        through = parts[0] + get(meter, "1-0:22.7.0*255", 3, now=now)
+        volts = get(meter, "1-0:32.7.0*255", 3, now=now)
+        assert get(meter, "1-0:31.7.0*255", 3, now=now) == through * 1000 // volts
 
 
 def test_all_roofs_of_the_three_phase_template_have_panels() -> None:

@@ -127,7 +127,7 @@ class Over(Generic[In, Out, Mid, Below]):
         self._unframed: Callable[[Below], Mid | None] | None = getattr(lower, "unframed", None)
         # Of a plain layer the queue of its events says as much as the question for one.
         plain = isinstance(upper, Plain) and type(upper).event is Plain.event
-        self._upper_events = upper._up if plain else None  # type: ignore[attr-defined]
+        self._upper_events = upper._up if plain else None  # type: ignore[attr-defined] # plain
 
     @property
     def room(self) -> bool:

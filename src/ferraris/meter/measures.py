@@ -30,6 +30,7 @@ __all__ = ["Measure", "gas_volume", "measure_of"]
 _HOUR = 3600
 _WATT, _VOLT_AMPERE, _VAR, _WATT_HOUR, _VOLT_AMPERE_HOUR, _VAR_HOUR = 27, 28, 29, 30, 31, 32
 _AMPERE, _VOLT, _HERTZ, _UNITLESS, _CUBIC_METRE = 33, 35, 44, 255, 13
+_VOLTAGE = 12  # C of the voltage of no phase in particular [facts-g]
 _SHARES = {1: 5, 2: 3, 3: 2}  # tenths of the total, by phase
 _INSTANTANEOUS = frozenset((7, 4, 5, 14, 15, 24, 25, 27, 28, 56))  # D: now, and averages [facts-g]
 _TIME_INTEGRAL, _BLOCK = 8, 29  # D [facts-g]
@@ -76,7 +77,8 @@ def _power(name: Obis, three_phase: bool) -> Measure | None:
     if made is None:
         return None
     at, scaler, unit = made
-    share = phase if three_phase else 0
+    # A voltage is always that of a phase; what flows is told of one only where there are three.
+    share = phase if three_phase or quantity == _VOLTAGE else 0
 
     def of_phase(meter: SimulatedMeter, now: int) -> int:
         return at(meter, now, share)

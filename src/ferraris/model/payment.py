@@ -166,9 +166,7 @@ class Account(
     charge_reference_list = Attribute(10, ArrayOf(LogicalName), static)
     credit_charge_configuration = Attribute(
         11,
-        ArrayOf(
-            Structure(CreditChargeLink, LogicalName, LogicalName, BitStringType(3, CollectionBit))
-        ),
+        ArrayOf(_CREDIT_CHARGE_LINK),
         static,
     )
     token_gateway_configuration = Attribute(

@@ -12,6 +12,7 @@ from bisect import bisect_left
 from typing import TYPE_CHECKING, NamedTuple
 
 from ferraris.data import axdr
+from ferraris.data.obis import Obis
 from ferraris.meter.behaviour.capture import Periodically
 from ferraris.meter.behaviour.demand import Demand
 from ferraris.meter.behaviour.registers import Energy, Instantaneous
@@ -30,7 +31,10 @@ __all__ = ["Band", "leaves", "tag_of", "value_of"]
 _LAST = 1 << 64
 _AHEAD = QUARTERS  # quarters that are looked at before one looks again
 _PER_HOUR = 3600 // QUARTER
-_CHANNELS = {"power in": ACTIVE_IMPORT, "power out": ACTIVE_EXPORT}
+_CHANNELS = {
+    bytes(Obis.of(1, 0, 1, 7, 0)): ACTIVE_IMPORT,
+    bytes(Obis.of(1, 0, 2, 7, 0)): ACTIVE_EXPORT,
+}
 _WHOLE = frozenset((5, 6, 15, 16, 17, 18, 20, 21, 22, 3))  # kinds with a whole number
 
 
@@ -115,7 +119,7 @@ def _find(meter: SimulatedMeter, what: AttributeIdentity) -> Behaviour | None:
 
 def _channel(behaviour: Behaviour | None, what: AttributeIdentity) -> int | None:
     if isinstance(behaviour, Instantaneous) and what.attribute == behaviour.declares.value.index:
-        return _CHANNELS.get(behaviour.quantity)
+        return _CHANNELS.get(behaviour.logical_name)
     return None
 
 

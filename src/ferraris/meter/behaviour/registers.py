@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from hashlib import blake2b
 from typing import TYPE_CHECKING
 
-from ferraris.data.kinds import Data, Tag
+from ferraris.core.errors import UsageError
+from ferraris.data.kinds import RANGES, Data, Tag
+from ferraris.data.obis import Obis
 from ferraris.messaging.dlms.enumerations import ActionResult, DataAccessResult
 from ferraris.meter.behaviour.behaviour import Behaviour, encoded
-from ferraris.meter.network import volts
+from ferraris.meter.measures import measure_of
 from ferraris.meter.outages import is_off
-from ferraris.meter.patterns import ACTIVE_EXPORT, ACTIVE_IMPORT, QUARTER, REACTIVE_IMPORT
 from ferraris.model.data_storage import Register
 from ferraris.server.device import AccessRefused, ActionRefused
 
@@ -18,9 +18,6 @@ if TYPE_CHECKING:
     from ferraris.meter.simulated import SimulatedMeter
 
 __all__ = ["Billed", "Energy", "Instantaneous", "scaler_unit", "stamp"]
-
-_HOUR = 3600
-_VOLTAGES = {"voltage": 1, "voltage L2": 2, "voltage L3": 3}
 
 
 def stamp(octets: bytes) -> bytes:
@@ -80,56 +77,23 @@ class Energy(Billed):
 
 
 class Instantaneous(Behaviour):
-    """A value of the moment; `quantity` is one of the methods of this class without underscore."""
+    """A value of the moment, which its name stands for; nothing is measured without power.
+
+    Where the meter has `three_phase`, what flows through a phase is told of that phase. Raises
+    `UsageError` for a name under which nothing is measured.
+    """
 
     declares = Register
-    _TAGS = {True: Tag.DOUBLE_LONG_UNSIGNED, False: Tag.LONG_UNSIGNED}  # noqa: RUF012
 
-    def __init__(self, name: str, quantity: str, scaler: int, unit: int) -> None:
-        super().__init__(name, {3: scaler_unit(scaler, unit)})
-        self.quantity = quantity
+    def __init__(self, name: str, *, three_phase: bool = False) -> None:
+        measure = measure_of(Obis.parse(name), three_phase=three_phase)
+        if measure is None:
+            raise UsageError(f"nothing is measured under {name}")
+        super().__init__(name, {3: scaler_unit(measure.scaler, measure.unit)})
+        self._at = measure.at
+        self._kind = Tag.DOUBLE_LONG_UNSIGNED if measure.scaler == 0 else Tag.LONG_UNSIGNED
 
     def value(self, meter: SimulatedMeter, attribute: int, now: int) -> bytes:
-        """Attribute 2; nothing is measured without power."""
-        if is_off(meter, now):
-            return encoded(self._TAGS[self.quantity in ("power in", "power out")], 0)
-        if self.quantity == "power in":
-            return encoded(Tag.DOUBLE_LONG_UNSIGNED, _power(meter, ACTIVE_IMPORT, now))
-        if self.quantity == "power out":
-            return encoded(Tag.DOUBLE_LONG_UNSIGNED, _power(meter, ACTIVE_EXPORT, now))
-        if self.quantity in _VOLTAGES:
-            return encoded(Tag.LONG_UNSIGNED, volts(meter, _VOLTAGES[self.quantity], now))
-        if self.quantity == "current":
-            through = _power(meter, ACTIVE_IMPORT, now) + _power(meter, ACTIVE_EXPORT, now)
-            voltage = volts(meter, 1, now)
-            current = min(0xFFFF, through * 1000 // voltage) if voltage else 0
-            return encoded(Tag.LONG_UNSIGNED, current)
-        if self.quantity == "power factor":
-            return encoded(Tag.LONG_UNSIGNED, _power_factor(meter, now))
-        if self.quantity == "frequency":
-            return encoded(Tag.LONG_UNSIGNED, 5000 + _chance(b"network", now // 5) % 7 - 3)
-        raise AccessRefused(DataAccessResult.HARDWARE_FAULT)
-
-
-def _power(meter: SimulatedMeter, channel: int, now: int) -> int:
-    """Watts: the mean of the running quarter, fluctuating by a tenth."""
-    if meter.is_disconnected:
-        return 0
-    start = now // QUARTER * QUARTER
-    used = meter.household.total(channel, start + QUARTER) - meter.household.total(channel, start)
-    flicker = 950 + _chance(meter.system_title, now // 2) % 101
-    return used * _HOUR // QUARTER * flicker // 1000
-
-
-def _power_factor(meter: SimulatedMeter, now: int) -> int:
-    """Thousandths."""
-    active, reactive = (
-        meter.household.total(channel, now) - meter.household.total(channel, now - QUARTER)
-        for channel in (ACTIVE_IMPORT, REACTIVE_IMPORT)
-    )
-    apparent = (active * active + reactive * reactive) ** 0.5
-    return round(1000 * active / apparent) if apparent and not meter.is_disconnected else 1000
-
-
-def _chance(what: bytes, when: int) -> int:
-    return int.from_bytes(blake2b(b"%b %d" % (what, when), digest_size=4).digest(), "big")
+        """Attribute 2."""
+        measured = 0 if is_off(meter, now) else self._at(meter, now)
+        return encoded(self._kind, min(measured, RANGES[self._kind][1]))

@@ -100,7 +100,7 @@ def gateway_meter(
 def _measurement() -> Iterator[Placed]:
     for name, channel, unit in _TOTALS:
         yield Placed(Energy(name, channel, unit=unit), _KNOWN)
-    yield from measured(iter(_MOMENTS))
+    yield from measured(_MOMENTS)
     yield Placed(ProfileStatus("0-0:96.10.1*255"), _KNOWN)
     status = Column(1, "0-0:96.10.1*255", 2, 2)
     columns = [Column(3, name, 2, 5) for name, _, _ in _TOTALS]

@@ -159,7 +159,7 @@ def _energies(tariff: Tariff) -> Iterator[Placed]:
 
 
 def _moments(taken: set[tuple[int, bytes]]) -> Iterator[Placed]:
-    for each in measured(iter((*_MOMENTS, "1-0:14.7.0*255", *_AVERAGES))):
+    for each in measured((*_MOMENTS, "1-0:14.7.0*255", *_AVERAGES)):
         if each.behaviour.key not in taken:
             yield each
     for phase in (1, 2, 3):

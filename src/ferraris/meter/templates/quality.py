@@ -56,7 +56,7 @@ def quality(readers: frozenset[int], writers: frozenset[int]) -> Iterator[Placed
 
 def _values(readers: frozenset[int], writers: frozenset[int]) -> Iterator[Placed]:
     for phase in (2, 3):
-        voltage = Instantaneous(f"1-0:{12 + 20 * phase}.7.0*255", f"voltage L{phase}", -1, 35)
+        voltage = Instantaneous(f"1-0:{12 + 20 * phase}.7.0*255")
         yield Placed(voltage, readers)
         yield Placed(Angle(phase), readers)
     for phase in PHASES:

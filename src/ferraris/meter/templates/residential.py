@@ -290,12 +290,12 @@ def _measurement(tariff: Tariff) -> Iterator[Placed]:
     for behaviour in (
         *totals,
         *rates,
-        Instantaneous("1-0:1.7.0*255", "power in", 0, 27),
-        Instantaneous("1-0:2.7.0*255", "power out", 0, 27),
-        Instantaneous("1-0:31.7.0*255", "current", -2, 33),
-        Instantaneous("1-0:32.7.0*255", "voltage", -1, 35),
-        Instantaneous("1-0:13.7.0*255", "power factor", -3, 255),
-        Instantaneous("1-0:14.7.0*255", "frequency", -2, 44),
+        Instantaneous("1-0:1.7.0*255"),
+        Instantaneous("1-0:2.7.0*255"),
+        Instantaneous("1-0:31.7.0*255"),
+        Instantaneous("1-0:32.7.0*255"),
+        Instantaneous("1-0:13.7.0*255"),
+        Instantaneous("1-0:14.7.0*255"),
     ):
         yield Placed(behaviour, _KNOWN)
     status = ProfileStatus("0-0:96.10.1*255")

@@ -186,9 +186,9 @@ def _measurement() -> Iterator[Placed]:
     for behaviour in (
         *totals,
         *rates,
-        Instantaneous("1-0:1.7.0*255", "power in", 0, 27),
-        Instantaneous("1-0:32.7.0*255", "voltage", -1, 35),
-        Instantaneous("1-0:31.7.0*255", "current", -2, 33),
+        Instantaneous("1-0:1.7.0*255"),
+        Instantaneous("1-0:32.7.0*255"),
+        Instantaneous("1-0:31.7.0*255"),
     ):
         yield Placed(behaviour, _KNOWN)
     yield Placed(MaximumDemand("1-0:1.6.0*255"), _KNOWN, methods={1: _MANAGEMENT})
