@@ -35,7 +35,7 @@ $(VENV)/bin/python:
 
 $(STAMP)-base: pyproject.toml | $(VENV)/bin/python
 	@echo 'setting up $(VENV), once ...'
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev,data,fast]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev,headend]'
 	@touch $@
 
 $(STAMP)-docs: pyproject.toml $(STAMP)-base

@@ -1,11 +1,62 @@
 from __future__ import annotations
 
+import os
+import uuid
+
 import pytest
+from sqlalchemy import create_engine, text
+from sqlalchemy.exc import OperationalError
 
 from ferraris.headend.store import Store
+from ferraris.headend.store.engine import Engine, url_of
+from ferraris.headend.store.tables import METADATA
+
+POSTGRESQL = os.environ.get("FERRARIS_POSTGRESQL", "postgresql://root@127.0.0.1/test")
 
 
 @pytest.fixture
 def store():
     with Store.open(":memory:") as opened:
         yield opened
+
+
+@pytest.fixture(scope="session")
+def postgresql():
+    """The URL of a PostgreSQL server where a schema can be made, or a skip."""
+    engine = create_engine(url_of(POSTGRESQL), connect_args={"connect_timeout": 2})
+    try:
+        with engine.begin() as connection:
+            connection.execute(text("SELECT 1"))
+    except OperationalError as error:
+        pytest.skip(f"no PostgreSQL at {engine.url}: {error}")
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def postgresql_location(postgresql):
+    """A database URL with an empty schema of its own."""
+    schema = f"ferraris_{uuid.uuid4().hex}"
+    with postgresql.begin() as connection:
+        connection.execute(text(f"CREATE SCHEMA {schema}"))
+    yield f"{POSTGRESQL}?options=-csearch_path%3D{schema}"
+    with postgresql.begin() as connection:
+        connection.execute(text(f"DROP SCHEMA {schema} CASCADE"))
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.services)])
+def location(request, tmp_path):
+    """Where a store can be: a new file, and an empty schema; the same tests for both."""
+    if request.param == "sqlite":
+        return str(tmp_path / "store.sqlite")
+    return request.getfixturevalue("postgresql_location")
+
+
+@pytest.fixture
+def engine(location):
+    """An open database with all tables, in both back ends."""
+    opened = Engine(location)
+    with opened.transaction() as connection:
+        METADATA.create_all(connection)
+    yield opened
+    opened.close()

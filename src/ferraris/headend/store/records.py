@@ -17,6 +17,7 @@ __all__ = [
     "PackedUndated",
     "Plan",
     "Result",
+    "StoreAwayError",
     "StoreError",
     "StoreSummary",
     "Stored",
@@ -26,6 +27,10 @@ __all__ = [
 
 class StoreError(Error):
     """The store cannot do its work: full disk, damaged or newer database, locked by another."""
+
+
+class StoreAwayError(StoreError):
+    """The store is not there at the moment, or busy: nothing happened, so try again later."""
 
 
 class ChannelKey(NamedTuple):

@@ -1,0 +1,64 @@
+"""The declaration of an operation, from which its route, its command and its documents are made."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from ferraris.headend.access.rights import Right
+
+__all__ = ["Operation", "operation"]
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """What can be asked for.
+
+    `function` takes the `Desk` and then named arguments: those of `path` in braces, the others
+    from the query of a GET or, named `body`, the document of a request that changes something. It
+    returns a dataclass or msgspec Struct, a list of them, or None.
+    """
+
+    method: str
+    path: str
+    command: str
+    right: Right | None
+    function: Callable[..., Any]
+
+    @property
+    def changes(self) -> bool:
+        """Whether it changes something, so it runs in a transaction that also audits it."""
+        return self.method != "GET"
+
+    @property
+    def name(self) -> str:
+        """The name of the operation, unique, in the OpenAPI document and the audit log."""
+        return self.function.__name__
+
+    @property
+    def summary(self) -> str:
+        """The first sentence of its documentation."""
+        return (inspect.getdoc(self.function) or "").split("\n", 1)[0]
+
+
+def operation(
+    route: str, *, command: str, right: Right | None
+) -> Callable[[Function], Function]:  # fmt: skip
+    """Declare an operation: `route` is "METHOD /path/{name}", `command` its words after `headend`.
+
+    `right` is what the caller needs for at least one meter of the tenant; the function narrows it
+    down to meters with `Desk.meter` and `Desk.visible`. None allows every known caller.
+    """
+    method, path = route.split(" ", 1)
+
+    def declare(function: Function) -> Function:
+        function.operation = Operation(  # type: ignore[attr-defined] # found again by `collected`
+            method, path, command, right, function
+        )
+        return function
+
+    return declare

@@ -1,0 +1,70 @@
+"""What is new, told to whoever watches: a line in the transaction that made it so.
+
+The lines stand in a table, so watchers of all processes see them, in the order of their numbers.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, delete, func, insert, select
+
+from ferraris.headend.store.tables.access import CHANGE
+
+__all__ = ["Change", "changes_after", "forget_changes", "newest_change", "note"]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One line: `kind` as the table lists them, `subject` a name, `detail` small and public."""
+
+    number: int
+    kind: str
+    subject: str
+    detail: Mapping[str, Any]
+    at_s: float
+
+
+def note(
+    connection: Connection,
+    tenant: int,
+    kind: str,
+    subject: str,
+    *,
+    at_s: float,
+    detail: Mapping[str, Any] | None = None,
+) -> None:
+    """Tell a change, in the transaction that makes it; no readings and no secrets."""
+    text = json.dumps(detail or {}, separators=(",", ":"))
+    connection.execute(
+        insert(CHANGE).values(tenant=tenant, kind=kind, subject=subject, detail=text, at_s=at_s)
+    )
+
+
+def newest_change(connection: Connection) -> int:
+    """The number of the newest line of all tenants; 0 when there is none."""
+    return int(connection.execute(select(func.max(CHANGE.c.id))).scalar() or 0)
+
+
+def changes_after(
+    connection: Connection, tenant: int, number: int, most: int = 1000
+) -> list[Change]:  # fmt: skip
+    """The lines of a tenant after the given number, in order."""
+    rows = connection.execute(
+        select(CHANGE)
+        .where(CHANGE.c.tenant == tenant, CHANGE.c.id > number)
+        .order_by(CHANGE.c.id)
+        .limit(most)
+    )
+    return [
+        Change(row.id, row.kind, row.subject, json.loads(row.detail), row.at_s)
+        for row in rows
+    ]  # fmt: skip
+
+
+def forget_changes(connection: Connection, before_s: float) -> int:
+    """Drop lines older than a moment; returns how many."""
+    return connection.execute(delete(CHANGE).where(CHANGE.c.at_s < before_s)).rowcount

@@ -1,0 +1,187 @@
+"""What is due, who is at it, and how it went: plans, claims, sessions, read success, commands."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sqlalchemy import Index, Table, UniqueConstraint
+
+from ferraris.headend.store.tables.base import (
+    METADATA,
+    flag,
+    identity,
+    instant,
+    moment,
+    number,
+    refers,
+    tenant,
+    text,
+)
+
+__all__ = [
+    "COMMAND",
+    "CONTACT",
+    "ITEM",
+    "LACK",
+    "LOG_READ",
+    "PLAN",
+    "PLAN_ITEM",
+    "PLAN_METER",
+    "READ_SUCCESS",
+    "SESSION",
+    "WORKER",
+]
+
+# What can be due from a meter; plans that want the same share it, so it is read once.
+ITEM: Final = Table(
+    "item",
+    METADATA,
+    identity(),
+    tenant(),
+    text("kind"),  # profile, billing, registers, log
+    text("name"),  # OBIS code; of registers a JSON list
+    number("period_s"),  # of a profile; 0 otherwise
+    UniqueConstraint("tenant", "kind", "name", "period_s"),
+)
+
+# `document` (JSON) says the rest: windows, deadline, back-log, zone.
+PLAN: Final = Table(
+    "plan",
+    METADATA,
+    identity(),
+    tenant(),
+    text("name"),
+    text("group_name", default=""),
+    number("priority", default=4),  # 0 first, 9 last
+    flag("active", default=True),
+    text("document", default="{}"),
+    instant("changed_s"),
+    UniqueConstraint("tenant", "name"),
+)
+PLAN_ITEM: Final = Table(
+    "plan_item",
+    METADATA,
+    tenant(),
+    refers("plan", "plan", key=True),
+    refers("item", "item", key=True),
+)
+# The members of the plan's group, refreshed each round; `until_day` when one has left.
+PLAN_METER: Final = Table(
+    "plan_meter",
+    METADATA,
+    tenant(),
+    refers("plan", "plan", key=True),
+    refers("meter", "meter", key=True),
+    number("since_day"),
+    number("until_day", null=True),
+    Index(None, "meter"),
+)
+
+# A worker's claims hold while it says that it lives; a killed one falls silent.
+WORKER: Final = Table(
+    "worker",
+    METADATA,
+    identity(),
+    tenant(),
+    text("name"),
+    moment("alive_until_s"),
+    UniqueConstraint("name"),
+)
+
+# How things stand with a meter as a whole: claimed by a worker, resting after a failure, or held
+# for a human. No row: free.
+CONTACT: Final = Table(
+    "contact",
+    METADATA,
+    tenant(),
+    refers("meter", "meter", key=True),
+    text("state"),  # claimed, waiting, held
+    refers("worker", "worker", null=True),
+    number("tries"),
+    moment("not_before_s"),
+    text("reason"),
+    text("message"),
+    Index(None, "worker"),
+)
+
+# A gap that a session could not fill although the meter answered: rows it does not have (short),
+# an object it refuses.
+LACK: Final = Table(
+    "lack",
+    METADATA,
+    tenant(),
+    refers("meter", "meter", key=True),
+    refers("item", "item", key=True),
+    number("day", key=True),
+    flag("held"),
+    number("tries"),
+    moment("not_before_s"),
+    text("reason"),
+)
+
+# Until when a log of a meter is known: events at `until_s` or before are stored.
+LOG_READ: Final = Table(
+    "log_read",
+    METADATA,
+    tenant(),
+    refers("meter", "meter", key=True),
+    text("log", key=True),
+    instant("until_s"),
+    instant("read_s"),
+)
+
+SESSION: Final = Table(
+    "session",
+    METADATA,
+    identity(),
+    tenant(),
+    refers("meter", "meter"),
+    moment("started_s"),
+    moment("ended_s"),
+    text("occasion"),  # plan, operator, call, push, registration
+    text("outcome"),  # done, or the kind of failure
+    text("message"),
+    number("intervals"),
+    number("registers"),
+    number("events"),
+    Index(None, "meter", "started_s"),
+    Index(None, "tenant", "started_s"),
+)
+
+# Read success of a plan for a day, counted by segment, model and firmware; made again from blocks
+# and reads while the day can still change.
+READ_SUCCESS: Final = Table(
+    "read_success",
+    METADATA,
+    tenant(),
+    refers("plan", "plan", key=True),
+    number("day", key=True),
+    number("node", key=True),  # 0: none
+    text("model", key=True),
+    text("firmware", key=True),
+    number("due"),
+    number("in_time"),
+    number("late"),
+    moment("deadline_s"),
+    moment("counted_s"),
+)
+
+# What an operator or the head-end itself wants done at a meter; an outcome can stay unknown.
+COMMAND: Final = Table(
+    "command",
+    METADATA,
+    identity(),
+    tenant(),
+    refers("meter", "meter"),
+    text("kind"),  # read, set clock, renew keys, ...
+    text("parameters"),  # JSON, without secrets
+    number("priority"),
+    text("state"),  # queued, running, done, failed, unknown, cancelled
+    text("requested_by"),
+    moment("requested_s"),
+    moment("not_after_s", null=True),
+    moment("ended_s", null=True),
+    text("result", default=""),  # JSON
+    Index(None, "tenant", "state"),
+    Index(None, "meter"),
+)

@@ -1,0 +1,181 @@
+"""What meters measured and reported: channels, packed blocks, register reads, events, alarms.
+
+Blocks and register reads are never changed: a correction is a new version. `seal` is 0 for a body
+in the clear, else the number of the customer under whose key it is sealed.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sqlalchemy import Index, Table, UniqueConstraint
+
+from ferraris.headend.store.tables.base import (
+    METADATA,
+    flag,
+    identity,
+    instant,
+    moment,
+    number,
+    octets,
+    refers,
+    tenant,
+    text,
+)
+
+__all__ = [
+    "ALARM",
+    "BLOCK",
+    "CHANNEL",
+    "DAY_TOTAL",
+    "EVENT",
+    "LAYOUT",
+    "PROFILE",
+    "REGISTER_READ",
+    "UNDATED",
+]
+
+# A channel never changes: another scaler or unit is another channel, with the next version.
+CHANNEL: Final = Table(
+    "channel",
+    METADATA,
+    identity(),
+    tenant(),
+    text("name"),
+    flag("is_obis"),
+    number("class_id"),
+    number("attribute"),
+    number("element"),
+    number("scaler"),
+    number("unit"),
+    text("origin"),
+    number("version"),
+    UniqueConstraint(
+        "tenant", "name", "is_obis", "class_id", "attribute", "element", "scaler", "unit", "origin"
+    ),
+    UniqueConstraint("tenant", "name", "is_obis", "class_id", "attribute", "element", "version"),
+)
+
+# The channels of a block or register read, in the order of its columns (a JSON list of numbers).
+LAYOUT: Final = Table(
+    "layout",
+    METADATA,
+    identity(),
+    tenant(),
+    text("channels"),
+    UniqueConstraint("tenant", "channels"),
+)
+
+PROFILE: Final = Table(
+    "profile", METADATA, identity(), tenant(), text("obis"), UniqueConstraint("tenant", "obis")
+)
+
+# In PostgreSQL partitioned by `day`, a month each.
+BLOCK: Final = Table(
+    "block",
+    METADATA,
+    tenant(),
+    refers("meter", "meter", key=True),
+    refers("profile", "profile", key=True),
+    number("day", key=True),  # UTC days since 1970
+    refers("layout", "layout", key=True),
+    number("version", key=True),
+    number("rows"),
+    instant("stored_s"),
+    text("source", default="pull"),  # pull, push, import
+    number("seal", default=0),
+    octets("digest"),
+    octets("body"),
+    Index(None, "day"),
+    postgresql_partition_by="RANGE (day)",
+)
+
+# First and last value, least and most of every channel of a meter's day: derived from the newest
+# block, so it can be made again; it goes when a customer's readings are erased.
+DAY_TOTAL: Final = Table(
+    "day_total",
+    METADATA,
+    tenant(key=True),
+    number("day", key=True),
+    refers("channel", "channel", key=True),
+    refers("meter", "meter", key=True),
+    number("rows"),
+    number("first"),
+    number("last"),
+    number("least"),
+    number("most"),
+    sqlite_with_rowid=False,
+    postgresql_partition_by="RANGE (day)",
+)
+
+REGISTER_READ: Final = Table(
+    "register_read",
+    METADATA,
+    tenant(),
+    refers("meter", "meter", key=True),
+    number("day", key=True),
+    instant("read_s", key=True),
+    refers("layout", "layout", key=True),
+    number("version", key=True),
+    number("count"),
+    text("source", default="pull"),
+    number("seal", default=0),
+    octets("digest"),
+    octets("body"),
+    Index(None, "day"),
+    postgresql_partition_by="RANGE (day)",
+)
+
+# Rows whose stamps tell no instant, so no day holds them.
+UNDATED: Final = Table(
+    "undated",
+    METADATA,
+    identity(),
+    tenant(),
+    refers("meter", "meter"),
+    refers("profile", "profile"),
+    number("rows"),
+    instant("stored_s"),
+    number("seal", default=0),
+    octets("digest"),
+    octets("body"),
+    UniqueConstraint("meter", "profile", "digest"),
+)
+
+# One line of a meter's event log; `turn` counts equal ones of one second.
+EVENT: Final = Table(
+    "event",
+    METADATA,
+    identity(),
+    tenant(),
+    refers("meter", "meter"),
+    text("log"),  # OBIS code of the log, or "push"
+    instant("at_s"),
+    number("turn"),
+    number("code"),
+    octets("stamp"),
+    text("detail", default=""),  # JSON: the further columns of the log
+    instant("stored_s"),
+    UniqueConstraint("meter", "log", "at_s", "code", "turn"),
+    Index(None, "tenant", "at_s"),
+)
+
+# Something a meter wants to be noticed: raised by a push or a read alarm register, until somebody
+# has seen it and it is over.
+ALARM: Final = Table(
+    "alarm",
+    METADATA,
+    identity(),
+    tenant(),
+    refers("meter", "meter"),
+    text("name"),
+    text("source"),  # push, read
+    moment("raised_s"),
+    moment("last_s"),
+    number("times"),
+    moment("cleared_s", null=True),
+    moment("acknowledged_s", null=True),
+    text("acknowledged_by", default=""),
+    Index(None, "tenant", "raised_s"),
+    Index(None, "meter", "name"),
+)
