@@ -15,6 +15,11 @@ import pytest
 # Contract: where the violation is planted, what it says, what the report must show.
 PLANTS = {
     "law-1-floors": ("model/planted.py", "import ferraris.transport", "ferraris.model.planted"),
+    "law-1-headend": (
+        "headend/store/planted.py",
+        "import ferraris.headend.collect",
+        "ferraris.headend.store.planted -> ferraris.headend.collect",
+    ),
     "law-2-links": (
         "transport/wrapper/planted.py",
         "import ferraris.transport.hdlc",

@@ -21,7 +21,7 @@ __all__ = ["Engine", "url_of"]
 _POOL = 8
 _WRITING = "ferraris_writing"
 _AWAY = "the database does not answer; what was committed is safe, and the rest is tried again"
-# SQLSTATE classes of PostgreSQL that pass by themselves [postgresql-errcodes].
+# Classes of SQLSTATE that pass by themselves: connection lost, operator intervention.
 _AWAY_CLASSES = ("08", "57")
 _TEXTS = {
     "53100": "no room left for the database; free some space, nothing is lost",
