@@ -1,0 +1,170 @@
+"""The one file that says what a head-end is: TOML, every field with a default that is safe.
+
+A field that nobody knows is an error, not a surprise.
+
+Secrets are never in it: fields that name one hold `@FILE` or `env:NAME`.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any
+
+from msgspec import Meta, Struct, ValidationError, convert, field
+
+from ferraris.core.errors import UsageError
+
+__all__ = [
+    "Collecting",
+    "Configuration",
+    "Http",
+    "Intake",
+    "KeyPlace",
+    "Observing",
+    "OpenId",
+    "Validating",
+    "load",
+    "parse",
+]
+
+Positive = Annotated[int, Meta(ge=1)]
+Seconds = Annotated[float, Meta(gt=0)]
+
+
+class KeyPlace(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Where the keys are: a file, opened by a passphrase or by a token (PKCS#11)."""
+
+    file: str = "keys.sqlite"
+    passphrase: str = ""
+    token: str = ""
+    module: str = "/usr/lib/softhsm/libsofthsm2.so"
+    pin: str = ""
+    wrapping_key: str = "ferraris"
+
+
+class Http(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The API and the page. Without a certificate only loopback addresses are listened on."""
+
+    listen: str = "127.0.0.1:8470"
+    certificate: str = ""
+    private_key: str = ""
+    public_url: str = ""
+    requests_a_second: Seconds = 50.0
+    burst: Positive = 200
+    most_body_octets: Positive = 4 << 20
+    behind_proxy: bool = False
+
+
+class OpenId(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """An OpenID provider whose tokens are accepted; `roles` maps values of `claim` to roles."""
+
+    issuer: str
+    audience: str
+    claim: str = "roles"
+    roles: dict[str, str] = field(default_factory=dict)
+    tenant: str = "main"
+    algorithms: tuple[str, ...] = ("RS256", "ES256")
+
+
+class Collecting(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How much is read at a time; limits of segments are in the inventory."""
+
+    active: bool = True
+    concurrency: Positive = 200
+    new_connections_a_second: Seconds = 500.0
+    timeout_s: Seconds = 10.0
+    system_title: str = "FRRHES01"
+
+
+class Validating(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Validation, estimation and editing of what was read."""
+
+    active: bool = True
+    rules: str = ""
+
+
+class Intake(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Where meters that push or call in reach the head-end: URLs of `ferraris.listen`."""
+
+    push: tuple[str, ...] = ()
+    call_in: tuple[str, ...] = ()
+    certificate: str = ""
+    private_key: str = ""
+
+
+class Observing(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Logs to standard error; metrics at /metrics of `metrics`, or of the API when it is empty."""
+
+    log_level: str = "info"
+    log_form: str = "json"
+    metrics: str = ""
+    spans: str = ""
+
+
+class Configuration(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A head-end. Paths are relative to the folder of the file."""
+
+    store: str = "ferraris.sqlite"
+    tenant: str = "main"
+    zone: str = "UTC"
+    keys: KeyPlace = field(default_factory=KeyPlace)
+    http: Http = field(default_factory=Http)
+    openid: tuple[OpenId, ...] = ()
+    collect: Collecting = field(default_factory=Collecting)
+    validate: Validating = field(default_factory=Validating)
+    intake: Intake = field(default_factory=Intake)
+    observe: Observing = field(default_factory=Observing)
+    retention: dict[str, Positive] = field(default_factory=dict)
+    folder: str = "."
+
+    def place(self, name: str) -> Path:
+        """A path of the file, made absolute."""
+        return Path(self.folder, Path(name).expanduser())
+
+    def location(self) -> str:
+        """Where the store is: a URL as it is, a file relative to the folder."""
+        return self.store if "://" in self.store else str(self.place(self.store))
+
+    def reference(self, secret: str) -> str:
+        """A secret's name with the path of `@FILE` made absolute."""
+        if not secret or secret.startswith("env:"):
+            return secret
+        if not secret.startswith("@"):
+            raise UsageError(
+                "a secret stands in the configuration: put it into a file and write @FILE, "
+                "or into the environment and write env:NAME",
+                where="configuration",
+            )
+        return f"@{self.place(secret[1:])}"
+
+
+def load(file: str | Path) -> Configuration:
+    """Read the file; raises `UsageError` that names the place and what is wrong there."""
+    path = Path(file)
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror}", where="configuration") from None
+    try:
+        return parse(content.decode("utf-8"), folder=str(path.resolve().parent))
+    except UnicodeDecodeError as error:
+        raise UsageError(
+            f"{path}: not UTF-8 at octet {error.start}", where="configuration"
+        ) from None
+    except UsageError as error:
+        raise UsageError(f"{path}: {error.message}", where="configuration") from None
+
+
+def parse(text: str, *, folder: str = ".") -> Configuration:
+    """The configuration of a TOML text; `folder` is where its relative paths begin."""
+    try:
+        document: dict[str, Any] = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(str(error), where="configuration") from None
+    if "folder" in document:
+        raise UsageError("`folder` is where the file lies, it is not set", where="configuration")
+    try:
+        return convert(document | {"folder": folder}, Configuration)
+    except ValidationError as error:
+        raise UsageError(str(error).replace("`$.", "`"), where="configuration") from None
