@@ -67,7 +67,7 @@ def configure_logs(level: str = "info", form: str = "json", stream: TextIO | Non
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 end,
             ],
-        )  # fmt: skip
+        )
     )
     root = logging.getLogger()
     root.handlers[:] = [handler]
