@@ -18,7 +18,7 @@ from ferraris.headend.store.tables.base import (
     text,
 )
 
-__all__ = ["ANCHOR", "AUDIT", "CHANGE", "GRANT", "IDEMPOTENCY", "PRINCIPAL", "TOKEN"]
+__all__ = ["ANCHOR", "AUDIT", "CHAIN", "CHANGE", "GRANT", "IDEMPOTENCY", "PRINCIPAL", "TOKEN"]
 
 # A person or program; `subject` is that of an OpenID provider, with its issuer.
 PRINCIPAL: Final = Table(
@@ -60,6 +60,20 @@ GRANT: Final = Table(
     text("role"),
     text("group_name", default=""),
     UniqueConstraint("tenant", "principal", "role", "group_name"),
+)
+
+# The head of each chain of the audit log, and what anchors know of it. Whoever writes to a chain
+# holds this row until the commit. Lines up to `forgotten` have outlived their time.
+CHAIN: Final = Table(
+    "audit_chain",
+    METADATA,
+    text("chain", key=True),
+    number("sequence"),
+    octets("hash"),
+    number("anchored"),
+    number("forgotten", default=0),
+    octets("forgotten_hash"),
+    moment("opened_s"),
 )
 
 # One chain for each process: `hash` covers the line and the hash before it.
