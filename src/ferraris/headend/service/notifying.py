@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import sys
 
 __all__ = ["notify", "watchdog_s"]
 
@@ -11,7 +12,7 @@ __all__ = ["notify", "watchdog_s"]
 def notify(state: str) -> bool:
     """Send a state such as "READY=1" to the socket that the environment names."""
     address = os.environ.get("NOTIFY_SOCKET", "")
-    if not address.startswith(("/", "@")):
+    if sys.platform == "win32" or not address.startswith(("/", "@")):
         return False
     place = "\0" + address[1:] if address.startswith("@") else address
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as out:
