@@ -9,7 +9,7 @@ from sqlalchemy.exc import OperationalError
 
 from ferraris.headend.store import Store
 from ferraris.headend.store.engine import Engine, url_of
-from ferraris.headend.store.tables import METADATA
+from ferraris.headend.store.migrations import migrate
 
 POSTGRESQL = os.environ.get("FERRARIS_POSTGRESQL", "postgresql://root@127.0.0.1/test")
 
@@ -56,7 +56,6 @@ def location(request, tmp_path):
 def engine(location):
     """An open database with all tables, in both back ends."""
     opened = Engine(location)
-    with opened.transaction() as connection:
-        METADATA.create_all(connection)
+    migrate(opened)
     yield opened
     opened.close()

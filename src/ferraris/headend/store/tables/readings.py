@@ -51,9 +51,27 @@ CHANNEL: Final = Table(
     text("origin"),
     number("version"),
     UniqueConstraint(
-        "tenant", "name", "is_obis", "class_id", "attribute", "element", "scaler", "unit", "origin"
+        "tenant",
+        "name",
+        "is_obis",
+        "class_id",
+        "attribute",
+        "element",
+        "scaler",
+        "unit",
+        "origin",
+        name="uq_channel_identity",
     ),
-    UniqueConstraint("tenant", "name", "is_obis", "class_id", "attribute", "element", "version"),
+    UniqueConstraint(
+        "tenant",
+        "name",
+        "is_obis",
+        "class_id",
+        "attribute",
+        "element",
+        "version",
+        name="uq_channel_version",
+    ),
 )
 
 # The channels of a block or register read, in the order of its columns (a JSON list of numbers).
@@ -90,15 +108,18 @@ BLOCK: Final = Table(
     postgresql_partition_by="RANGE (day)",
 )
 
-# First and last value, least and most of every channel of a meter's day: derived from the newest
-# block, so it can be made again; it goes when a customer's readings are erased.
+# First and last value, least and most of every channel of a meter's day, of whole numbers: derived
+# from the newest blocks, so it can be made again (`store.totals`), and so it refers to nothing; it
+# goes when a customer's readings are erased. The order of the key is that of its main question:
+# one channel of all meters on a day.
 DAY_TOTAL: Final = Table(
     "day_total",
     METADATA,
-    tenant(key=True),
+    number("tenant", key=True),
     number("day", key=True),
-    refers("channel", "channel", key=True),
-    refers("meter", "meter", key=True),
+    number("profile", key=True),
+    number("channel", key=True),
+    number("meter", key=True),
     number("rows"),
     number("first"),
     number("last"),

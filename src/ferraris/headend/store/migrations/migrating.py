@@ -1,0 +1,104 @@
+"""Bringing a database to the newest revision of the schema, whoever else is just starting too."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Final
+
+from alembic.config import Config
+from alembic.runtime.environment import EnvironmentContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, inspect, text
+
+from ferraris.headend.store.engine import Engine
+from ferraris.headend.store.records import StoreError
+
+__all__ = ["VERSION_TABLE", "head", "migrate", "revision_of", "scripts"]
+
+VERSION_TABLE: Final = "store_revision"
+"""Not Alembic's own name for it: another program's database is not taken for a store."""
+
+_OLD: Final = "store_version"
+_LOCK: Final = "SELECT pg_advisory_xact_lock(hashtextextended('ferraris ' || current_schema(), 0))"
+_WHERE: Final = "store"
+
+
+@lru_cache(maxsize=1)
+def scripts() -> ScriptDirectory:
+    """The revisions that this program knows."""
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
+    return ScriptDirectory.from_config(config)
+
+
+def head() -> str:
+    """The newest revision that this program knows."""
+    return str(scripts().get_current_head())
+
+
+def migrate(engine: Engine) -> str:
+    """Bring the store to the newest revision, in one transaction, and return that.
+
+    Safe when several processes start at once: one does it, the others wait and find it done.
+    Raises `StoreError` for a newer store, for a database that holds something else, and for a
+    store of the first, unpublished format; such a database is left as it is.
+    """
+    with engine.reading() as connection:
+        if _judged(connection) == head():
+            return head()
+    with engine.transaction() as connection:
+        if engine.is_postgresql:
+            connection.execute(text(_LOCK))
+        if _judged(connection) != head():  # another process may have been quicker
+            _upgrade(connection)
+    return head()
+
+
+def revision_of(connection: Connection) -> str | None:
+    """The revision of the database; None where there is no store yet."""
+    if not inspect(connection).has_table(VERSION_TABLE):
+        return None
+    found = connection.execute(text(f"SELECT version_num FROM {VERSION_TABLE}")).scalar()  # noqa: S608 - a constant
+    return None if found is None else str(found)
+
+
+def _judged(connection: Connection) -> str | None:
+    """The revision of a database that may be brought up to date."""
+    found = revision_of(connection)
+    if found is None:
+        _refuse_others(connection)
+    elif all(found != script.revision for script in scripts().walk_revisions()):
+        raise StoreError(
+            f"the store has revision {found}, which this program does not know: it is newer; "
+            f"the newest known one is {head()}",
+            where=_WHERE,
+        )
+    return found
+
+
+def _refuse_others(connection: Connection) -> None:
+    tables = inspect(connection).get_table_names()
+    if _OLD in tables:
+        raise StoreError(
+            "a store of the first, unpublished format: read its meters into a new one",
+            where=_WHERE,
+        )
+    if tables:
+        raise StoreError("the database holds something else, not a store", where=_WHERE)
+
+
+def _upgrade(connection: Connection) -> None:
+    known = scripts()
+
+    def steps(revision: Any, _: Any) -> Any:
+        return known._upgrade_revs("head", revision)
+
+    with EnvironmentContext(Config(), known, fn=steps) as environment:
+        environment.configure(
+            connection=connection,
+            version_table=VERSION_TABLE,
+            render_as_batch=True,
+            transactional_ddl=True,
+        )
+        environment.run_migrations()
