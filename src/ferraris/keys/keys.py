@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
+from secrets import token_bytes
 from typing import NamedTuple, Protocol
 
 from ferraris.core.errors import UsageError
@@ -34,13 +35,14 @@ KINDS = (
     "dedicated_key",
     "password",
     "hls_secret",
+    "customer_key",
     *(f"{stage}_{kind}" for stage in ("next", "previous") for kind in RENEWED),
     *PRIVATE_KINDS.values(),
 )
 """Kinds of secrets: global unicast encryption, authentication, global broadcast encryption, master
-(key encryption) and dedicated key, password of low level and secret of high level security; the
-next and previous values of the first four; private keys for signing, agreement, TLS and of
-authorities."""
+(key encryption) and dedicated key, password of low level and secret of high level security; the key
+that seals a customer's readings; the next and previous values of the first four; private keys for
+signing, agreement, TLS and of authorities."""
 
 SEND = "send"
 RECEIVE = "receive"
@@ -79,6 +81,27 @@ class Keys(Protocol):
 
     def delete(self, key_id: str, kind: str) -> None:
         """Forget a secret; its counters stay. Unknown ones are ignored."""
+
+    def make_missing(
+        self,
+        key_ids: Iterable[str],
+        kind: str,
+        octets: int = 32,
+        entropy: Callable[[int], bytes] = token_bytes,
+    ) -> dict[str, bytes]:
+        """The secrets of many ids at the price of one; where there is none it is made, once.
+
+        Processes that ask for the same id at the same time are given the same secret.
+        """
+
+    def destroy(self, key_id: str, kind: str, remains: bytes) -> None:
+        """Forget a secret for good; `remains` stands in its place and tells that it was here.
+
+        Nothing of the secret stays in the file; copies made before still hold it.
+        """
+
+    def destructions(self) -> int:
+        """How many secrets were destroyed; quickly, so that it can be asked before each use."""
 
     def entries(self) -> list[Entry]:
         """What is kept, in order, without the secrets."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from hashlib import blake2b
 from itertools import count
+from secrets import token_bytes
 from threading import RLock
 
 from ferraris.core.errors import UsageError
@@ -29,6 +30,7 @@ class MemoryKeys(TransactionLedger, Wallet):
         self._heights: dict[tuple[str, str, str, str], int] = {}  # id, kind, mark, direction
         self._kept: dict[tuple[str, str, str], tuple[Document, bytes]] = {}
         self._numbers = count(1)
+        self._destroyed = 0
 
     def put(self, key_id: str, kind: str, secret: bytes) -> None:
         """Keep a secret, in place of an older one."""
@@ -58,6 +60,30 @@ class MemoryKeys(TransactionLedger, Wallet):
         """Forget a secret; its counters stay. Unknown ones are ignored."""
         with self._lock:
             self._secrets.pop(Entry(check_name(key_id), check_kind(kind)), None)
+
+    def make_missing(
+        self,
+        key_ids: Iterable[str],
+        kind: str,
+        octets: int = 32,
+        entropy: Callable[[int], bytes] = token_bytes,
+    ) -> dict[str, bytes]:
+        """The secrets of many ids; where there is none it is made."""
+        wanted = [Entry(check_name(key_id), check_kind(kind)) for key_id in key_ids]
+        with self._lock:
+            fresh = [entry for entry in wanted if entry not in self._secrets]
+            self.put_many((*entry, entropy(octets)) for entry in dict.fromkeys(fresh))
+            return {entry.id: self._secrets[entry] for entry in wanted}
+
+    def destroy(self, key_id: str, kind: str, remains: bytes) -> None:
+        """Forget a secret for good; `remains` stands in its place and tells that it was here."""
+        with self._lock:
+            self.put(key_id, kind, remains)
+            self._destroyed += 1
+
+    def destructions(self) -> int:
+        """How many secrets were destroyed."""
+        return self._destroyed
 
     def entries(self) -> list[Entry]:
         """What is kept, in order, without the secrets."""

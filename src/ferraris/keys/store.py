@@ -312,6 +312,11 @@ class KeyStore(Tables):
         return self._connection
 
     @contextmanager
+    def _looking(self) -> Iterator[sqlite3.Connection]:
+        with self._lock, plain_errors(self._path):
+            yield self._db()
+
+    @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
         with self._lock, plain_errors(self._path):
             db = self._db()

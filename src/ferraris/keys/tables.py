@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from abc import abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from hashlib import blake2b
 from pathlib import Path
@@ -13,12 +13,15 @@ from secrets import token_bytes
 
 from ferraris.core.errors import SecurityError, UsageError
 from ferraris.crypto.box import Box
+from ferraris.keys.keys import check_kind, check_name
 from ferraris.keys.ledger import nameless_mark
 from ferraris.keys.tenants import Tenants, secret_context
 from ferraris.keys.transactions import TransactionLedger
 from ferraris.keys.wallet import Document, Wallet
 
 __all__ = ["Tables", "delete_secret"]
+
+_DESTROYED = "destroyed"
 
 
 class Tables(TransactionLedger, Wallet):
@@ -29,6 +32,8 @@ class Tables(TransactionLedger, Wallet):
     _box: Box
     _tenants: Tenants
     _mark_key: bytes
+    _seen: tuple[int, int, int] | None = None
+    _destroyed = 0
 
     @abstractmethod
     def _writing(self) -> AbstractContextManager[sqlite3.Connection]:
@@ -37,6 +42,65 @@ class Tables(TransactionLedger, Wallet):
     @abstractmethod
     def _reading(self) -> AbstractContextManager[sqlite3.Connection]:
         """One consistent view."""
+
+    @abstractmethod
+    def _looking(self) -> AbstractContextManager[sqlite3.Connection]:
+        """The connection for one statement."""
+
+    @abstractmethod
+    def _truncate(self) -> None:
+        """Let nothing of what was overwritten stay in the file."""
+
+    def make_missing(
+        self,
+        key_ids: Iterable[str],
+        kind: str,
+        octets: int = 32,
+        entropy: Callable[[int], bytes] = token_bytes,
+    ) -> dict[str, bytes]:
+        """The secrets of many ids at the price of one; where there is none it is made, once.
+
+        Processes that ask for the same id at the same time are given the same secret.
+        """
+        wanted = [check_name(key_id) for key_id in key_ids]
+        check_kind(kind)
+        with self._reading() as db:
+            found = self._read_secrets(db, wanted, kind)
+        if len(found) < len(set(wanted)):
+            with self._writing() as db:
+                found = self._read_secrets(db, wanted, kind)
+                for key_id in wanted:
+                    if key_id not in found:
+                        found[key_id] = secret = entropy(octets)
+                        self._write_secret(db, key_id, kind, secret)
+        return found
+
+    def destroy(self, key_id: str, kind: str, remains: bytes) -> None:
+        """Forget a secret for good; `remains` stands in its place and tells that it was here.
+
+        Nothing of the secret stays in the file; copies made before still hold it.
+        """
+        check_name(key_id)
+        check_kind(kind)
+        with self._writing() as db:
+            self._write_secret(db, key_id, kind, remains)
+            db.execute(
+                "INSERT INTO header VALUES(?, 1) ON CONFLICT DO UPDATE SET value = value + 1",
+                (_DESTROYED,),
+            )
+        self._truncate()
+
+    def destructions(self) -> int:
+        """How many secrets were destroyed; quickly, so that it can be asked before each use."""
+        with self._looking() as db:
+            (version,) = db.execute("PRAGMA data_version").fetchone()
+            seen = (id(db), version, db.total_changes)
+            if seen != self._seen:  # something was written since, by us or by others
+                query = "SELECT value FROM header WHERE name = ?"
+                row = db.execute(query, (_DESTROYED,)).fetchone()
+                self._destroyed = 0 if row is None else int(row[0])
+                self._seen = seen
+            return self._destroyed
 
     def _read_secret(self, db: sqlite3.Connection, key_id: str, kind: str) -> bytes:
         query = "SELECT sealed FROM secret WHERE id = ? AND kind = ?"
@@ -59,6 +123,24 @@ class Tables(TransactionLedger, Wallet):
             _adopt(db, key_id, kind, mark)
         row = (key_id, kind, mark, sealed)
         db.execute("INSERT OR REPLACE INTO secret VALUES(?, ?, ?, ?)", row)
+
+    def _read_secrets(
+        self, db: sqlite3.Connection, key_ids: Iterable[str], kind: str
+    ) -> dict[str, bytes]:
+        """Those that there are."""
+        query = (
+            "SELECT id, sealed FROM secret "
+            "WHERE kind = ? AND id IN (SELECT value FROM json_each(?))"
+        )
+        found = {}
+        for key_id, sealed in db.execute(query, (kind, json.dumps(list(key_ids)))).fetchall():
+            try:
+                box = self._tenants.box(db, key_id)
+                found[key_id] = box.open(sealed, secret_context(key_id, kind))
+            except (SecurityError, TypeError):
+                message = f"key store {self._path}: the {kind} of {key_id!r} was altered"
+                raise SecurityError(message) from None
+        return found
 
     def _mark(self, secret: bytes) -> str:
         # Keyed, so that the file does not confirm a guess at a weak secret.
