@@ -25,6 +25,7 @@ from ferraris.cli import (
     enumerations,
     events,
     firmware,
+    headend,
     keys,
     listen,
     look_up,
@@ -82,6 +83,7 @@ for _room in (
     provenance,
     keys,
     pki,
+    headend,
     benchmarks,
 ):
     _room.register(app)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from ferraris.headend.operations.desk import Caller, Desk, House
 from ferraris.headend.operations.errors import ConflictError, ForbiddenError, NotFoundError
 from ferraris.headend.operations.operation import Operation, operation
+from ferraris.headend.operations.paging import Page, checked_limit, number_after, page
+from ferraris.headend.operations.streams import Stream
 
 __all__ = [
     "Caller",
@@ -14,5 +16,10 @@ __all__ = [
     "House",
     "NotFoundError",
     "Operation",
+    "Page",
+    "Stream",
+    "checked_limit",
+    "number_after",
     "operation",
+    "page",
 ]

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, Select, select, true
 
 from ferraris.headend.access.rights import Right
+from ferraris.headend.audit import Journal
 from ferraris.headend.operations.errors import ForbiddenError, NotFoundError
 from ferraris.headend.store.engine import Engine
 from ferraris.headend.store.tables.inventory import METER
@@ -21,13 +22,15 @@ __all__ = ["Caller", "Desk", "House"]
 class House:
     """What a running head-end has; `clock` is UTC in epoch seconds.
 
-    `parts` are further rooms by the type that an operation asks for (`House.part`).
+    `parts` are further rooms by the type that an operation asks for (`House.part`); `journal` is
+    the chain of the audit log that this process writes.
     """
 
     engine: Engine
     keys: Keys
     clock: Callable[[], float]
     parts: Mapping[type, Any] = field(default_factory=dict)
+    journal: Journal = field(default_factory=Journal)
 
     def part(self, kind: type[Any]) -> Any:
         """A room of the running head-end; `NotFoundError` where this process does not run it."""
@@ -55,7 +58,9 @@ class Desk:
     """One request: `connection` is a view, or the transaction of an operation that changes.
 
     `subject` is what the line of the audit log names; an operation sets it where its path does
-    not already tell.
+    not already tell. `detail` goes into that line: no secrets, no readings. `looks` names whose
+    personal data an operation that changes nothing has looked at: a line each is written before
+    the answer goes.
     """
 
     house: House
@@ -63,6 +68,7 @@ class Desk:
     connection: Connection
     subject: str = ""
     detail: dict[str, Any] = field(default_factory=dict)
+    looks: list[str] = field(default_factory=list)
 
     @property
     def tenant(self) -> int:
@@ -79,6 +85,14 @@ class Desk:
         if right not in self.caller.rights:
             raise ForbiddenError(f"{self.caller.name} lacks the right to {right}")
 
+    def demand_everywhere(self, right: Right) -> None:
+        """Raise `ForbiddenError` unless the caller has the right for the whole tenant."""
+        self.demand(right)
+        if self.caller.rights[right] is not None:
+            raise ForbiddenError(
+                f"{self.caller.name} has the right to {right} for some meters only"
+            )
+
     def visible(self, right: Right) -> ColumnElement[bool]:
         """The condition on `meter` rows that the caller has the right for."""
         self.demand(right)
@@ -88,6 +102,7 @@ class Desk:
 
     def meter(self, external_id: str, right: Right) -> Row[Any]:
         """The row of a meter; `NotFoundError` when it is not there or not for the caller."""
+        self.subject = self.subject or external_id
         found = self.connection.execute(
             select(METER).where(METER.c.external_id == external_id, self.visible(right))
         ).one_or_none()

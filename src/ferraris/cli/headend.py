@@ -1,0 +1,37 @@
+"""`ferraris headend`: the commands of the head-end, made when one of them is wanted.
+
+They follow from the declared operations, which need the `headend` extra; other commands of
+Ferraris start without it.
+"""
+
+from __future__ import annotations
+
+import typer
+
+from ferraris.core.errors import UsageError
+
+__all__ = ["register"]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command; what comes after it is read by the commands of the head-end."""
+    app.command(
+        "headend",
+        context_settings={
+            "ignore_unknown_options": True,
+            "allow_extra_args": True,
+            "allow_interspersed_args": False,
+        },
+        add_help_option=False,
+    )(headend)
+
+
+def headend(context: typer.Context) -> int:
+    """The head-end: inventory, collection, readings, access, audit; here or at a URL."""
+    try:
+        from ferraris.cli.headend_commands import commands
+    except ImportError as error:
+        message = f"this needs pip install 'ferraris[headend]' ({error.name} is missing)"
+        raise UsageError(message) from None
+    outcome = commands()(list(context.args), prog_name="ferraris headend", standalone_mode=False)
+    return outcome if isinstance(outcome, int) else 0

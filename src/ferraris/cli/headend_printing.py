@@ -1,0 +1,93 @@
+"""What an operation answers, for people and for programs; the same from here and from afar."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import typer
+
+from ferraris.cli.failures import DONE
+from ferraris.cli.output import aligned, indented, json_text
+from ferraris.headend.operations.streams import Stream
+
+__all__ = ["show"]
+
+_WIDEST = 60
+
+
+def show(answer: Any, *, as_json: bool, out: str | None) -> int:
+    """Print it, or write it to a file; 0."""
+    if isinstance(answer, Stream):
+        _pour(answer, out)
+        return DONE
+    plain = msgspec.to_builtins(answer)
+    if out is not None:
+        Path(out).write_text(json_text(plain) + "\n", encoding="utf-8")
+    elif as_json:
+        typer.echo(json_text(plain))
+    else:
+        for line in _lines(plain):
+            typer.echo(line)
+    return DONE
+
+
+def _pour(stream: Stream, out: str | None) -> None:
+    with closing(stream):
+        if out is not None:
+            with Path(out).open("wb") as file:
+                file.writelines(stream.chunks)
+            return
+        for chunk in stream.chunks:
+            sys.stdout.buffer.write(chunk)
+        sys.stdout.buffer.flush()
+
+
+def _lines(plain: Any) -> Iterator[str]:
+    if plain is None:
+        return
+    if isinstance(plain, dict) and set(plain) == {"items", "next"}:
+        yield from _table(plain["items"])
+        if plain["next"]:
+            typer.echo(f"there is more: --after {plain['next']}", err=True)
+    elif isinstance(plain, list):
+        yield from _table(plain)
+    else:
+        yield from indented(plain)
+
+
+def _table(rows: Sequence[Any]) -> Iterator[str]:
+    if not rows:
+        return
+    if not all(isinstance(row, dict) for row in rows):
+        yield from (_cell(row) for row in rows)
+        return
+    names = [name for name in rows[0] if any(row.get(name) not in (None, "") for row in rows)]
+    numbers = [name for name in names if all(_number(row.get(name)) for row in rows)]
+    heads = {name: name.replace("_", " ") for name in names}
+    cells = [{name: _cell(row.get(name)) for name in names} for row in rows]
+    yield from aligned([heads, *cells], right=numbers)
+
+
+def _number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list) and all(isinstance(each, str | int) for each in value):
+        text = " ".join(map(str, value))
+    elif isinstance(value, dict | list):
+        text = json.dumps(value, ensure_ascii=False)
+    else:
+        text = str(value)
+    text = "".join(c if c.isprintable() else "·" for c in text)
+    return text if len(text) <= _WIDEST else text[: _WIDEST - 1] + "…"

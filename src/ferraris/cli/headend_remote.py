@@ -1,0 +1,123 @@
+"""A head-end at a URL, asked over its API; what it answers looks as if it were asked here."""
+
+from __future__ import annotations
+
+import json
+import ssl
+from collections.abc import Iterator, Mapping, Sequence
+from http.client import HTTPException, HTTPResponse
+from typing import Any
+from urllib.error import HTTPError, URLError
+from urllib.parse import quote, urlencode, urlsplit
+from urllib.request import HTTPRedirectHandler, HTTPSHandler, Request, build_opener
+
+from ferraris.core.errors import Error, LineError, SecurityError, UsageError
+from ferraris.headend.operations.errors import ConflictError, ForbiddenError, NotFoundError
+from ferraris.headend.operations.operation import Operation
+from ferraris.headend.operations.streams import Stream
+from ferraris.headend.store.records import StoreAwayError
+
+__all__ = ["Remote"]
+
+_PATIENCE_S = 60.0
+_CHUNK = 64 * 1024
+_MOST_ERROR = 64 * 1024
+_KINDS: dict[int, type[Error]] = {
+    401: SecurityError,
+    403: ForbiddenError,
+    404: NotFoundError,
+    409: ConflictError,
+    412: ConflictError,
+    503: StoreAwayError,
+}
+
+
+class _NoRedirect(HTTPRedirectHandler):
+    """A token goes to the server that was named, nowhere else."""
+
+    def redirect_request(self, *_: Any) -> None:
+        return None
+
+
+class Remote:
+    """The API of a head-end; the token goes over TLS, or to this machine itself."""
+
+    def __init__(self, url: str, token: str, authority: str = "") -> None:
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise UsageError("the URL of a head-end is https://HOST:PORT")
+        if token and parts.scheme == "http" and parts.hostname not in _HERE:
+            raise UsageError("a token goes over https:// only")
+        self._url = url.rstrip("/")
+        self._token = token
+        try:
+            context = ssl.create_default_context(cafile=authority or None)
+        except OSError as error:
+            raise UsageError(f"{authority}: {error.strerror or 'no certificate'}") from None
+        self._opener = build_opener(HTTPSHandler(context=context), _NoRedirect)
+
+    def ask(
+        self,
+        operation: Operation,
+        path: Mapping[str, str],
+        query: Mapping[str, Sequence[str]],
+        body: Any,
+    ) -> Any:
+        """Carry out an operation."""
+        place = operation.path
+        for name, value in path.items():
+            place = place.replace(f"{{{name}}}", quote(value, safe=""))
+        if query:
+            place += "?" + urlencode(query, doseq=True)
+        headers = {"Accept": "application/json, */*"}
+        if self._token:
+            headers["Authorization"] = f"Bearer {self._token}"
+        data = None
+        if body is not None:
+            data = json.dumps(body).encode()
+            headers["Content-Type"] = "application/json"
+        request = Request(  # noqa: S310  (the scheme was looked at)
+            f"{self._url}/v1{place}", data=data, headers=headers, method=operation.method
+        )
+        try:
+            response = self._opener.open(request, timeout=_PATIENCE_S)
+        except HTTPError as error:
+            raise _problem(error) from None
+        except (URLError, OSError, HTTPException) as error:
+            reason = getattr(error, "reason", error)
+            raise self._silence(operation, f"{reason}") from None
+        return _answer(response)
+
+    def _silence(self, operation: Operation, reason: str) -> Error:
+        silent = LineError(f"{self._url} does not answer: {reason}")
+        return silent.with_unknown_outcome() if operation.changes else silent
+
+
+_HERE = ("localhost", "127.0.0.1", "::1")
+
+
+def _answer(response: HTTPResponse) -> Any:
+    media_type = response.headers.get_content_type()
+    if response.status == 204:
+        return None
+    if media_type != "application/json":
+        return Stream(media_type, _chunks(response), response.headers.get_filename() or "")
+    with response:
+        return json.loads(response.read())
+
+
+def _chunks(response: HTTPResponse) -> Iterator[bytes]:
+    with response:
+        while chunk := response.read(_CHUNK):
+            yield chunk
+
+
+def _problem(error: HTTPError) -> Error:
+    try:
+        problem = json.loads(error.read(_MOST_ERROR))
+        text = str(problem.get("detail") or problem.get("title"))
+    except (ValueError, AttributeError, OSError):
+        text = f"{error.code} {error.reason}"
+    if error.code in _KINDS:
+        return _KINDS[error.code](text)
+    return UsageError(text) if 400 <= error.code < 500 and error.code != 429 else Error(text)

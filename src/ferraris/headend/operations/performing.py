@@ -1,0 +1,138 @@
+"""Carrying out an operation: the right, the transaction, and the line in the audit log."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, suppress
+from dataclasses import replace
+from typing import Any, Final
+
+from ferraris.core.errors import Error, UsageError
+from ferraris.headend.operations.desk import Caller, Desk, House
+from ferraris.headend.operations.errors import ForbiddenError, NotFoundError
+from ferraris.headend.operations.once import Answer, Once
+from ferraris.headend.operations.operation import Operation
+from ferraris.headend.operations.streams import Stream
+from ferraris.headend.store.records import StoreError
+
+__all__ = ["perform", "refuse"]
+
+_MESSAGE: Final = 200
+
+
+def perform(
+    house: House,
+    caller: Caller,
+    operation: Operation,
+    arguments: Mapping[str, Any],
+    once: Once | None = None,
+) -> Any:
+    """Do it, or raise: what the function gives, or with `once` the `Answer` made of it.
+
+    `arguments` are those of `Shape.bind`. Blocks for as long as the store does, so event loops
+    call it in a thread.
+    """
+    subject = "/".join(
+        str(arguments[part[1:-1]]) for part in operation.path.split("/") if part.startswith("{")
+    )
+    desks: list[Desk] = []
+    try:
+        if operation.right is not None and operation.right not in caller.rights:
+            raise ForbiddenError(f"{caller.name} lacks the right to {operation.right}")
+        with ExitStack() as stack:
+            engine = house.engine
+            opened = engine.transaction() if operation.changes else engine.reading()
+            desk = Desk(house, caller, stack.enter_context(opened), subject)
+            desks.append(desk)
+            if operation.changes:
+                return _change(desk, operation, arguments, once)
+            result = operation.function(desk, **arguments)
+            if isinstance(result, Stream):
+                # The view stays open for as long as chunks are made out of it.
+                result = replace(result, chunks=_Held(result.chunks, stack.pop_all()))
+        if desk.looks:
+            _witness(desk, operation)
+    except Exception as error:
+        if operation.changes or isinstance(error, ForbiddenError | NotFoundError):
+            refuse(house, caller, operation, desks[0].subject if desks else subject, error)
+        raise
+    return result
+
+
+def _change(
+    desk: Desk, operation: Operation, arguments: Mapping[str, Any], once: Once | None
+) -> Any:
+    connection, caller = desk.connection, desk.caller
+    if once is not None:
+        before = once.take(connection, caller, desk.now)
+        if before is not None:
+            return before
+    result = operation.function(desk, **arguments)
+    _write(desk, operation, desk.subject)
+    if once is None:
+        return result
+    answer: Answer = once.encode(result)
+    once.keep(connection, caller, answer)
+    return answer
+
+
+def _write(desk: Desk, operation: Operation, subject: str) -> None:
+    desk.house.journal.write(
+        desk.connection,
+        tenant=desk.tenant,
+        principal=desk.caller.name,
+        action=operation.name,
+        subject=subject,
+        detail=desk.detail,
+        at_s=desk.now,
+    )
+
+
+def _witness(desk: Desk, operation: Operation) -> None:
+    """Nobody sees personal data before the line that says so is on the disk."""
+    with desk.house.engine.transaction() as connection:
+        for subject in dict.fromkeys(desk.looks):
+            _write(replace(desk, connection=connection), operation, subject)
+
+
+class _Held(Iterator[bytes]):
+    """Chunks whose view ends with the last of them, or when they are closed, even unused."""
+
+    def __init__(self, chunks: Iterator[bytes], stack: ExitStack) -> None:
+        self._chunks = chunks
+        self._stack = stack
+
+    def __next__(self) -> bytes:
+        try:
+            return next(self._chunks)
+        except BaseException:  # the end is one, too
+            self.close()
+            raise
+
+    def close(self) -> None:
+        close = getattr(self._chunks, "close", None)
+        if close is not None:
+            close()
+        self._stack.close()
+
+
+def refuse(
+    house: House, caller: Caller, operation: Operation, subject: str, error: Exception
+) -> None:
+    """Write a line about a request that was not carried out, in a transaction of its own."""
+    refused = isinstance(error, UsageError | ForbiddenError)
+    detail = {"error": type(error).__name__}
+    if isinstance(error, Error):
+        detail["message"] = error.message[:_MESSAGE]
+    # The caller learns of the first error; a store that is away takes no line.
+    with suppress(StoreError), house.engine.transaction() as connection:
+        house.journal.write(
+            connection,
+            tenant=caller.tenant,
+            principal=caller.name,
+            action=operation.name,
+            subject=subject,
+            outcome="refused" if refused else "failed",
+            detail=detail,
+            at_s=house.clock(),
+        )

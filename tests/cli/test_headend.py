@@ -1,0 +1,128 @@
+"""`ferraris headend`: commands follow from operations, print the same, and end with their code."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+
+pytest.importorskip("sqlalchemy")
+
+from sqlalchemy import insert
+
+from ferraris.cli.headend_commands import command_of, commands
+from ferraris.headend.audit import Journal
+from ferraris.headend.operations.registry import collected
+from ferraris.headend.store.engine import Engine
+from ferraris.headend.store.tables import METADATA
+from ferraris.headend.store.tables.inventory import TENANT
+
+NOW = 1_700_000_000.0
+
+
+@pytest.fixture
+def store(tmp_path, monkeypatch):
+    """A store with lines in its audit log."""
+    monkeypatch.chdir(tmp_path)
+    engine = Engine("store.sqlite")
+    with engine.transaction() as connection:
+        METADATA.create_all(connection)
+        connection.execute(insert(TENANT).values(id=1, name="main"))
+    journal = Journal("one")
+    for number in range(3):
+        with engine.transaction() as connection:
+            journal.write(
+                connection,
+                tenant=1,
+                principal="ada",
+                action="change_meter",
+                subject=f"m{number}",
+                at_s=NOW + number,
+            )
+    engine.close()
+    return "store.sqlite"
+
+
+def test_every_operation_has_a_command() -> None:
+    made = set()
+
+    def walk(app, words):
+        for each in app.registered_commands:
+            made.add(" ".join([*words, each.name]))
+        for group in app.registered_groups:
+            walk(group.typer_instance, [*words, group.name])
+
+    walk(commands(), [])
+    assert {each.command for each in collected()} <= made
+
+
+@pytest.mark.parametrize("operation", collected(), ids=lambda each: each.name)
+def test_options_of_a_command_are_all_different(operation) -> None:
+    taken = []
+    for parameter in command_of(operation).__signature__.parameters.values():
+        for note in getattr(parameter.annotation, "__metadata__", ()):
+            names = [getattr(note, "default", None), *(getattr(note, "param_decls", None) or ())]
+            taken += [name for name in names if isinstance(name, str)]
+    assert len(taken) == len(set(taken))
+
+
+def test_a_list_as_a_table_and_as_json(ferraris, store) -> None:
+    ran = ferraris("headend", "--store", store, "audit", "list", "--limit", "2")
+    assert ran.code == 0
+    heads, *rows = ran.out.splitlines()
+    named = {"at", "principal", "action", "subject", "outcome", "detail", "chain", "sequence"}
+    assert set(heads.split()) == named
+    assert [row.split()[3] for row in rows] == ["m2", "m1"]
+    (after,) = re.findall(r"there is more: --after (\S+)", ran.err)
+
+    ran = ferraris("headend", "--store", store, "audit", "list", "--after", after, "--json")
+    assert [item["subject"] for item in ran.json["items"]] == ["m0"]
+    assert ran.json["next"] == ""
+
+    since = ("--since", "2023-11-14T22:13:21")  # NOW + 1, UTC unless it says otherwise
+    ran = ferraris("headend", "--store", store, "audit", "list", *since, "--json")
+    assert [item["subject"] for item in ran.json["items"]] == ["m2", "m1"]
+
+
+def test_a_record_as_lines_and_in_a_file(ferraris, store, tmp_path) -> None:
+    ran = ferraris("headend", "--store", store, "audit", "check")
+    assert (ran.code, ran.out.splitlines()[0]) == (0, "intact: yes")
+    ran = ferraris("headend", "--store", store, "audit", "check", "--out", "found.json")
+    assert (ran.code, ran.out) == (0, "")
+    assert json.loads((tmp_path / "found.json").read_text())["findings"] == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "end"),
+    [
+        (["audit", "list"], (2, "no head-end named")),
+        (["--store", "store.sqlite", "--tenant", "x", "audit", "list"], (2, "no tenant 'x'")),
+        (["--store", "store.sqlite", "audit", "list", "--limit", "0"], (2, "limit is 1 to 1000")),
+        (["--store", "store.sqlite", "audit", "list", "--limit", "ten"], (2, "limit: ")),
+        (["--store", "store.sqlite", "audit", "list", "--since", "x"], (2, "since: not a time")),
+        (["--store", "store.sqlite", "audit", "list", "--after", "x"], (2, "after is what")),
+        (["--store", "store.sqlite", "audit", "list", "--nonsense"], (2, "--nonsense")),
+        (["--store", "oracle://x", "audit", "list"], (2, "no store at oracle")),
+        (["--config", "nowhere.toml", "audit", "list"], (2, "nowhere.toml")),
+        (["--url", "ftp://x", "audit", "list"], (2, "https://HOST:PORT")),
+        (["--url", "http://h.example", "--token", "env:T", "audit", "list"], (2, "https")),
+        (["--url", "http://127.0.0.1:1", "audit", "list"], (1, "does not answer")),
+        (["nonsense"], (2, "nonsense")),
+    ],
+)
+def test_what_is_wrong_is_one_line(ferraris, store, monkeypatch, arguments, end) -> None:
+    code, told = end
+    monkeypatch.setenv("T", "secret-word")
+    ran = ferraris("headend", *arguments)
+    assert ran.code == code
+    assert told in ran.err
+    assert "Traceback" not in ran.err
+    assert "secret-word" not in ran.err
+
+
+def test_the_file_of_the_folder_says_where(ferraris, store, tmp_path) -> None:
+    (tmp_path / "headend.toml").write_text('store = "store.sqlite"\n')
+    ran = ferraris("headend", "audit", "list", "--json")
+    assert ran.code == 0
+    assert len(ran.json["items"]) == 3
