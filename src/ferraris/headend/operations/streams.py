@@ -12,7 +12,8 @@ __all__ = ["Stream"]
 class Stream:
     """Octets of a media type, in chunks of some 64 KiB; `file_name` is what to save it as.
 
-    The view of a GET stays open until the last chunk is taken or `close` is called. A request that changes something has committed by then, so its chunks need no connection.
+    The view of a GET stays open until the last chunk is taken or `close` is called. A request that
+    changes something has committed by then, so its chunks need no connection.
     """
 
     media_type: str
