@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Annotated, Any, Protocol, cast
 
 import typer
-from sqlalchemy import select
 
 from ferraris.cli.headend_remote import Remote
 from ferraris.cli.key_store import Opening, passphrase_of, referenced
@@ -25,7 +24,6 @@ from ferraris.headend.operations.operation import Operation
 from ferraris.headend.operations.performing import perform
 from ferraris.headend.operations.shape import shape_of
 from ferraris.headend.store.engine import Engine
-from ferraris.headend.store.tables.inventory import TENANT
 from ferraris.keys import Keys, KeyStore
 
 __all__ = ["Head", "Local", "Place", "asking", "headend_options", "place"]
@@ -148,8 +146,9 @@ def asking(context: typer.Context) -> Iterator[Head]:
     with where.engine() as engine:
         keys = cast(Keys, _KeysWhenAsked(where.configuration))
         house = House(engine, keys, time.time)
-        tenant = _tenant(engine, where.configuration.tenant)
-        local = Local(house, local_caller(_user(), tenant))
+        with engine.reading() as connection:
+            caller = local_caller(connection, _user(), where.configuration.tenant)
+        local = Local(house, caller)
         try:
             yield local
         finally:
@@ -206,14 +205,6 @@ class _KeysWhenAsked:
             else:
                 raise UsageError("the key store needs --passphrase @file or env:NAME")
         return getattr(self._opened, name)
-
-
-def _tenant(engine: Engine, name: str) -> int:
-    with engine.reading() as connection:
-        found = connection.execute(select(TENANT.c.id).where(TENANT.c.name == name)).scalar()
-    if found is None:
-        raise UsageError(f"the store has no tenant {name!r}")
-    return int(found)
 
 
 def _user() -> str:
