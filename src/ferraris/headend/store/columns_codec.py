@@ -21,7 +21,16 @@ from ferraris.core.errors import DecodeError, Error, UsageError
 from ferraris.data.date_time import DateTime
 from ferraris.data.kinds import BitString
 
-__all__ = ["MAX_ROWS", "pack_column", "read_signed", "read_varint", "signed", "unpack_column"]
+__all__ = [
+    "MAX_ROWS",
+    "pack_column",
+    "read_signed",
+    "read_varint",
+    "signed",
+    "tagged",
+    "unpack_column",
+    "untagged",
+]
 
 MAX_ROWS = 1 << 20
 """Most rows of one block: a day of seconds and room to spare; a bound for hostile stores."""
@@ -221,12 +230,13 @@ def _unpack_sparse(octets: bytes, at: int, rows: int) -> tuple[list[Any], int]:
 
 
 def _pack_general(column: list[Any]) -> bytes:
-    tagged = [_tag(value) for value in column]
-    body = zlib.compress(json.dumps(tagged, separators=(",", ":")).encode(), 1)
+    spelled = [tagged(value) for value in column]
+    body = zlib.compress(json.dumps(spelled, separators=(",", ":")).encode(), 1)
     return bytes((_GENERAL,)) + _varint(len(body)) + body
 
 
-def _tag(value: object) -> Any:
+def tagged(value: object) -> Any:
+    """A value as JSON can hold it; raises `UsageError` for a type that no reading has."""
     if value is None or isinstance(value, bool | str):
         return value
     if isinstance(value, int):
@@ -237,7 +247,8 @@ def _tag(value: object) -> Any:
     raise UsageError(f"a store cannot hold a value of type {type(value).__name__}", where=_WHERE)
 
 
-def _untag(value: Any) -> Any:
+def untagged(value: Any) -> Any:
+    """The value that `tagged` was given; what `_unpack_general` catches says that it is damaged."""
     if not isinstance(value, list):
         return value
     name, text = value
@@ -269,14 +280,14 @@ _TAGS: tuple[tuple[Any, str, Callable[[Any], Any], Callable[[Any], Any]], ...] =
     (
         list,
         "l",
-        lambda values: [_tag(value) for value in values],
-        lambda values: [_untag(value) for value in values],
+        lambda values: [tagged(value) for value in values],
+        lambda values: [untagged(value) for value in values],
     ),
     (
         tuple,
         "p",
-        lambda values: [_tag(value) for value in values],
-        lambda values: tuple([_untag(value) for value in values]),
+        lambda values: [tagged(value) for value in values],
+        lambda values: tuple([untagged(value) for value in values]),
     ),
 )
 
@@ -287,7 +298,7 @@ def _unpack_general(octets: bytes, at: int, rows: int) -> tuple[list[Any], int]:
     inflate = zlib.decompressobj()
     try:
         plain = inflate.decompress(octets[at:end], _MAX_PLAIN_OCTETS)
-        values = [_untag(value) for value in json.loads(plain)]
+        values = [untagged(value) for value in json.loads(plain)]
     except (
         ArithmeticError,
         Error,

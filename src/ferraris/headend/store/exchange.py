@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import zlib
 from array import array
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
@@ -10,28 +12,39 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
-from ferraris.core.errors import DecodeError, UsageError
+from ferraris.core.errors import DecodeError, Error, UsageError
 from ferraris.data import units
 from ferraris.data.obis import Obis
-from ferraris.data.readings import Channel, Quality, Reading, Series
+from ferraris.data.readings import Channel, Event, Quality, Reading, Series
 from ferraris.headend.store.blocks import Rows, pack, split_days, within
-from ferraris.headend.store.columns_codec import pack_column, unpack_column
-from ferraris.headend.store.records import ChannelKey, PackedBlock, PackedRead, PackedUndated
+from ferraris.headend.store.columns_codec import pack_column, tagged, unpack_column, untagged
+from ferraris.headend.store.records import (
+    ChannelKey,
+    PackedBlock,
+    PackedEvent,
+    PackedRead,
+    PackedUndated,
+    Total,
+)
 
 __all__ = [
     "canonical",
     "digest",
+    "event_of",
+    "pack_events",
     "pack_readings",
     "pack_series",
     "pack_undated",
     "readings_of",
     "series_of",
+    "totals_of",
     "unpack_read",
     "unpack_undated",
 ]
 
 _UNIX = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
+_SECOND = timedelta(seconds=1)
 _NO_UNIT = -1
 
 
@@ -153,11 +166,82 @@ def unpack_undated(body: bytes, rows: int) -> list[Any]:
     return found
 
 
+def pack_events(events: Iterable[Event]) -> list[PackedEvent]:
+    """Lines of event logs, as they were read: equal lines of one second have a turn each.
+
+    A log is read by whole seconds, so a line that is read again gets the turn that it had.
+    """
+    turns: dict[tuple[str, int, int], int] = {}
+    packed = []
+    for event in events:
+        log, code = canonical(str(event.log)), -1 if event.code is None else event.code
+        detail = _detail(event)
+        if event.time is None:  # no instant: known by all that it says
+            turn = zlib.crc32(event.stamp + detail.encode())
+            packed.append(PackedEvent(log, 0, turn, code, event.stamp, detail))
+            continue
+        at_s = (event.time - _UNIX) // _SECOND
+        turn = turns[log, at_s, code] = turns.get((log, at_s, code), -1) + 1
+        packed.append(PackedEvent(log, at_s, turn, code, event.stamp, detail))
+    return packed
+
+
+def event_of(device: str, packed: PackedEvent) -> Event:
+    """The event of a packed line; raises `DecodeError` for a damaged one."""
+    text, quality, values = "", Quality.GOOD, []
+    if packed.detail:
+        try:
+            text, bits, given = json.loads(packed.detail)
+            quality, values = Quality(bits), [untagged(value) for value in given]
+        except (ArithmeticError, Error, IndexError, LookupError, TypeError, ValueError) as error:
+            raise DecodeError("detail damaged", where="event") from error
+    return Event(
+        device,
+        _name(packed.log, packed.log[:1].isdigit()),
+        _UNIX + timedelta(seconds=packed.at_s) if packed.at_s else None,
+        None if packed.code == -1 else packed.code,
+        text,
+        packed.stamp,
+        quality,
+        tuple(values),
+    )
+
+
+def _detail(event: Event) -> str:
+    if not (event.text or event.quality or event.values):
+        return ""
+    values = [tagged(value) for value in event.values]
+    return json.dumps([event.text, int(event.quality), values], separators=(",", ":"))
+
+
 def _packed(
     profile: str, channels: tuple[ChannelKey, ...], day: int, part: Rows
 ) -> PackedBlock:  # fmt: skip
     body = pack(part)
-    return PackedBlock(profile, day, channels, len(part.axis), body, digest(body))
+    return PackedBlock(profile, day, channels, len(part.axis), body, digest(body), totals_of(part))
+
+
+def totals_of(rows: Rows) -> tuple[Total | None, ...]:
+    """The total of each channel of a day."""
+    axis = rows.axis
+    if not axis:
+        return tuple([None] * len(rows.columns))
+    if axis[0] != min(axis) or axis[-1] != max(axis):
+        order = sorted(range(len(axis)), key=axis.__getitem__)
+        return tuple([_total([column[at] for at in order]) for column in rows.columns])
+    return tuple(map(_total, rows.columns))
+
+
+def _total(column: Sequence[Any]) -> Total | None:
+    kinds = set(map(type, column))
+    if kinds != {int}:
+        column = [value for value in column if value is not None]
+        if not column or kinds - {int, type(None)}:
+            return None
+    least, most = min(column), max(column)
+    if least < -(1 << 63) or most >= 1 << 63:
+        return None
+    return Total(len(column), column[0], column[-1], least, most)
 
 
 def _exponent(value: Decimal) -> int:

@@ -8,11 +8,14 @@ from typing import NamedTuple
 from ferraris.core.errors import Error
 
 __all__ = [
+    "BlockVersion",
+    "Brought",
     "ChannelKey",
     "Deferred",
     "Held",
     "MeterEntry",
     "PackedBlock",
+    "PackedEvent",
     "PackedRead",
     "PackedUndated",
     "Plan",
@@ -21,6 +24,7 @@ __all__ = [
     "StoreError",
     "StoreSummary",
     "Stored",
+    "Total",
     "Work",
 ]
 
@@ -91,9 +95,22 @@ class Work:
     reason: str = ""
 
 
+class Total(NamedTuple):
+    """What a day's whole numbers come to: how many, the first and last in time, least and most."""
+
+    rows: int
+    first: int
+    last: int
+    least: int
+    most: int
+
+
 @dataclass(frozen=True, slots=True)
 class PackedBlock:
-    """One day of one profile, packed (`blocks`) and ready to be written."""
+    """One day of one profile, packed (`blocks`) and ready to be written.
+
+    `totals` has one for each channel, None for one that has anything but whole numbers.
+    """
 
     profile: str
     day: int
@@ -101,6 +118,7 @@ class PackedBlock:
     rows: int
     body: bytes
     digest: bytes
+    totals: tuple[Total | None, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +140,44 @@ class PackedUndated:
     rows: int
     body: bytes
     digest: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class PackedEvent:
+    """One line of an event log; `turn` tells lines of one second and code apart.
+
+    `at_s` is 0 for a line whose stamp tells no instant; `detail` is JSON, or empty.
+    """
+
+    log: str
+    at_s: int
+    turn: int
+    code: int
+    stamp: bytes = b""
+    detail: str = ""
+
+
+@dataclass(slots=True)
+class Brought:
+    """What a session, a push or a file brought of one meter, packed (`exchange`)."""
+
+    blocks: list[PackedBlock] = field(default_factory=list)
+    reads: list[PackedRead] = field(default_factory=list)
+    undated: list[PackedUndated] = field(default_factory=list)
+    events: list[PackedEvent] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class BlockVersion:
+    """One version of a block: what it was written for, when, and from where."""
+
+    day: int
+    channels: tuple[ChannelKey, ...]
+    version: int
+    rows: int
+    stored_s: int
+    source: str
+    sealed: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,10 +212,11 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """What a commit added: profile rows and register values that were not there before."""
+    """What was not there before: profile rows, register values, lines of event logs."""
 
     intervals: int = 0
     registers: int = 0
+    events: int = 0
 
 
 @dataclass(frozen=True, slots=True)
