@@ -17,7 +17,7 @@ from ferraris.headend.store.exchange import digest
 from ferraris.headend.store.putting import BLOCKS, READS, Candidate, Putting
 from ferraris.headend.store.reading import Reader
 from ferraris.headend.store.records import Brought, PackedUndated, Stored, Total
-from ferraris.headend.store.sealing import CLEAR, Sealer, context_of
+from ferraris.headend.store.sealing import CLEAR, NoSealer, Sealer, seal_context
 from ferraris.headend.store.tables.readings import BLOCK, EVENT, UNDATED
 from ferraris.headend.store.totals import TotalKey, combined, write_totals
 
@@ -38,8 +38,8 @@ class Archive(Reader):
         self.engine = engine
         self.tenant = tenant_number
         self.catalogue = Catalogue(engine, tenant_number)
-        self.sealer = sealer
-        super().__init__(self.catalogue, sealer)
+        self.sealer: Sealer = sealer or NoSealer()
+        super().__init__(self.catalogue, self.sealer)
 
     def put(
         self,
@@ -124,7 +124,7 @@ class Archive(Reader):
     def _seals(
         self, connection: Connection, days: Iterable[tuple[int, int]]
     ) -> Mapping[tuple[int, int], int]:
-        return {} if self.sealer is None else self.sealer.holders(connection, days)
+        return self.sealer.holders(connection, days)
 
     def _follow(
         self,
@@ -184,11 +184,12 @@ class Archive(Reader):
             )
         )
         for row in rows:
-            if self._open(row.seal, row.body, "undated", (meter, profile)) == undated.body:
+            if self._open_undated(row.seal, row.body, meter, profile) == undated.body:
                 return
         body, proof = undated.body, undated.digest
-        if seal != CLEAR and self.sealer is not None:
-            body = self.sealer.close(seal, body, context_of("undated", (meter, profile)))
+        if seal != CLEAR:
+            context = seal_context("undated", self.tenant, meter, profile)
+            body = self.sealer.close(seal, body, context)
             proof = digest(body)
         new = (self.tenant, meter, profile, undated.rows, now, seal, proof, body)
         add_each(connection, UNDATED, _UNDATED, [new], "meter")

@@ -16,7 +16,7 @@ from ferraris.headend.store.blocks import merge, pack, unpack
 from ferraris.headend.store.bulk import add_absent
 from ferraris.headend.store.exchange import digest, totals_of
 from ferraris.headend.store.records import Total
-from ferraris.headend.store.sealing import CLEAR, ErasedError, Sealer, context_of, opened
+from ferraris.headend.store.sealing import CLEAR, ErasedError, Sealer, seal_context
 from ferraris.headend.store.tables.readings import BLOCK, REGISTER_READ
 
 __all__ = ["BLOCKS", "READS", "Candidate", "Kind", "Putting"]
@@ -83,7 +83,7 @@ class Putting:
         self,
         connection: Connection,
         tenant: int,
-        sealer: Sealer | None,
+        sealer: Sealer,
         seals: Mapping[tuple[int, int], int],
         now: int,
     ) -> None:
@@ -155,7 +155,7 @@ class Putting:
         candidate.version, candidate.added = known.version + 1, candidate.count
         key = (*candidate.key, known.version)
         try:
-            old = opened(self._sealer, known.seal, known.body, kind.table.name, key)
+            old = self._opened(kind, known, key)
         except ErasedError:
             return True  # what it was is gone for good
         candidate.added = 0
@@ -165,6 +165,11 @@ class Putting:
         if kind is BLOCKS:
             return self._merged(candidate, old)
         return True
+
+    def _opened(self, kind: Kind, known: _Known, key: Key) -> bytes:
+        if known.seal == CLEAR:
+            return known.body
+        return self._sealer.open(known.seal, known.body, seal_context(kind.table.name, *key))
 
     @staticmethod
     def _merged(candidate: Candidate, old: bytes) -> bool:
@@ -184,8 +189,8 @@ class Putting:
         meter, day = key[0], key[kind.key.index("day")]
         seal = self._seals.get((meter, day), CLEAR)
         body, proof = candidate.body, candidate.digest
-        if seal != CLEAR and self._sealer is not None:
-            body = self._sealer.close(seal, body, context_of(kind.table.name, key))
+        if seal != CLEAR:
+            body = self._sealer.close(seal, body, seal_context(kind.table.name, *key))
             proof = digest(body)
         stored = (self._now,) if kind is BLOCKS else ()
         return (self._tenant, *key, candidate.count, *stored, candidate.source, seal, proof, body)

@@ -21,7 +21,7 @@ from ferraris.headend.store.exchange import (
     unpack_undated,
 )
 from ferraris.headend.store.records import BlockVersion, ChannelKey, PackedEvent
-from ferraris.headend.store.sealing import CLEAR, ErasedError, Sealer, opened
+from ferraris.headend.store.sealing import CLEAR, ErasedError, Sealer, seal_context
 from ferraris.headend.store.tables.inventory import METER
 from ferraris.headend.store.tables.readings import BLOCK, EVENT, REGISTER_READ, UNDATED
 
@@ -90,7 +90,7 @@ _DAYS_LATE: Final = 400
 class Reader:
     """What one tenant's store can be asked; each call needs the connection of a view."""
 
-    def __init__(self, catalogue: Catalogue, sealer: Sealer | None) -> None:
+    def __init__(self, catalogue: Catalogue, sealer: Sealer) -> None:
         self._catalogue = catalogue
         self._sealer = sealer
 
@@ -129,9 +129,7 @@ class Reader:
             statement, wanted["as_of"] = _BLOCKS_AS_OF, as_of_s
         parts = []
         for day, layout, version, seal, body in connection.execute(statement, wanted).all():
-            if seal != CLEAR:
-                key = (meter, number, day, layout, version)
-                body = self._open(seal, body, "block", key)
+            body = self._open(seal, body, "block", (meter, number, day, layout, version))
             if body is not None:
                 layout = self._catalogue.layout(connection, layout)
                 parts.append((layout.channels, unpack(body)))
@@ -156,9 +154,8 @@ class Reader:
         rows = connection.execute(_READS, wanted).all()
         readings: list[Reading] = []
         for day, read_s, layout, version, seal, body in sorted(rows, key=lambda row: row.read_s):
-            if seal != CLEAR:
-                key = (meter, day, read_s, layout, version)
-                body = self._open(seal, body, "register_read", key)
+            key = (meter, day, read_s, layout, version)
+            body = self._open(seal, body, "register_read", key)
             if body is not None:
                 channels = self._catalogue.layout(connection, layout).channels
                 readings += readings_of(device, read_s, channels, body)
@@ -218,13 +215,19 @@ class Reader:
     def _undated(self, connection: Connection, meter: int, profile: int) -> Iterator[Any]:
         key = {"tenant": self._catalogue.tenant, "meter": meter, "profile": profile}
         for count, seal, body in connection.execute(_UNDATED, key).all():
-            plain = body if seal == CLEAR else self._open(seal, body, "undated", (meter, profile))
+            plain = self._open_undated(seal, body, meter, profile)
             if plain is not None:
                 yield from unpack_undated(plain, count)
 
+    def _open_undated(self, seal: int, body: bytes, meter: int, profile: int) -> bytes | None:
+        return self._open(seal, body, "undated", (self._catalogue.tenant, meter, profile))
+
     def _open(self, seal: int, body: bytes, table: str, key: Sequence[int]) -> bytes | None:
+        """The plain body; None when its key is destroyed."""
+        if seal == CLEAR:
+            return body
         try:
-            return opened(self._sealer, seal, body, table, key)
+            return self._sealer.open(seal, body, seal_context(table, *key))
         except ErasedError:
             return None
 

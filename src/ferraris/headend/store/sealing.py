@@ -1,29 +1,17 @@
-<<<<<<< HEAD
 """What the store asks of whoever seals bodies: readings of a customer lie under that one's key.
 
 A body is sealed before it is written and opened after it is read; its digest is that of the sealed
 octets, which tells nothing about what is inside.
-=======
-"""Bodies under a customer's key: what the store asks of who keeps those keys.
-
-Blocks are never changed, so a customer's readings are erased by destroying the key. The digest of
-a row covers the octets as they lie there, so `check` needs no keys.
->>>>>>> ec98677 (store: the archive on both back ends: batches, versions, totals, events, sealed bodies)
 """
 
 from __future__ import annotations
 
-<<<<<<< HEAD
 from collections.abc import Iterable
 from datetime import UTC, datetime
-=======
-from collections.abc import Iterable, Mapping
->>>>>>> ec98677 (store: the archive on both back ends: batches, versions, totals, events, sealed bodies)
 from typing import Final, Protocol
 
 from sqlalchemy import Connection
 
-<<<<<<< HEAD
 from ferraris.core.errors import Error, UsageError
 
 __all__ = ["CLEAR", "ErasedError", "NoSealer", "Sealer", "seal_context"]
@@ -96,47 +84,3 @@ def seal_context(table: str, *key: int) -> bytes:
     the table's columns; of `undated`, tenant, meter and profile.
     """
     return "\0".join((table, *map(str, key))).encode()
-=======
-from ferraris.headend.store.records import StoreError
-
-__all__ = ["CLEAR", "ErasedError", "Sealer", "context_of", "opened"]
-
-CLEAR: Final = 0
-"""The seal of a body that is not sealed."""
-
-
-class ErasedError(StoreError):
-    """The readings of this customer were erased: their key is destroyed."""
-
-
-class Sealer(Protocol):
-    """Closes and opens bodies; a seal is a number of its keeper's, and 0 is none."""
-
-    def holders(
-        self, connection: Connection, days: Iterable[tuple[int, int]]
-    ) -> Mapping[tuple[int, int], int]:
-        """The seal for each (meter, UTC day); those that are left out stay in the clear."""
-        ...
-
-    def close(self, seal: int, octets: bytes, context: bytes) -> bytes:
-        """Seal a body; `context` says whose it is, and a body opens in no other."""
-        ...
-
-    def open(self, seal: int, octets: bytes, context: bytes) -> bytes:
-        """Open a body; raises `ErasedError` when its key is destroyed."""
-        ...
-
-
-def context_of(table: str, key: Iterable[int]) -> bytes:
-    """The context of a row: its table and its primary key in the order of the columns."""
-    return " ".join((table, *map(str, key))).encode()
-
-
-def opened(sealer: Sealer | None, seal: int, body: bytes, table: str, key: Iterable[int]) -> bytes:
-    """The plain body of a row; raises `ErasedError`, and `StoreError` where nobody has keys."""
-    if seal == CLEAR:
-        return body
-    if sealer is None:
-        raise StoreError("the readings are sealed and no keys were given", where="store")
-    return sealer.open(seal, body, context_of(table, key))
->>>>>>> ec98677 (store: the archive on both back ends: batches, versions, totals, events, sealed bodies)
