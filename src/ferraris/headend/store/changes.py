@@ -6,7 +6,7 @@ The lines stand in a table, so watchers of all processes see them, in the order 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,7 @@ from sqlalchemy import Connection, delete, func, insert, select
 
 from ferraris.headend.store.tables.access import CHANGE
 
-__all__ = ["Change", "changes_after", "forget_changes", "newest_change", "note"]
+__all__ = ["Change", "changes_after", "forget_changes", "newest_change", "note", "note_many"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +38,26 @@ def note(
     detail: Mapping[str, Any] | None = None,
 ) -> None:
     """Tell a change, in the transaction that makes it; no readings and no secrets."""
+    note_many(connection, tenant, kind, (subject,), at_s=at_s, detail=detail)
+
+
+def note_many(
+    connection: Connection,
+    tenant: int,
+    kind: str,
+    subjects: Iterable[str],
+    *,
+    at_s: float,
+    detail: Mapping[str, Any] | None = None,
+) -> None:
+    """Tell the same change of many, a line for each."""
     text = json.dumps(detail or {}, separators=(",", ":"))
-    connection.execute(
-        insert(CHANGE).values(tenant=tenant, kind=kind, subject=subject, detail=text, at_s=at_s)
-    )
+    lines = [
+        {"tenant": tenant, "kind": kind, "subject": subject, "detail": text, "at_s": at_s}
+        for subject in subjects
+    ]
+    if lines:
+        connection.execute(insert(CHANGE), lines)
 
 
 def newest_change(connection: Connection) -> int:

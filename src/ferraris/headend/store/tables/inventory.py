@@ -22,6 +22,7 @@ from ferraris.headend.store.tables.base import (
 __all__ = [
     "CUSTOMER",
     "GROUP",
+    "LABEL",
     "LIFE",
     "METER",
     "NODE",
@@ -78,15 +79,27 @@ METER: Final = Table(
     text("firmware_wanted", default=""),
     text("configuration", default=""),
     text("configuration_wanted", default=""),
-    text("labels", default="{}"),  # JSON: whatever a utility wants to select by
+    octets("delivered", null=True),  # digest of its row in the shipment file, keys as wrapped
     instant("created_s"),
     instant("changed_s"),
+    number("version", default=1),  # counts what people changed
     moment("heard_s", null=True),  # when it last answered or called
     UniqueConstraint("tenant", "external_id"),
     Index(None, "tenant", "state"),
     Index(None, "node"),
     Index(None, "behind"),
     Index(None, "system_title"),
+)
+
+# Whatever a utility wants to select meters by.
+LABEL: Final = Table(
+    "label",
+    METADATA,
+    tenant(),
+    refers("meter", "meter", key=True),
+    text("name", key=True),
+    text("value"),
+    Index(None, "tenant", "name", "value"),
 )
 
 # Every change of life-cycle state, with its reason.

@@ -1,0 +1,151 @@
+"""What stands behind a gateway or on a channel of a meter, and where all of it hangs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from sqlalchemy import Connection, bindparam, select, update
+
+from ferraris.core.errors import UsageError
+from ferraris.headend.errors import ConflictError
+from ferraris.headend.inventory.naming import chunks
+from ferraris.headend.inventory.records import HOSTS, Kind
+from ferraris.headend.inventory.states import State
+from ferraris.headend.store.tables.inventory import METER
+
+__all__ = ["attach", "behind", "hang"]
+
+_MOST_HOSTS = 3  # a sub-meter, its meter, the gateway of that
+
+
+def attach(
+    connection: Connection, tenant: int, places: Mapping[int, tuple[str, int | None]]
+) -> None:
+    """Put meters (rows) behind their hosts (external ids) and on channels, at the host's node.
+
+    Raises `UsageError` for a host that does not exist or cannot be one, `ConflictError` for a
+    channel that is taken. Those that stand behind these meters come along.
+    """
+    if not places:
+        return
+    hosts = _hosts(connection, tenant, {host for host, _ in places.values()})
+    kinds, names = _kinds(connection, places)
+    for number, (host, _) in places.items():
+        found = hosts.get(host)
+        what = names[number]
+        if found is None:
+            raise UsageError(f"{what}: behind: no meter {host!r}")
+        if found[1] not in HOSTS[kinds[number]]:
+            raise UsageError(
+                f"{what}: behind: a {kinds[number].value} is not behind a {found[1].value}"
+            )
+        if found[2] is State.RETIRED:
+            raise UsageError(f"{what}: behind: {host} is retired")
+    _check_channels(connection, places, {name: found[0] for name, found in hosts.items()}, names)
+    connection.execute(
+        update(METER)
+        .where(METER.c.id == bindparam("own"))
+        .values(behind=bindparam("host"), channel=bindparam("on")),
+        [
+            {"own": number, "host": hosts[host][0], "on": channel}
+            for number, (host, channel) in places.items()
+        ],
+    )
+    by_node: dict[int | None, list[int]] = {}
+    nodes = _nodes(connection, [found[0] for found in hosts.values()])
+    for number in places:
+        top = number
+        while top in places:  # the host may have found its own place just now
+            top = hosts[places[top][0]][0]
+        by_node.setdefault(nodes[top], []).append(number)
+    for node, numbers in by_node.items():
+        hang(connection, numbers, node)
+
+
+def behind(connection: Connection, numbers: Iterable[int]) -> list[int]:
+    """Rows of all that stand behind these meters, directly or not."""
+    found: list[int] = []
+    layer = list(numbers)
+    for _ in range(_MOST_HOSTS):
+        following: list[int] = []
+        for some_numbers in chunks(layer):
+            query = select(METER.c.id).where(METER.c.behind.in_(some_numbers))
+            following += connection.execute(query).scalars()
+        found += following
+        layer = following
+    return found
+
+
+def hang(connection: Connection, numbers: Iterable[int], node: int | None) -> None:
+    """Let meters, and all that stands behind them, hang at a node (row) or at none."""
+    listed = list(numbers)
+    for some_numbers in chunks([*listed, *behind(connection, listed)]):
+        connection.execute(update(METER).where(METER.c.id.in_(some_numbers)).values(node=node))
+
+
+def _hosts(
+    connection: Connection, tenant: int, names: Iterable[str]
+) -> dict[str, tuple[int, Kind, State]]:
+    found: dict[str, tuple[int, Kind, State]] = {}
+    for some_names in chunks(names):
+        rows = connection.execute(
+            select(METER.c.external_id, METER.c.id, METER.c.kind, METER.c.state).where(
+                METER.c.tenant == tenant, METER.c.external_id.in_(some_names)
+            )
+        )
+        found.update((row[0], (row[1], Kind(row[2]), State(row[3]))) for row in rows)
+    return found
+
+
+def _kinds(
+    connection: Connection, numbers: Iterable[int]
+) -> tuple[dict[int, Kind], dict[int, str]]:
+    kinds: dict[int, Kind] = {}
+    names: dict[int, str] = {}
+    for some_numbers in chunks(numbers):
+        rows = connection.execute(
+            select(METER.c.id, METER.c.kind, METER.c.external_id).where(
+                METER.c.id.in_(some_numbers)
+            )
+        )
+        for number, kind, name in rows:
+            kinds[number], names[number] = Kind(kind), name
+    return kinds, names
+
+
+def _nodes(connection: Connection, numbers: Iterable[int]) -> dict[int, int | None]:
+    found: dict[int, int | None] = {}
+    for some_numbers in chunks(set(numbers)):
+        rows = connection.execute(
+            select(METER.c.id, METER.c.node).where(METER.c.id.in_(some_numbers))
+        )
+        found.update((number, node) for number, node in rows)
+    return found
+
+
+def _check_channels(
+    connection: Connection,
+    places: Mapping[int, tuple[str, int | None]],
+    hosts: Mapping[str, int],
+    names: Mapping[int, str],
+) -> None:
+    taken: dict[tuple[int, int], str] = {}
+    for some_hosts in chunks(hosts.values()):
+        rows = connection.execute(
+            select(METER.c.id, METER.c.behind, METER.c.channel, METER.c.external_id).where(
+                METER.c.behind.in_(some_hosts),
+                METER.c.channel.is_not(None),
+                METER.c.state != State.RETIRED.value,
+            )
+        )
+        for number, host, channel, name in rows:
+            if number not in places:
+                taken[host, channel] = name
+    for number, (host, channel) in places.items():
+        if channel is None:
+            continue
+        other = taken.setdefault((hosts[host], channel), names[number])
+        if other != names[number]:
+            raise ConflictError(
+                f"{names[number]}: channel: {channel} of {host} is taken by {other}"
+            )

@@ -1,0 +1,189 @@
+"""The list of meters: enrolled, found by name, read and paged through."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Row, Select, func, insert, select
+from sqlalchemy.exc import IntegrityError
+
+from ferraris.headend.errors import ConflictError, NotFoundError
+from ferraris.headend.inventory.checking import check_meter
+from ferraris.headend.inventory.hosts import attach
+from ferraris.headend.inventory.naming import chunks, node_numbers, numbers_of, some
+from ferraris.headend.inventory.records import Authentication, Contact, Kind, Meter, NewMeter
+from ferraris.headend.inventory.states import State
+from ferraris.headend.store.changes import note_many
+from ferraris.headend.store.tables.inventory import LABEL, LIFE, METER, NODE
+
+__all__ = ["count", "enrol", "meter", "meters"]
+
+_HOST = METER.alias("host")
+
+
+def meter(connection: Connection, tenant: int, external_id: str) -> Meter:
+    """A meter; `NotFoundError` when the tenant has no such meter."""
+    found = meters(connection, tenant, where=METER.c.external_id == external_id, limit=1)
+    if not found:
+        raise NotFoundError(f"no meter {external_id!r}")
+    return found[0]
+
+
+def meters(
+    connection: Connection,
+    tenant: int,
+    *,
+    where: ColumnElement[bool] | None = None,
+    after: str = "",
+    limit: int | None = 100,
+) -> list[Meter]:
+    """Meters in the order of their external ids, those behind `after`.
+
+    `where` is a condition on the table of meters, as `compiled` makes one out of a query.
+    """
+    statement = _selected(tenant, where).order_by(METER.c.external_id).limit(limit)
+    if after:
+        statement = statement.where(METER.c.external_id > after)
+    rows = connection.execute(statement).all()
+    labels = _labels(connection, [row.id for row in rows])
+    return [_meter(row, labels.get(row.id, {})) for row in rows]
+
+
+def count(connection: Connection, tenant: int, where: ColumnElement[bool] | None = None) -> int:
+    """How many meters there are."""
+    statement = select(func.count()).select_from(METER).where(METER.c.tenant == tenant)
+    if where is not None:
+        statement = statement.where(where)
+    return int(connection.execute(statement).scalar_one())
+
+
+def enrol(
+    connection: Connection,
+    tenant: int,
+    new: Iterable[NewMeter],
+    *,
+    at_s: float,
+    by: str = "",
+    reason: str = "enrolled",
+) -> dict[str, int]:
+    """Add meters as `known`, all or none, and give their rows by external id.
+
+    Hosts may be among them. Raises `ConflictError` for ids that exist or come twice.
+    """
+    rows = [check_meter(each) for each in new]
+    names = [row["external_id"] for row in rows]
+    twice = [name for name, times in Counter(names).items() if times > 1]
+    if twice:
+        raise ConflictError(f"these external ids come twice: {some(twice)}")
+    existing = numbers_of(connection, tenant, names)
+    if existing:
+        raise ConflictError(f"these meters exist already: {some(sorted(existing))}")
+    if not rows:
+        return {}
+    nodes = node_numbers(connection, tenant, {row["node"] for row in rows} - {None})
+    stored = [_columns(row, tenant, nodes, int(at_s)) for row in rows]
+    try:
+        connection.execute(insert(METER), stored)
+    except IntegrityError:
+        raise ConflictError("one of these meters was enrolled by somebody else just now") from None
+    numbers = numbers_of(connection, tenant, names)
+    attach(
+        connection,
+        tenant,
+        {
+            numbers[row["external_id"]]: (row["behind"], row["channel"])
+            for row in rows
+            if row["behind"] is not None
+        },
+    )
+    _add_labels(connection, tenant, {numbers[row["external_id"]]: row["labels"] for row in rows})
+    lives = {"tenant": tenant, "before": "", "after": State.KNOWN.value, "at_s": at_s}
+    connection.execute(
+        insert(LIFE),
+        [{**lives, "meter": numbers[name], "reason": reason, "by": by} for name in names],
+    )
+    note_many(connection, tenant, "meter", names, at_s=at_s, detail={"state": State.KNOWN.value})
+    return numbers
+
+
+def _columns(
+    row: dict[str, Any], tenant: int, nodes: dict[str, int], at_s: int
+) -> dict[str, Any]:  # fmt: skip
+    kept = {name: value for name, value in row.items() if name not in ("labels", "behind")}
+    for name in ("kind", "contact", "authentication"):
+        kept[name] = kept[name].value
+    kept["node"] = None if row["node"] is None else nodes[row["node"]]
+    times = {"created_s": at_s, "changed_s": at_s}
+    return kept | times | {"tenant": tenant, "state": State.KNOWN.value}
+
+
+def _add_labels(
+    connection: Connection, tenant: int, labels: dict[int, dict[str, str]]
+) -> None:  # fmt: skip
+    rows = [
+        {"tenant": tenant, "meter": number, "name": name, "value": value}
+        for number, each in labels.items()
+        for name, value in each.items()
+    ]
+    if rows:
+        connection.execute(insert(LABEL), rows)
+
+
+def _labels(connection: Connection, numbers: Sequence[int]) -> dict[int, dict[str, str]]:
+    found: dict[int, dict[str, str]] = {}
+    for some_numbers in chunks(numbers):
+        rows = connection.execute(
+            select(LABEL.c.meter, LABEL.c.name, LABEL.c.value)
+            .where(LABEL.c.meter.in_(some_numbers))
+            .order_by(LABEL.c.name)
+        )
+        for number, name, value in rows:
+            found.setdefault(number, {})[name] = value
+    return found
+
+
+def _selected(tenant: int, where: ColumnElement[bool] | None) -> Select[Any]:
+    statement = (
+        select(METER, _HOST.c.external_id.label("host_id"), NODE.c.name.label("node_name"))
+        .outerjoin(_HOST, METER.c.behind == _HOST.c.id)
+        .outerjoin(NODE, METER.c.node == NODE.c.id)
+        .where(METER.c.tenant == tenant)
+    )
+    return statement if where is None else statement.where(where)
+
+
+def _meter(row: Row[Any], labels: dict[str, str]) -> Meter:
+    return Meter(
+        external_id=row.external_id,
+        kind=Kind(row.kind),
+        behind=row.host_id,
+        channel=row.channel,
+        node=row.node_name,
+        system_title=row.system_title,
+        serial_number=row.serial_number,
+        maker=row.maker,
+        model=row.model,
+        medium=row.medium,
+        zone=row.zone,
+        address=row.address,
+        contact=Contact(row.contact),
+        client=row.client,
+        server=row.server,
+        authentication=Authentication(row.authentication),
+        companion=row.companion,
+        template=row.template,
+        firmware=row.firmware,
+        firmware_wanted=row.firmware_wanted,
+        configuration=row.configuration,
+        configuration_wanted=row.configuration_wanted,
+        labels=labels,
+        delivered=row.delivered,
+        number=row.id,
+        state=State(row.state),
+        created_s=row.created_s,
+        changed_s=row.changed_s,
+        version=row.version,
+        heard_s=row.heard_s,
+    )
