@@ -180,10 +180,11 @@ def upgrade() -> None:
         sa.Text(), server_default="", nullable=False), sa.Column("firmware_wanted", sa.Text(),
         server_default="", nullable=False), sa.Column("configuration", sa.Text(), server_default="",
         nullable=False), sa.Column("configuration_wanted", sa.Text(), server_default="",
-        nullable=False), sa.Column("labels", sa.Text(), server_default="{}", nullable=False),
+        nullable=False), sa.Column("delivered", sa.LargeBinary(), nullable=True),
         sa.Column("created_s", BIG, nullable=False), sa.Column("changed_s", BIG, nullable=False),
-        sa.Column("heard_s", sa.Double(), nullable=True), sa.ForeignKeyConstraint(["behind"],
-        ["meter.id"], name="fk_meter_behind"), sa.ForeignKeyConstraint(["node"], ["node.id"],
+        sa.Column("version", BIG, server_default="1", nullable=False), sa.Column("heard_s",
+        sa.Double(), nullable=True), sa.ForeignKeyConstraint(["behind"], ["meter.id"],
+        name="fk_meter_behind"), sa.ForeignKeyConstraint(["node"], ["node.id"],
         name="fk_meter_node"), sa.ForeignKeyConstraint(["tenant"], ["tenant.id"],
         name="fk_meter_tenant"), sa.PrimaryKeyConstraint("id", name="pk_meter"),
         sa.UniqueConstraint("tenant", "external_id", name="uq_meter_tenant_external_id"))
@@ -304,6 +305,13 @@ def upgrade() -> None:
         "profile", "channel", "end_s", "version"], unique=True)
     op.create_index("ix_human_edit_meter_profile_end_s", "human_edit", ["meter", "profile",
         "end_s"], unique=False)
+    op.create_table("label", sa.Column("tenant", BIG, nullable=False), sa.Column("meter", BIG,
+        nullable=False), sa.Column("name", sa.Text(), nullable=False), sa.Column("value", sa.Text(),
+        nullable=False), sa.ForeignKeyConstraint(["meter"], ["meter.id"], name="fk_label_meter"),
+        sa.ForeignKeyConstraint(["tenant"], ["tenant.id"], name="fk_label_tenant"),
+        sa.PrimaryKeyConstraint("meter", "name", name="pk_label"))
+    op.create_index("ix_label_tenant_name_value", "label", ["tenant", "name", "value"],
+        unique=False)
     op.create_table("lack", sa.Column("tenant", BIG, nullable=False), sa.Column("meter", BIG,
         nullable=False), sa.Column("item", BIG, nullable=False), sa.Column("day", BIG,
         nullable=False), sa.Column("held", sa.Integer(), server_default="0", nullable=False),
