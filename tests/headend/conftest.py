@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import os
+import sys
 import uuid
+from pathlib import Path
 
 import pytest
 from sqlalchemy import create_engine, text
@@ -10,6 +12,8 @@ from sqlalchemy.exc import OperationalError
 from ferraris.headend.store import Store
 from ferraris.headend.store.engine import Engine, url_of
 from ferraris.headend.store.migrations import migrate
+
+sys.path.insert(0, str(Path(__file__).parent))  # for what the tests of several rooms share
 
 POSTGRESQL = os.environ.get("FERRARIS_POSTGRESQL", "postgresql://root@127.0.0.1/test")
 
@@ -59,3 +63,13 @@ def engine(location):
     migrate(opened)
     yield opened
     opened.close()
+
+
+@pytest.fixture
+def colony(engine, tmp_path):
+    """Meters on loopback, an inventory that knows them, and a key store with shipment keys."""
+    from colony import Colony
+
+    made = Colony(engine, tmp_path / "keys.sqlite")
+    yield made
+    made.close()

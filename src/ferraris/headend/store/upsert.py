@@ -63,9 +63,8 @@ def upserting(
 
 
 def _insert(connection: Connection, table: Table) -> Any:
-    if connection.dialect.name == "postgresql":
-        return postgresql.insert(table)
-    return sqlite.insert(table)
+    made = (postgresql if connection.dialect.name == "postgresql" else sqlite).insert(table)
+    return made.execution_options(preserve_rowcount=True)  # psycopg tells -1 without
 
 
 def _plain(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

@@ -26,6 +26,7 @@ __all__ = [
     "LIFE",
     "METER",
     "NODE",
+    "REGISTRATION",
     "SERVICE_POINT",
     "SERVICE_POINT_METER",
     "STRANGER",
@@ -64,6 +65,7 @@ METER: Final = Table(
     refers("node", "node", null=True),
     octets("system_title"),
     text("serial_number", default=""),
+    text("logical_device_name", default=""),  # as the meter proved it; before, as it should be
     text("maker", default=""),
     text("model", default=""),
     text("medium", default="electricity"),
@@ -179,4 +181,29 @@ STRANGER: Final = Table(
     number("times"),
     text("decision", default=""),  # empty, admitted, refused
     UniqueConstraint("tenant", "identity", "reason"),
+)
+
+# How far a meter is on its way to being active, of the last time: a process that is killed goes on
+# from here. `claimed_by` has it until `claimed_until_s`.
+REGISTRATION: Final = Table(
+    "registration",
+    METADATA,
+    tenant(),
+    refers("meter", "meter", key=True),
+    text("step"),  # of registration/states.py
+    text("occasion"),  # push, call, operator
+    text("peer", default=""),
+    text("asked_by"),
+    moment("since_s"),
+    moment("changed_s"),
+    number("tries", default=0),
+    moment("not_before_s"),
+    text("claimed_by", default=""),
+    moment("claimed_until_s", null=True),
+    flag("counter_asked"),  # the meter was asked which invocation counter it expects
+    number("clock_offset_s", null=True),  # before the clock was set
+    text("findings", default="[]"),  # JSON: how it differs from its companion specification
+    text("message", default=""),
+    Index(None, "tenant", "step"),
+    Index(None, "step", "not_before_s"),
 )

@@ -1,0 +1,290 @@
+"""Who registers meters: calls those that are due, takes along those that call in, sorts failures.
+
+Any number of registrars may share a store and a key store; a registration is claimed by one of
+them, and lapses when that one dies.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Awaitable, Callable
+from functools import partial
+
+from sqlalchemy import Connection, update
+
+from ferraris.client import Meter
+from ferraris.core.errors import IncompatibleError, RefusedError
+from ferraris.headend.collect.policy import failure_of
+from ferraris.headend.registration.identity import IdentityError
+from ferraris.headend.registration.meter_keys import MeterKeys
+from ferraris.headend.registration.opening import WrongKeyError, opened
+from ferraris.headend.registration.procedure import (
+    Journal,
+    Procedure,
+    RegistrationPolicy,
+    no_journal,
+)
+from ferraris.headend.registration.progress import (
+    LostClaimError,
+    Progress,
+    ask,
+    claim,
+    claim_due,
+    move,
+    progress_of,
+    put_off,
+    release,
+)
+from ferraris.headend.registration.recognition import (
+    KeyName,
+    Known,
+    Reason,
+    known_by_number,
+    name_key,
+)
+from ferraris.headend.registration.renewing import Offload, UnfitError
+from ferraris.headend.registration.states import ENDS, Happening, Step
+from ferraris.headend.registration.strangers import Strangers
+from ferraris.headend.store.engine import Engine
+from ferraris.headend.store.records import StoreError
+from ferraris.headend.store.tables.inventory import METER, REGISTRATION
+from ferraris.keys import KeyStore
+
+__all__ = ["Registrar"]
+
+_FACTOR = 3.0
+
+
+class Registrar:
+    """Registers meters of all tenants of a store.
+
+    `system_title` is that of the head-end, which meters may insist on. `clock` is UTC in epoch
+    seconds; `sleep` and `offload` can be replaced for virtual time.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        keys: KeyStore,
+        strangers: Strangers,
+        *,
+        system_title: bytes,
+        policy: RegistrationPolicy | None = None,
+        journal: Journal = no_journal,
+        key_name: KeyName = name_key,
+        clock: Callable[[], float] = time.time,
+        sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
+        offload: Offload = asyncio.to_thread,
+        worker: str = "",
+    ) -> None:
+        self.policy = policy or RegistrationPolicy()
+        self.worker = worker or f"{os.getpid()}-{os.urandom(6).hex()}"
+        self._engine = engine
+        self._keys = keys
+        self._strangers = strangers
+        self._system_title = system_title
+        self._journal = journal
+        self._key_name = key_name
+        self._clock = clock
+        self._sleep = sleep
+        self._offload = offload
+        self._procedure = Procedure(
+            engine,
+            self.worker,
+            policy=self.policy,
+            clock=clock,
+            offload=offload,
+            journal=journal,
+        )
+
+    # -- asking for one ---------------------------------------------------------------------
+
+    def commission(self, connection: Connection, known: Known, by: str) -> Step:
+        """An operator wants a meter registered, or registered anew; `UsageError` if it may not."""
+        return ask(connection, known, "operator", by, self._clock())
+
+    def announced(self, connection: Connection, known: Known, peer: str, host: str = "") -> None:
+        """A meter announced itself by a push: register it, unless it is active or was refused."""
+        found = progress_of(connection, known.number)
+        if known.state in ("active", "suspended", "retired") or (found and found.step in ENDS):
+            return
+        ask(connection, known, "push", "registration", self._clock(), peer=peer)
+        if host and self.policy.dial_back and not known.address:
+            address = self.policy.dial_back.format(host=host)
+            connection.execute(
+                update(METER).where(METER.c.id == known.number).values(address=address)
+            )
+
+    # -- the loop ---------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Call whoever is due, until cancelled; a store that is away is waited for."""
+        while True:
+            try:
+                busy = await self.round()
+                await self._offload(self._strangers.flush)
+            except StoreError:  # away, or full: what was committed is safe, the rest comes again
+                busy = 0
+            if not busy:
+                await self._sleep(self.policy.look_again_s)
+
+    async def round(self) -> int:
+        """Call everybody who is due now, some at once; returns how many that were."""
+        due = await self._offload(self._due)
+        if not due:
+            return 0
+        room = asyncio.Semaphore(self.policy.at_once)
+
+        async def one(number: int) -> None:
+            async with room:
+                await self.call(number)
+
+        try:
+            await asyncio.gather(*(one(number) for number in due))
+        finally:
+            await self._offload(self._give_back, due)
+        return len(due)
+
+    async def call(self, number: int) -> Step | None:
+        """Call one meter, whose registration this worker has claimed; never raises for its sake."""
+        known = await self._offload(self._known, number)
+        if known is None:
+            return None
+        return await self._guarded(known, partial(self._call, known))
+
+    async def welcome(self, known: Known, meter: Meter, keys: MeterKeys | None) -> Step | None:
+        """A meter that is not active called in: go on in the association that is open.
+
+        None when another worker is at it. Never raises for the meter's sake.
+        """
+        if not await self._offload(self._claimed, known):
+            return None
+        return await self._guarded(known, partial(self._procedure.go_on, known, meter, keys))
+
+    async def _call(self, known: Known) -> Step:
+        async with opened(
+            known,
+            self._keys,
+            system_title=self._system_title,
+            timeout_s=self.policy.timeout_s,
+            offload=self._offload,
+            may_ask_counter=partial(self._offload, self._may_ask_counter, known),
+        ) as (meter, keys):
+            return await self._procedure.go_on(known, meter, keys)
+
+    # -- failures ---------------------------------------------------------------------------
+
+    async def _guarded(self, known: Known, work: Callable[[], Awaitable[Step]]) -> Step | None:
+        try:
+            return await work()
+        except LostClaimError:
+            return None
+        except StoreError:
+            raise
+        except Exception as error:  # noqa: BLE001 - one meter must not end the loop for others
+            reached: Step | None = await self._offload(self._failed, known, error)
+            return reached
+
+    def _failed(self, known: Known, error: Exception) -> Step | None:
+        """What becomes of it: a lie or wrong keys quarantine, a no holds, the rest is tried on."""
+        message = failure_of(error).message
+        reason = _exposed(error)
+        if reason is not None:
+            peer = known.address
+            self._strangers.take_note(
+                known.tenant, known.external_id, reason, peer=peer, message=message
+            )
+            return self._stop(known, Happening.EXPOSE, message)
+        if isinstance(error, RefusedError | IncompatibleError | UnfitError):
+            return self._stop(known, Happening.HOLD, message)
+        return self._rest(known, message)
+
+    def _stop(self, known: Known, happening: Happening, message: str) -> Step | None:
+        now = self._clock()
+        with self._engine.transaction() as connection:
+            try:
+                reached = move(
+                    connection,
+                    known,
+                    happening,
+                    self.worker,
+                    at_s=now,
+                    until_s=now,
+                    message=message,
+                )
+            except LostClaimError:
+                return None
+            self._journal(
+                connection,
+                tenant=known.tenant,
+                principal="registration",
+                action=f"registration: {happening.value}",
+                subject=known.external_id,
+                outcome="failed",
+                detail={"reason": message},
+                at_s=now,
+            )
+        return reached
+
+    def _rest(self, known: Known, message: str) -> Step | None:
+        now = self._clock()
+        with self._engine.transaction() as connection:
+            found = progress_of(connection, known.number)
+            if found is None:
+                return None
+            pause = min(
+                self.policy.first_pause_s * _FACTOR ** min(found.tries, 20),
+                self.policy.longest_pause_s,
+            )
+            put_off(connection, known, self.worker, not_before_s=now + pause, message=message)
+        return found.step
+
+    # -- the store --------------------------------------------------------------------------
+
+    def _due(self) -> list[int]:
+        now = self._clock()
+        with self._engine.transaction() as connection:
+            until = now + self.policy.lease_s
+            return claim_due(connection, self.worker, now, until, 4 * self.policy.at_once)
+
+    def _give_back(self, meters: list[int]) -> None:
+        with self._engine.transaction() as connection:
+            release(connection, meters, self.worker)
+
+    def _known(self, number: int) -> Known | None:
+        with self._engine.reading() as connection:
+            return known_by_number(connection, number, self._key_name)
+
+    def _claimed(self, known: Known) -> bool:
+        now = self._clock()
+        with self._engine.transaction() as connection:
+            found = progress_of(connection, known.number)
+            if found is None or (found.step in ENDS and found.step is not Step.ACTIVE):
+                if found is not None:
+                    return False  # a human decides
+                ask(connection, known, "call", "registration", now)
+            return claim(connection, known.number, self.worker, now, now + self.policy.lease_s)
+
+    def _may_ask_counter(self, known: Known) -> bool:
+        """Once for each registration: what a meter says of counters is not proved."""
+        with self._engine.transaction() as connection:
+            found: Progress | None = progress_of(connection, known.number)
+            if found is None or found.counter_asked:
+                return False
+            connection.execute(
+                update(REGISTRATION)
+                .where(REGISTRATION.c.meter == known.number)
+                .values(counter_asked=1)
+            )
+        return True
+
+
+def _exposed(error: Exception) -> Reason | None:
+    """Whether an error tells that a meter is not what it says."""
+    if isinstance(error, IdentityError):
+        return Reason.OTHER_IDENTITY
+    if isinstance(error, WrongKeyError):
+        return Reason.WRONG_KEY
+    return None

@@ -1,0 +1,147 @@
+"""Killed at every step - before and after each thing that lasts - and gone on with: no meter is
+lost, whatever it was told."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import contextmanager
+
+import pytest
+
+from ferraris.client import HighGMAC, connect
+from ferraris.client.meter import Meter
+from ferraris.headend.registration import Step
+from ferraris.headend.registration.recognition import name_key
+from ferraris.headend.store.engine import Engine
+from ferraris.headend.store.migrations.migrating import migrate
+from ferraris.keys import KeyStore
+from ferraris.messaging.dlms.security.counters import CounterLease
+
+LEASE_S = 120.0
+MOST = 150
+
+
+class Death(BaseException):
+    """SIGKILL, as far as it can be had inside a process: from then on nothing happens any more."""
+
+
+class Reaper:
+    """Counts the moments before and after everything that lasts; kills at one of them."""
+
+    def __init__(self, at):
+        self.at = at
+        self.moments = 0
+        self.dead = False
+
+    def moment(self):
+        self.moments += 1
+        if self.dead or self.moments == self.at:
+            self.dead = True
+            raise Death
+
+    def transaction(self, whole):
+        @contextmanager
+        def watched(target):
+            self.moment()
+            with whole(target) as opened:
+                yield opened
+                if self.dead:
+                    raise Death
+            self.moment()
+
+        return watched
+
+    def exchange(self, whole):
+        async def watched(target, *arguments, **more):
+            self.moment()
+            answer = await whole(target, *arguments, **more)
+            self.moment()
+            return answer
+
+        return watched
+
+
+@contextmanager
+def reaped(at):
+    """Everything that lasts, watched; as it was afterwards."""
+    reaper = Reaper(at)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Engine, "transaction", reaper.transaction(Engine.transaction))
+        patch.setattr(KeyStore, "_writing", reaper.transaction(KeyStore._writing))
+        for name in ("get_raw", "_act", "_write", "get_many"):
+            patch.setattr(Meter, name, reaper.exchange(getattr(Meter, name)))
+        yield reaper
+
+
+@pytest.fixture
+def engine(tmp_path):
+    """SQLite alone: what is killed is the same program."""
+    opened = Engine(tmp_path / "store.sqlite")
+    migrate(opened)
+    yield opened
+    opened.close()
+
+
+async def inline(function, *arguments):
+    """Instead of a thread: everything in order."""
+    return function(*arguments)
+
+
+async def killed_at(colony, number, at):
+    """One life, ended at that moment; tells whether it ended before."""
+    registrar = colony.registrar(offload=inline, worker=f"life-{at}")
+    colony.commission(registrar, [number])
+    with reaped(at) as reaper:
+        try:
+            await registrar.round()
+        except Death:
+            return True
+    return reaper.dead
+
+
+async def gone_on_with(colony, number):
+    """Further lives, until the meter is active; how many rounds it took."""
+    colony.reopen_keys()
+    registrar = colony.registrar(offload=inline)
+    for rounds in range(1, 6):
+        colony.clock.now += LEASE_S + 1
+        await registrar.round()
+        progress = colony.progress(number)
+        assert progress.step not in (Step.HELD, Step.QUARANTINED), progress.message
+        if progress.step is Step.ACTIVE:
+            return rounds
+        colony.clock.now = max(colony.clock.now, progress.not_before_s)
+    raise AssertionError(f"stuck: {progress}")
+
+
+async def is_reached(colony, number):
+    """Whether the keys in the store open an association with the meter."""
+    meter = colony.meter(number)
+    key_id = name_key("north", meter.external_id)
+    security = HighGMAC(
+        colony.keys.get(key_id, "encryption_key"),
+        colony.keys.get(key_id, "authentication_key"),
+        lease=CounterLease.of(colony.keys.lease(key_id, n=64)),
+        server_system_title=meter.system_title,
+        receive_floor=colony.keys.floor(key_id),
+    )
+    async with connect(meter.address, server=meter.server, security=security) as opened:
+        return await opened.read("0-0:42.0.0*255")
+
+
+def test_killed_at_every_moment_a_meter_stays_reachable_and_becomes_active(colony):
+    async def scenario():
+        async with colony.fleet(MOST) as (fleet, _):
+            shipped = [meter.keys.encryption_key for meter in fleet]
+            for place, number in enumerate(colony.numbers()):
+                if not await killed_at(colony, number, place + 1):
+                    return place
+                await gone_on_with(colony, number)
+                assert await is_reached(colony, number)
+                assert colony.meter(number).state == "active"
+                assert fleet[place].keys.encryption_key != shipped[place]
+        raise AssertionError("more moments than meters")
+
+    ends = asyncio.run(scenario())
+    assert ends > 40  # every transaction, every exchange, each before and after
+    assert colony.quarantined() == []
