@@ -24,6 +24,7 @@ __all__ = [
     "number",
     "octets",
     "refers",
+    "small",
     "tenant",
     "text",
 ]
@@ -61,6 +62,11 @@ def number(name: str, *, null: bool = False, key: bool = False, default: Any = N
     """A whole number of 64 bits."""
     given = None if default is None else str(default)
     return Column(name, _BIG, nullable=null, primary_key=key, server_default=given)
+
+
+def small(name: str, *, key: bool = False) -> Column[int]:
+    """A whole number of 32 bits, where rows are many and short."""
+    return Column(name, Integer, nullable=False, primary_key=key)
 
 
 def flag(name: str, *, default: bool = False) -> Column[int]:

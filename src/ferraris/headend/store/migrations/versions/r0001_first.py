@@ -37,13 +37,14 @@ def upgrade() -> None:
         server_default="0", nullable=False), sa.Column("forgotten_hash", sa.LargeBinary(),
         nullable=False), sa.Column("opened_s", sa.Double(), nullable=False),
         sa.PrimaryKeyConstraint("chain", name="pk_audit_chain"))
-    op.create_table("day_total", sa.Column("tenant", BIG, nullable=False), sa.Column("day", BIG,
-        nullable=False), sa.Column("profile", BIG, nullable=False), sa.Column("channel", BIG,
-        nullable=False), sa.Column("meter", BIG, nullable=False), sa.Column("rows", BIG,
-        nullable=False), sa.Column("first", BIG, nullable=False), sa.Column("last", BIG,
-        nullable=False), sa.Column("least", BIG, nullable=False), sa.Column("most", BIG,
-        nullable=False), sa.PrimaryKeyConstraint("tenant", "day", "profile", "channel", "meter",
-        name="pk_day_total"), postgresql_partition_by="RANGE (day)", sqlite_with_rowid=False)
+    op.create_table("day_total", sa.Column("tenant", sa.Integer(), nullable=False), sa.Column("day",
+        sa.Integer(), nullable=False), sa.Column("profile", sa.Integer(), nullable=False),
+        sa.Column("channel", sa.Integer(), nullable=False), sa.Column("meter", BIG, nullable=False),
+        sa.Column("rows", sa.Integer(), nullable=False), sa.Column("first", BIG, nullable=False),
+        sa.Column("last", BIG, nullable=False), sa.Column("least", BIG, nullable=False),
+        sa.Column("most", BIG, nullable=False), sa.PrimaryKeyConstraint("tenant", "day", "profile",
+        "channel", "meter", name="pk_day_total"), postgresql_partition_by="RANGE (day)",
+        sqlite_with_rowid=False)
     op.create_table("tenant", sa.Column("id", BIG, nullable=False), sa.Column("name", sa.Text(),
         nullable=False), sa.PrimaryKeyConstraint("id", name="pk_tenant"),
         sa.UniqueConstraint("name", name="uq_tenant_name"))
