@@ -20,7 +20,8 @@ class Operation:
 
     `function` takes the `Desk` and then named arguments: those of `path` in braces, the others
     from the query of a GET or, named `body`, the document of a request that changes something. It
-    returns a dataclass or msgspec Struct, a list of them, or None.
+    returns a dataclass or msgspec Struct, a list of them, or None. An answer that is `secret` is
+    kept nowhere, so no idempotency key goes with it.
     """
 
     method: str
@@ -28,6 +29,7 @@ class Operation:
     command: str
     right: Right | None
     function: Callable[..., Any]
+    secret: bool = False
 
     @property
     def changes(self) -> bool:
@@ -46,18 +48,19 @@ class Operation:
 
 
 def operation(
-    route: str, *, command: str, right: Right | None
+    route: str, *, command: str, right: Right | None, secret: bool = False
 ) -> Callable[[Function], Function]:  # fmt: skip
     """Declare an operation: `route` is "METHOD /path/{name}", `command` its words after `headend`.
 
     `right` is what the caller needs for at least one meter of the tenant; the function narrows it
     down to meters with `Desk.meter` and `Desk.visible`. None allows every known caller.
+    `secret` says that the answer holds one.
     """
     method, path = route.split(" ", 1)
 
     def declare(function: Function) -> Function:
         function.operation = Operation(  # type: ignore[attr-defined] # found again by `collected`
-            method, path, command, right, function
+            method, path, command, right, function, secret
         )
         return function
 
