@@ -110,38 +110,39 @@ def test_threads_of_a_process_share_a_chain(engine, tenant) -> None:
     assert checked(engine) == []
 
 
-@pytest.mark.parametrize(
-    ("column", "value"),
-    [
-        ("tenant", 2),
-        ("at_s", NOW + 0.001),
-        ("principal", "eve"),
-        ("action", "see_meter"),
-        ("subject", "m9"),
-        ("outcome", "refused"),
-        ("detail", "{}"),
-        ("hash", bytes(32)),
-    ],
-)
-def test_an_altered_line_is_named(engine, written, column, value) -> None:
+def after(engine, *statements):
+    """What is found after an alteration, which is then taken back."""
+    with engine.sqlalchemy.connect() as connection, connection.begin() as transaction:
+        for statement in statements:
+            connection.execute(statement)
+        found = check(connection)
+        transaction.rollback()
+    return found
+
+
+def test_an_altered_line_is_named(engine, written) -> None:
     line = (AUDIT.c.chain == "one") & (AUDIT.c.sequence == 2)
-    with engine.transaction() as connection:
-        connection.execute(update(AUDIT).where(line).values({column: value}))
-    found = checked(engine)
-    assert "audit chain one: line 2 is altered" in found
-    assert all("one: line" in each for each in found)
+    alterations = {
+        "tenant": 2,
+        "at_s": NOW + 0.001,
+        "principal": "eve",
+        "action": "see_meter",
+        "subject": "m9",
+        "outcome": "refused",
+        "detail": "{}",
+        "hash": bytes(32),
+    }
+    for column, value in alterations.items():
+        found = after(engine, update(AUDIT).where(line).values({column: value}))
+        assert "audit chain one: line 2 is altered" in found, column
+        assert all("one: line" in each for each in found), column
 
 
 def test_lines_cut_out_swapped_or_cut_off_are_named(engine, written) -> None:
     one = AUDIT.c.chain == "one"
 
     def alter(*statements):
-        with engine.sqlalchemy.connect() as connection, connection.begin() as transaction:
-            for statement in statements:
-                connection.execute(statement)
-            found = check(connection)
-            transaction.rollback()
-        return found
+        return after(engine, *statements)
 
     def renumber(before, after):
         return update(AUDIT).where(one & (AUDIT.c.sequence == before)).values(sequence=after)

@@ -6,28 +6,21 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, or_, select
 
-from ferraris.core.errors import UsageError
 from ferraris.headend.access.identity import Identity
 from ferraris.headend.access.principals import identity_of
 from ferraris.headend.access.rights import Right
+from ferraris.headend.inventory.groups import group_selection
+from ferraris.headend.inventory.tenants import tenant_number
 from ferraris.headend.operations.desk import Caller
 from ferraris.headend.operations.errors import NotFoundError
-from ferraris.headend.store.tables.inventory import METER, TENANT
+from ferraris.headend.store.tables.inventory import METER
 
-__all__ = ["caller_of", "caller_of_principal", "local_caller", "tenant_of"]
-
-
-def tenant_of(connection: Connection, name: str) -> int:
-    """The number of a tenant; `UsageError` when the store has none of that name."""
-    found = connection.execute(select(TENANT.c.id).where(TENANT.c.name == name)).scalar()
-    if found is None:
-        raise UsageError(f"the store has no tenant {name!r}")
-    return int(found)
+__all__ = ["caller_of", "caller_of_principal", "local_caller"]
 
 
 def local_caller(connection: Connection, user: str, tenant: str) -> Caller:
     """Who can open the store can do everything; the audit log tells their name."""
-    return Caller(f"local:{user}", tenant_of(connection, tenant), dict.fromkeys(Right))
+    return Caller(f"local:{user}", tenant_number(connection, tenant), dict.fromkeys(Right))
 
 
 def caller_of_principal(connection: Connection, tenant: int, principal: int) -> Caller | None:
@@ -69,8 +62,3 @@ def _together(selections: list[Select[Any]]) -> Select[Any]:
     if len(selections) == 1:
         return selections[0]
     return select(METER.c.id).where(or_(*(METER.c.id.in_(each) for each in selections)))
-
-
-def group_selection(connection: Connection, tenant: int, name: str) -> Select[Any]:
-    """The members of a group, once the inventory can tell them."""
-    raise NotFoundError(f"no group {name!r}")
