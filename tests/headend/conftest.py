@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import uuid
@@ -38,14 +39,26 @@ def postgresql():
 
 
 @pytest.fixture
-def postgresql_location(postgresql):
+def postgresql_schema(postgresql):
+    """Makes database URLs with an empty schema of their own."""
+
+    @contextlib.contextmanager
+    def made():
+        schema = f"ferraris_{uuid.uuid4().hex}"
+        with postgresql.begin() as connection:
+            connection.execute(text(f"CREATE SCHEMA {schema}"))
+        yield f"{POSTGRESQL}?options=-csearch_path%3D{schema}"
+        with postgresql.begin() as connection:
+            connection.execute(text(f"DROP SCHEMA {schema} CASCADE"))
+
+    return made
+
+
+@pytest.fixture
+def postgresql_location(postgresql_schema):
     """A database URL with an empty schema of its own."""
-    schema = f"ferraris_{uuid.uuid4().hex}"
-    with postgresql.begin() as connection:
-        connection.execute(text(f"CREATE SCHEMA {schema}"))
-    yield f"{POSTGRESQL}?options=-csearch_path%3D{schema}"
-    with postgresql.begin() as connection:
-        connection.execute(text(f"DROP SCHEMA {schema} CASCADE"))
+    with postgresql_schema() as location:
+        yield location
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.services)])

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -11,7 +11,7 @@ import psycopg
 from sqlalchemy import BigInteger, Connection, Double, Integer, LargeBinary, Table
 from sqlalchemy.exc import DBAPIError
 
-__all__ = ["copied"]
+__all__ = ["copied", "load"]
 
 _KINDS: tuple[tuple[type, str], ...] = (
     (BigInteger, "int8"),
@@ -50,6 +50,25 @@ def copied(
         raise _wrapped(connection, error) from error
 
 
+def load(
+    connection: Connection, table: Table, names: Sequence[str], rows: Iterable[Sequence[Any]]
+) -> None:
+    """Copy rows into an empty table, all in one statement, so they may refer to each other."""
+    quote = connection.dialect.identifier_preparer.quote
+    columns = ", ".join(map(quote, names))
+    raw = connection.connection.dbapi_connection
+    try:
+        with (
+            raw.cursor() as cursor,  # type: ignore[union-attr] # it is open
+            cursor.copy(f"COPY {quote(table.name)} ({columns}) FROM STDIN (FORMAT BINARY)") as copy,
+        ):
+            copy.set_types([_kind(table, name) for name in names])
+            for row in rows:
+                copy.write_row(row)
+    except psycopg.Error as error:
+        raise _wrapped(connection, error) from error
+
+
 @lru_cache(maxsize=64)
 def _statements(
     table: Table, names: tuple[str, ...], returning: tuple[str, ...], replacing: tuple[str, ...]
@@ -70,11 +89,11 @@ def _statements(
         f"INSERT INTO {table.name} ({columns}) SELECT {columns} FROM moved "
         f"ON CONFLICT {conflict}" + (f" RETURNING {', '.join(returning)}" if returning else "")
     )
-    kinds = [
-        next((name for kind, name in _KINDS if isinstance(table.c[column].type, kind)), "text")
-        for column in names
-    ]
-    return make, copy, move, kinds
+    return make, copy, move, [_kind(table, name) for name in names]
+
+
+def _kind(table: Table, name: str) -> str:
+    return next((known for kind, known in _KINDS if isinstance(table.c[name].type, kind)), "text")
 
 
 def _wrapped(connection: Connection, error: psycopg.Error) -> Exception:

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from ferraris.headend.store.migrations.migrating import head, migrate, revision_of
+from ferraris.headend.store.migrations.migrating import head, is_known, migrate, revision_of
 
-__all__ = ["head", "migrate", "revision_of"]
+__all__ = ["head", "is_known", "migrate", "revision_of"]

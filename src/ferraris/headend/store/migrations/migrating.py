@@ -14,7 +14,7 @@ from sqlalchemy import Connection, inspect, text
 from ferraris.headend.store.engine import Engine
 from ferraris.headend.store.records import StoreError
 
-__all__ = ["VERSION_TABLE", "head", "migrate", "revision_of", "scripts"]
+__all__ = ["VERSION_TABLE", "head", "is_known", "migrate", "revision_of", "scripts"]
 
 VERSION_TABLE: Final = "store_revision"
 """Not Alembic's own name for it: another program's database is not taken for a store."""
@@ -37,22 +37,28 @@ def head() -> str:
     return str(scripts().get_current_head())
 
 
-def migrate(engine: Engine) -> str:
-    """Bring the store to the newest revision, in one transaction, and return that.
+def migrate(engine: Engine, to: str = "") -> str:
+    """Bring the store to a revision, the newest unless told, in one transaction; returns that.
 
     Safe when several processes start at once: one does it, the others wait and find it done.
     Raises `StoreError` for a newer store, for a database that holds something else, and for a
     store of the first, unpublished format; such a database is left as it is.
     """
+    wanted = to or head()
     with engine.reading() as connection:
-        if _judged(connection) == head():
-            return head()
+        if _judged(connection) == wanted:
+            return wanted
     with engine.transaction() as connection:
         if engine.is_postgresql:
             connection.execute(text(_LOCK))
-        if _judged(connection) != head():  # another process may have been quicker
-            _upgrade(connection)
-    return head()
+        if _judged(connection) != wanted:  # another process may have been quicker
+            _upgrade(connection, wanted)
+    return wanted
+
+
+def is_known(revision: str) -> bool:
+    """Whether this program has a revision, or an older one has made it."""
+    return any(revision == script.revision for script in scripts().walk_revisions())
 
 
 def revision_of(connection: Connection) -> str | None:
@@ -68,7 +74,7 @@ def _judged(connection: Connection) -> str | None:
     found = revision_of(connection)
     if found is None:
         _refuse_others(connection)
-    elif all(found != script.revision for script in scripts().walk_revisions()):
+    elif not is_known(found):
         raise StoreError(
             f"the store has revision {found}, which this program does not know: it is newer; "
             f"the newest known one is {head()}",
@@ -88,11 +94,11 @@ def _refuse_others(connection: Connection) -> None:
         raise StoreError("the database holds something else, not a store", where=_WHERE)
 
 
-def _upgrade(connection: Connection) -> None:
+def _upgrade(connection: Connection, wanted: str) -> None:
     known = scripts()
 
     def steps(revision: Any, _: Any) -> Any:
-        return known._upgrade_revs("head", revision)
+        return known._upgrade_revs(wanted, revision)
 
     with EnvironmentContext(Config(), known, fn=steps) as environment:
         environment.configure(
