@@ -99,6 +99,7 @@ def test_every_table_comes_back_in_either_back_end(engine, target, tmp_path):
         assert len(enrol(connection, 1, 2, "new")) == 2
 
 
+@pytest.mark.parametrize("location", ["sqlite"], indirect=True)
 def test_tables_of_an_older_revision_are_taken_from_the_database(
     archive, target, tmp_path, monkeypatch
 ):
@@ -189,6 +190,7 @@ def test_a_damaged_or_cut_backup_is_refused_and_nothing_is_made(archive, tmp_pat
     target.close()
 
 
+@pytest.mark.parametrize("location", ["sqlite"], indirect=True)
 def test_a_failure_on_the_way_leaves_the_store_empty(archive, target, tmp_path, monkeypatch):
     put(archive, (1, brought(series(7, START, END))))
     back_up(archive.engine, tmp_path / "b", now=NOW)
