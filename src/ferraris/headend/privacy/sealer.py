@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable
-from secrets import token_bytes
 from typing import Final
 
 from sqlalchemy import Connection, Row, select
@@ -19,7 +18,7 @@ from ferraris.core.errors import SecurityError, UsageError
 from ferraris.headend.privacy.holding import assignments, holder_of
 from ferraris.headend.privacy.sealed_body import KEY_OCTETS, CustomerKey
 from ferraris.headend.store.engine import Engine
-from ferraris.headend.store.sealing import CLEAR, ErasedError
+from ferraris.headend.store.sealing import CLEAR, SHREDDED, ErasedError
 from ferraris.headend.store.tables.inventory import CUSTOMER, TENANT
 from ferraris.keys import Keys
 
@@ -65,12 +64,12 @@ class CustomerSealer:
         return found
 
     def close(self, seal: int, octets: bytes, context: bytes) -> bytes:
-        """The sealed octets; for somebody who was erased, under a key that nobody keeps."""
+        """The sealed octets; for somebody who was erased `SHREDDED`, so nothing is kept."""
         if seal == CLEAR:
             return octets
         key = self._key(seal, make=True)
         if isinstance(key, ErasedError):
-            return self.shred(octets, context)
+            return SHREDDED
         return key.close(octets, context)
 
     def open(self, seal: int, octets: bytes, context: bytes) -> bytes:
@@ -82,11 +81,6 @@ class CustomerSealer:
             raise ErasedError(key.erased_s)
         return key.open(octets, context)
 
-    @staticmethod
-    def shred(octets: bytes, context: bytes) -> bytes:
-        """Sealed octets that nothing opens, not even we."""
-        return CustomerKey(token_bytes(KEY_OCTETS)).close(octets, context)
-
     def erased_s(self, customer: int) -> float | None:
         """When the customer's key was destroyed; None while it is there, or was never made."""
         try:
@@ -96,11 +90,21 @@ class CustomerSealer:
         return key.erased_s if isinstance(key, ErasedError) else None
 
     def destroy(self, connection: Connection, customer: int, at_s: float) -> None:
-        """Destroy the customer's key; no copy of the database brings the readings back."""
+        """Destroy the customer's key; no copy of the database brings the readings back.
+
+        One that was destroyed before stays as it is.
+        """
         self._learn(connection, [customer])
-        known = self.erased_s(customer)
-        remains = _REMAINS.pack(_ERASED, at_s if known is None else known)
-        self._keys.destroy(self._ids[customer], KIND, remains)
+        try:
+            known = self._keys.get(self._ids[customer], KIND)
+        except UsageError:
+            known = b""
+        if not known.startswith(_ERASED):
+            self._keys.destroy(self._ids[customer], KIND, _REMAINS.pack(_ERASED, at_s))
+
+    def destructions(self) -> int:
+        """How many keys were destroyed, as the key store knows."""
+        return self._keys.destructions()
 
     def _key(self, seal: int, *, make: bool) -> CustomerKey | ErasedError:
         destructions = self._keys.destructions()

@@ -14,10 +14,14 @@ from sqlalchemy import Connection
 
 from ferraris.core.errors import Error, UsageError
 
-__all__ = ["CLEAR", "ErasedError", "NoSealer", "Sealer", "seal_context"]
+__all__ = ["CLEAR", "SHREDDED", "ErasedError", "NoSealer", "Sealer", "seal_context"]
 
 CLEAR: Final = 0
 """The seal of a body in the clear: on that day the meter measured for no customer."""
+
+
+SHREDDED: Final = b"\x00"
+"""What stands in the place of a body of an erased customer that does not lie under their key."""
 
 
 class ErasedError(Error):
@@ -45,7 +49,7 @@ class Sealer(Protocol):
     def close(self, seal: int, octets: bytes, context: bytes) -> bytes:
         """The sealed octets; the same octets in the same context give the same ones.
 
-        What arrives late for somebody who was erased is sealed under a key that nobody keeps.
+        What arrives late for somebody who was erased is not kept: it becomes `SHREDDED`.
         """
 
     def open(self, seal: int, octets: bytes, context: bytes) -> bytes:
@@ -78,9 +82,9 @@ class NoSealer:
 
 
 def seal_context(table: str, *key: int) -> bytes:
-    """What binds a sealed body to its place: the table and the numbers of its primary key.
+    """What binds a sealed body to its place: the table, the tenant and the primary key.
 
-    So bodies cannot be exchanged between meters, days, profiles or versions. The order is that of
-    the table's columns; of `undated`, tenant, meter and profile.
+    So bodies cannot be exchanged between meters, days, profiles or versions. The numbers of the key
+    come in the order of the table's columns; of `undated` they are tenant, meter and profile.
     """
     return "\0".join((table, *map(str, key))).encode()
