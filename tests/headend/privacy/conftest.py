@@ -137,12 +137,10 @@ class Shelf:
 
     def open(self, row, table):
         key = [getattr(row, column.name) for column in table.primary_key]
-        return self._sealer.open(row.seal, row.body, seal_context(table.name, row.tenant, *key))
+        return self._sealer.open(row.seal, row.body, seal_context(table.name, *key))
 
     def _put(self, table, key, plain, seal, **more):
-        body = self._sealer.close(
-            seal, plain, seal_context(table.name, self._tenant, *key.values())
-        )
+        body = self._sealer.close(seal, plain, seal_context(table.name, *key.values()))
         values = key | more | {"tenant": self._tenant, "seal": seal}
         self._connection.execute(insert(table).values(body=body, digest=digest(body), **values))
 

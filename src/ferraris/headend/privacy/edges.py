@@ -204,5 +204,4 @@ def _picked(rows: Rows, places: Sequence[int]) -> Rows:
 
 def _numbers(table: Table, row: Row[Any]) -> tuple[int, ...]:
     """The numbers of a body's place, as `seal_context` takes them."""
-    key = (column.name for column in table.primary_key)
-    return (row.tenant, *(getattr(row, name) for name in key))
+    return tuple(getattr(row, column.name) for column in table.primary_key)

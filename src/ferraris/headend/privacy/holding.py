@@ -21,7 +21,7 @@ from ferraris.headend.store.tables.inventory import SERVICE_POINT_METER as ASSIG
 
 __all__ = ["FOREVER_S", "Assigned", "Spans", "assignments", "holder_of", "spans_of"]
 
-FOREVER_S: Final = 1 << 62
+FOREVER_S: Final = 1 << 47  # its day has 31 bits
 _WINDOW: Final = 500  # of meters in one statement
 
 

@@ -39,6 +39,8 @@ PERSONAL_DATA: Final[Mapping[str, Treatment]] = MappingProxyType(
         "tenant": Treatment(_NONE, "names of utilities"),
         "node": Treatment(_NONE, "the network"),
         "meter": Treatment(_NONE, "devices, as they were delivered and configured"),
+        "label": Treatment(_NONE, "words that select devices; what tells of a person has no place"),
+        "registration": Treatment(_NONE, "how far a device is on its way to being active"),
         "life": Treatment(_NONE, "life-cycle states of devices"),
         "service_point": Treatment(Fate.KEPT, "a place in the network under the utility's number"),
         "customer": Treatment(

@@ -16,7 +16,7 @@ from ferraris.headend.store.blocks import merge, pack, unpack
 from ferraris.headend.store.bulk import add_absent
 from ferraris.headend.store.exchange import digest, totals_of
 from ferraris.headend.store.records import Total
-from ferraris.headend.store.sealing import CLEAR, ErasedError, Sealer, seal_context
+from ferraris.headend.store.sealing import CLEAR, SHREDDED, ErasedError, Sealer, seal_context
 from ferraris.headend.store.tables.readings import BLOCK, REGISTER_READ
 
 __all__ = ["BLOCKS", "READS", "Candidate", "Kind", "Putting"]
@@ -156,8 +156,11 @@ class Putting:
         key = (*candidate.key, known.version)
         try:
             old = self._opened(kind, known, key)
-        except ErasedError:
-            return True  # what it was is gone for good
+        except ErasedError:  # what it was is gone for good; somebody else may have it now
+            if self._row(kind, candidate)[-1] != SHREDDED:
+                return True
+            candidate.version = candidate.added = 0
+            return False
         candidate.added = 0
         if old == candidate.body:
             candidate.version = 0
@@ -192,5 +195,7 @@ class Putting:
         if seal != CLEAR:
             body = self._sealer.close(seal, body, seal_context(kind.table.name, *key))
             proof = digest(body)
+            if body == SHREDDED:  # nothing is made of what is not kept
+                candidate.totals = ()
         stored = (self._now,) if kind is BLOCKS else ()
         return (self._tenant, *key, candidate.count, *stored, candidate.source, seal, proof, body)

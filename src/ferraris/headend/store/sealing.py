@@ -82,9 +82,9 @@ class NoSealer:
 
 
 def seal_context(table: str, *key: int) -> bytes:
-    """What binds a sealed body to its place: the table, the tenant and the primary key.
+    """What binds a sealed body to its place: the table and the numbers of its primary key.
 
-    So bodies cannot be exchanged between meters, days, profiles or versions. The numbers of the key
-    come in the order of the table's columns; of `undated` they are tenant, meter and profile.
+    So bodies cannot be exchanged between meters, days, profiles or versions. The numbers come in
+    the order of the table's columns; of `undated` they are tenant, meter and profile.
     """
     return "\0".join((table, *map(str, key))).encode()
