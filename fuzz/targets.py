@@ -20,6 +20,10 @@ from ferraris.crypto.requests import CertificateRequest
 from ferraris.crypto.revocation import RevocationList
 from ferraris.data import axdr, compact
 from ferraris.data.kinds import CompactArray
+from ferraris.headend.inventory import parse_query, query_text
+from ferraris.headend.inventory.shipment_columns import COLUMNS, Unwrapping, drafted
+from ferraris.headend.inventory.shipment_file import read_rows
+from ferraris.headend.inventory.shipment_report import Findings
 from ferraris.line.packets import ACK, Place, tcp_packet
 from ferraris.line.recording import without_secrets
 from ferraris.messaging.dlms import apdu
@@ -171,6 +175,27 @@ def _capture(octets: bytes) -> None:
         read(each.octets, session=each.session)
 
 
+def _shipment(octets: bytes) -> None:
+    """Rows become meters, or what is wrong is said; no octet of a cell of keys is repeated."""
+    findings = Findings()
+    opening = Unwrapping(lambda _: bytes(16), "maker", plain=True)
+    for row in read_rows(octets, COLUMNS, findings):
+        drafted(row, opening, findings)
+    for error in findings.errors:
+        assert _WRAPPED_KEY[:24] not in f"{error}".lower()
+    if findings.count:
+        raise DecodeError(findings.errors[0].what)
+
+
+def _query(octets: bytes) -> None:
+    """What is understood is written so that it is understood again."""
+    try:
+        query = parse_query(octets.decode("utf-8", "replace"))
+    except UsageError as error:
+        raise DecodeError(error.message) from None
+    assert parse_query(query_text(query)) == query
+
+
 def _short_names(octets: bytes) -> None:
     """A meter is asked by short name: it answers or keeps silent, whatever the octets."""
     settings = _OLDER[0].associations[2]
@@ -220,7 +245,23 @@ _SEGMENT = tcp_packet(
 )
 _CAPTURE = section_block("fuzz") + interface_block(LINK_RAW_IP, "ip") + packet_block(0, 1, _SEGMENT)
 
+_WRAPPED_KEY = "0f1e2d3c" * 6
+_SHIPMENTS = (
+    b"external_id,model,client,label.street,plain_password,zone\n"
+    b'E1,FRR-1,1,"Lane; 5",secret,UTC\nE2,FRR-1,16,,secret,Europe/Berlin\n',
+    f"external_id;encryption_key;system_title\nE1;{_WRAPPED_KEY};4652520000000001\n".encode(),
+    f'{{"meters":[{{"external_id":"E1","labels":{{"a":"b"}},"master_key":"{_WRAPPED_KEY}"}},'
+    '{"external_id":"G1","kind":"sub-meter","behind":"E1","channel":2}]}'.encode(),
+)
+_QUERIES = (
+    b"state=active and (model=FRR-1,FRR-2* or not below=Cell-7)",
+    b'label.street="Main \\"Street\\"" and id!=FRR* or differs=firmware',
+    b"none or all and not node=a",
+)
+
 TARGETS = {
+    "shipment": Target(_shipment, _SHIPMENTS),
+    "query": Target(_query, _QUERIES),
     "short names": Target(_short_names, _SHORT_NAME_REQUESTS),
     "data": Target(_data, _DATA),
     "apdu": Target(lambda octets: apdu.decode(octets, strict=True), _APDUS),

@@ -14,7 +14,7 @@ from ferraris.core.errors import SecurityError, UsageError
 from ferraris.crypto.compare import require_equal
 from ferraris.crypto.digests import md5, sha1, sha256
 from ferraris.crypto.gcm import Gcm
-from ferraris.crypto.wrap import unwrap, wrap
+from ferraris.crypto.wrap import unwrap, unwrap_padded, wrap, wrap_padded
 
 KEY = bytes(range(16))
 
@@ -76,6 +76,31 @@ def test_key_wrap_vectors(kek: bytes, key: str, wrapped: str) -> None:
     with pytest.raises(SecurityError) as caught:
         unwrap(kek, bytes(altered))
     assert key.lower() not in str(caught.value).lower()
+
+
+@pytest.mark.parametrize(
+    ("secret", "wrapped"),
+    [
+        (
+            "c37b7e6492584340bed12207808941155068f738",
+            "138bdeaa9b8fa7fc61f97742e72248ee5ae6ae5360d1ae6a5f54f373fa543b6a",
+        ),
+        ("466f7250617369", "afbeb0f07dfbf5419200f2ccb50bb24f"),
+    ],
+)
+def test_padded_wrap_vectors(secret: str, wrapped: str) -> None:
+    """The two of RFC 5649."""
+    kek = bytes.fromhex("5840df6e29b02af1ab493b705bf16ea1ae8338f4dcc176a8")
+    assert wrap_padded(kek, bytes.fromhex(secret)).hex() == wrapped
+    assert unwrap_padded(kek, bytes.fromhex(wrapped)).hex() == secret
+    altered = bytearray.fromhex(wrapped)
+    altered[-1] ^= 1
+    for bad in (bytes(altered), altered[:-1], b"", bytes(16), bytes(8000)):
+        with pytest.raises(SecurityError):
+            unwrap_padded(kek, bytes(bad))
+    for secret_octets in (0, 4097):
+        with pytest.raises(UsageError):
+            wrap_padded(kek, bytes(secret_octets))
 
 
 def test_key_wrap_lengths() -> None:

@@ -82,7 +82,7 @@ def test_what_was_enrolled_is_read_back(engine, tenant):
 WRONG = [
     ({"external_id": ""}, "external_id"),
     ({"external_id": "a/b"}, "slash"),
-    ({"zone": "Mars/Olympus"}, "zone.*Mars"),
+    ({"zone": "Mars/Olympus"}, "zone: no such"),
     ({"zone": "../etc/passwd"}, "zone"),
     ({"address": "gopher://x"}, "address.*gopher"),
     ({"address": "tcp://user:secret@x"}, "address.*no user"),

@@ -59,6 +59,8 @@ from ferraris.headend.inventory.service_points import (
     service_point,
     service_points,
 )
+from ferraris.headend.inventory.shipment_report import Report, RowError, ShipmentError
+from ferraris.headend.inventory.shipments import import_shipment
 from ferraris.headend.inventory.states import LIFE_CYCLE, State
 from ferraris.headend.inventory.tenants import (
     key_id,
@@ -89,7 +91,10 @@ __all__ = [
     "Not",
     "Query",
     "QueryError",
+    "Report",
+    "RowError",
     "ServicePoint",
+    "ShipmentError",
     "State",
     "Tree",
     "Value",
@@ -117,6 +122,7 @@ __all__ = [
     "group_selection",
     "groups",
     "holder_at",
+    "import_shipment",
     "key_id",
     "life_of",
     "members",

@@ -17,7 +17,7 @@ from ferraris.headend.inventory.records import Meter
 from ferraris.headend.store.changes import note, note_many
 from ferraris.headend.store.tables.inventory import LABEL, METER
 
-__all__ = ["CHANGEABLE", "change", "place", "set_known", "set_wanted"]
+__all__ = ["CHANGEABLE", "change", "place", "put_in_place", "set_known", "set_wanted"]
 
 CHANGEABLE: Final = (
     "system_title",
@@ -74,7 +74,7 @@ def change(
     if not different:
         return found
     if different.keys() & set(_PLACED):
-        _place(connection, tenant, found, different)
+        put_in_place(connection, tenant, found, different)
     if "labels" in different:
         _replace_labels(connection, tenant, found.number, different["labels"])
     columns = {
@@ -175,9 +175,10 @@ def _changed(
     note_many(connection, tenant, "meter", names.values(), at_s=at_s, detail=detail)
 
 
-def _place(
+def put_in_place(
     connection: Connection, tenant: int, found: Meter, different: Mapping[str, Any]
 ) -> None:  # fmt: skip
+    """Move one meter: behind another host, to another channel, to another node."""
     before = {name: getattr(found, name) for name in ("kind", *_PLACED)}
     if before["behind"] is not None or different.get("behind") is not None:
         before["node"] = None  # the host's

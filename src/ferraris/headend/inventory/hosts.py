@@ -13,7 +13,7 @@ from ferraris.headend.inventory.records import HOSTS, Kind
 from ferraris.headend.inventory.states import State
 from ferraris.headend.store.tables.inventory import METER
 
-__all__ = ["attach", "behind", "hang"]
+__all__ = ["attach", "behind", "hang", "taken_channels"]
 
 _MOST_HOSTS = 3  # a sub-meter, its meter, the gateway of that
 
@@ -76,6 +76,21 @@ def behind(connection: Connection, numbers: Iterable[int]) -> list[int]:
     return found
 
 
+def taken_channels(connection: Connection, hosts: Iterable[int]) -> dict[tuple[int, int], str]:
+    """Who is on which channel of these hosts (rows), but for retired ones."""
+    taken: dict[tuple[int, int], str] = {}
+    for some_hosts in chunks(hosts):
+        rows = connection.execute(
+            select(METER.c.behind, METER.c.channel, METER.c.external_id).where(
+                METER.c.behind.in_(some_hosts),
+                METER.c.channel.is_not(None),
+                METER.c.state != State.RETIRED.value,
+            )
+        )
+        taken.update(((host, channel), name) for host, channel, name in rows)
+    return taken
+
+
 def hang(connection: Connection, numbers: Iterable[int], node: int | None) -> None:
     """Let meters, and all that stands behind them, hang at a node (row) or at none."""
     listed = list(numbers)
@@ -129,18 +144,12 @@ def _check_channels(
     hosts: Mapping[str, int],
     names: Mapping[int, str],
 ) -> None:
-    taken: dict[tuple[int, int], str] = {}
-    for some_hosts in chunks(hosts.values()):
-        rows = connection.execute(
-            select(METER.c.id, METER.c.behind, METER.c.channel, METER.c.external_id).where(
-                METER.c.behind.in_(some_hosts),
-                METER.c.channel.is_not(None),
-                METER.c.state != State.RETIRED.value,
-            )
-        )
-        for number, host, channel, name in rows:
-            if number not in places:
-                taken[host, channel] = name
+    moving = set(names.values())
+    taken = {
+        place: name
+        for place, name in taken_channels(connection, hosts.values()).items()
+        if name not in moving
+    }
     for number, (host, channel) in places.items():
         if channel is None:
             continue
