@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from hashlib import blake2b
 from typing import Any, Final
+
+from sqlalchemy import func, select
 
 from ferraris.core.errors import Error, UsageError
 from ferraris.headend.operations.desk import Caller, Desk, House
@@ -15,9 +18,18 @@ from ferraris.headend.operations.operation import Operation
 from ferraris.headend.operations.streams import Stream
 from ferraris.headend.store.records import StoreError
 
-__all__ = ["perform", "refuse"]
+__all__ = ["Condition", "perform", "refuse"]
 
 _MESSAGE: Final = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """What a caller saw of a resource must still be so: `holds` raises when it is not."""
+
+    operation: Operation
+    arguments: Mapping[str, Any]
+    holds: Callable[[Any], None]
 
 
 def perform(
@@ -26,11 +38,12 @@ def perform(
     operation: Operation,
     arguments: Mapping[str, Any],
     once: Once | None = None,
+    condition: Condition | None = None,
 ) -> Any:
     """Do it, or raise: what the function gives, or with `once` the `Answer` made of it.
 
-    `arguments` are those of `Shape.bind`. Blocks for as long as the store does, so event loops
-    call it in a thread.
+    `condition` must hold in the transaction of a change, or nothing happens. `arguments` are those
+    of `Shape.bind`. Blocks for as long as the store does, so event loops call it in a thread.
     """
     subject = "/".join(
         str(arguments[part[1:-1]]) for part in operation.path.split("/") if part.startswith("{")
@@ -45,7 +58,7 @@ def perform(
             desk = Desk(house, caller, stack.enter_context(opened), subject)
             desks.append(desk)
             if operation.changes:
-                return _change(desk, operation, arguments, once)
+                return _change(desk, operation, arguments, once, condition)
             result = operation.function(desk, **arguments)
             if isinstance(result, Stream):
                 # The view stays open for as long as chunks are made out of it.
@@ -60,13 +73,19 @@ def perform(
 
 
 def _change(
-    desk: Desk, operation: Operation, arguments: Mapping[str, Any], once: Once | None
+    desk: Desk,
+    operation: Operation,
+    arguments: Mapping[str, Any],
+    once: Once | None,
+    condition: Condition | None,
 ) -> Any:
     connection, caller = desk.connection, desk.caller
     if once is not None:
         before = once.take(connection, caller, desk.now)
         if before is not None:
             return before
+    if condition is not None:
+        _meet(condition, desk)
     result = operation.function(desk, **arguments)
     _write(desk, operation, desk.subject)
     if once is None:
@@ -74,6 +93,18 @@ def _change(
     answer: Answer = once.encode(result)
     once.keep(connection, caller, answer)
     return answer
+
+
+def _meet(condition: Condition, desk: Desk) -> None:
+    view = condition.operation
+    if desk.house.engine.is_postgresql:
+        # Of two who saw the same version only one may come first.
+        whole = f"{desk.tenant} {view.name} {sorted(condition.arguments.items())}".encode()
+        number = int.from_bytes(blake2b(whole, digest_size=8).digest(), "big", signed=True)
+        desk.connection.execute(select(func.pg_advisory_xact_lock(number)))
+    if view.right is not None:
+        desk.demand(view.right)
+    condition.holds(view.function(replace(desk, detail={}, looks=[]), **condition.arguments))
 
 
 def _write(desk: Desk, operation: Operation, subject: str) -> None:
