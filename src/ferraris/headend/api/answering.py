@@ -26,7 +26,15 @@ from ferraris.headend.operations.performing import Condition, perform, refuse
 from ferraris.headend.operations.shape import shape_of
 from ferraris.headend.operations.streams import Stream
 
-__all__ = ["HEADERS", "VERSION", "Answering", "Doorkeeper", "send_answer", "send_problem"]
+__all__ = [
+    "HEADERS",
+    "VERSION",
+    "Answering",
+    "Doorkeeper",
+    "response_headers",
+    "send_answer",
+    "send_problem",
+]
 
 VERSION: Final = b"/v1"
 _JSON: Final = "application/json"
@@ -243,7 +251,7 @@ class Answering:
     ) -> None:
         chunk, end, gone = begun
         loop = asyncio.get_running_loop()
-        headers = [(b"content-type", stream.media_type.encode()), *_headers(scope)]
+        headers = [(b"content-type", stream.media_type.encode()), *response_headers(scope)]
         if stream.file_name:
             headers.append((b"content-disposition", _disposition(stream.file_name)))
         await send({"type": "http.response.start", "status": 200, "headers": headers})
@@ -295,7 +303,8 @@ def _disposition(name: str) -> bytes:
     return f'attachment; filename="{plain}"'.encode()
 
 
-def _headers(scope: Scope) -> tuple[tuple[bytes, bytes], ...]:
+def response_headers(scope: Scope) -> tuple[tuple[bytes, bytes], ...]:
+    """What every answer says to browsers and caches."""
     return (*HEADERS, _TLS) if scope.get("scheme") == "https" else HEADERS
 
 
@@ -303,7 +312,7 @@ async def send_answer(
     scope: Scope, send: Send, answer: Answer, more: tuple[tuple[bytes, bytes], ...] = ()
 ) -> None:
     """Send an answer in one piece."""
-    headers = [*_headers(scope), *more]
+    headers = [*response_headers(scope), *more]
     if answer.status not in (204, 304):
         headers.append((b"content-type", answer.media_type.encode()))
         headers.append((b"content-length", str(len(answer.body)).encode()))

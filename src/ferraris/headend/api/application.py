@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
+from http import HTTPStatus
 from typing import Any
 
-from litestar import Litestar, asgi
+import msgspec
+from litestar import Litestar, Request, Response, asgi
+from litestar.datastructures import State
+from litestar.exceptions import HTTPException
 from litestar.types import ControllerRouterHandler
 
 from ferraris.headend.access.openid import OpenIdProvider
 from ferraris.headend.access.opening import Access
-from ferraris.headend.api.answering import Answering, Doorkeeper
+from ferraris.headend.api.answering import HEADERS, Answering, Doorkeeper, send_answer
+from ferraris.headend.api.document import openapi
+from ferraris.headend.api.problems import PROBLEM, Problem, problem_of
 from ferraris.headend.api.routing import Routes
 from ferraris.headend.api.settings import ApiSettings
+from ferraris.headend.api.watching import Watching
 from ferraris.headend.operations.desk import House
+from ferraris.headend.operations.once import Answer
 from ferraris.headend.operations.operation import Operation
 from ferraris.headend.operations.registry import collected
 
@@ -50,7 +59,8 @@ def application(
 ) -> Litestar:
     """The ASGI application of a house; `routes` are further ones, such as those of the page.
 
-    `operations` are all that are declared, unless given.
+    `operations` are all that are declared, unless given. `state.watching` of the application can
+    be closed before a server stops, so that it need not wait for those who watch.
     """
     settings = settings or ApiSettings()
     declared = collected() if operations is None else tuple(operations)
@@ -59,15 +69,29 @@ def application(
     doorkeeper = Doorkeeper(house, access, settings, executor, monotonic)
     answering = Answering(house, Routes(declared), doorkeeper, settings, executor)
 
+    watching = Watching(house, doorkeeper, settings, executor, monotonic)
+    described = Answer(200, "application/json", msgspec.json.encode(openapi(declared)))
+
     @asgi("/v1", is_mount=True, copy_scope=False)
     async def version_one(scope: Any, receive: Any, send: Any) -> None:
-        await answering(scope, receive, send)
+        path = scope["path"].rstrip("/").removeprefix("/v1")
+        if path == "/changes":
+            await watching(scope, receive, send)
+        elif path == "/openapi.json":
+            await send_answer(scope, send, described)
+        else:
+            await answering(scope, receive, send)
 
     @asynccontextmanager
     async def lifespan(_: Litestar) -> AsyncIterator[None]:
+        looking = asyncio.create_task(watching.run())
         try:
             yield
         finally:
+            looking.cancel()
+            with suppress(asyncio.CancelledError):
+                await looking
+            watching.close()
             executor.shutdown(cancel_futures=True)
 
     return Litestar(
@@ -75,5 +99,20 @@ def application(
         openapi_config=None,
         lifespan=[lifespan],
         logging_config=None,
+        exception_handlers={HTTPException: _told, Exception: _told},
+        state=State({"watching": watching}),
         debug=False,
     )
+
+
+def _told(_: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+    """Errors of routes that have no handler of their own, and of addresses that nobody serves."""
+    if not isinstance(error, HTTPException) or error.status_code >= 500:
+        problem = problem_of(error)
+    else:
+        problem = Problem(error.status_code, HTTPStatus(error.status_code).phrase, _NO_DETAIL)
+    headers = {name.decode(): value.decode() for name, value in (*HEADERS, *problem.headers)}
+    return Response(problem.body(), status_code=problem.status, media_type=PROBLEM, headers=headers)
+
+
+_NO_DETAIL = "the request does not fit what is served here"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 import types
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields, is_dataclass
@@ -145,9 +146,14 @@ def converted(name: str, value: Any, kind: Any) -> Any:
     if bare(kind) is datetime and isinstance(value, str):
         return _moment(name, value)
     try:
-        return msgspec.convert(value, kind, strict=False)
+        made = msgspec.convert(value, kind, strict=False)
     except msgspec.ValidationError as error:
         raise UsageError(f"{name}: {_reason(error)}") from None
+    if isinstance(made, int) and not -(1 << 63) <= made < 1 << 63:
+        raise UsageError(f"{name}: more than 64 bits")
+    if isinstance(made, float) and not math.isfinite(made):
+        raise UsageError(f"{name}: not finite")
+    return made
 
 
 def _moment(name: str, text: str) -> datetime:
