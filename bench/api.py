@@ -178,7 +178,8 @@ def measure(what: str, where: str, path: str, secret: str, count: int) -> dict[s
         answered = asyncio.run(ask(port, requests(count, path, secret)))
         took, cost = time.perf_counter() - began, spent(server.pid) - before
         server.terminate()
-    return {"a second": answered / took, "a core": answered / cost, "us each": cost / answered * 1e6}
+    each_us = cost / answered * 1e6
+    return {"a second": answered / took, "a core": answered / cost, "us each": each_us}
 
 
 def main() -> None:
