@@ -26,6 +26,7 @@ from ferraris.headend.api import ApiSettings, application
 from ferraris.headend.audit import Journal
 from ferraris.headend.inventory.tenants import tenant_number
 from ferraris.headend.operations import House
+from ferraris.headend.operations.registry import collected
 from ferraris.headend.store.engine import Engine
 from ferraris.headend.store.migrations import migrate
 from ferraris.headend.store.tables.inventory import METER
@@ -196,8 +197,9 @@ def main() -> None:
         rows = {
             "nothing (uvicorn alone)": measure("constant", where, "/x/{}", secret, count),
             "who am I": measure("api", where, "/v1/me", secret, count),
-            #M
         }
+        if "/meters/{meter}" in {each.path for each in collected()}:
+            rows["one meter"] = measure("api", where, "/v1/meters/{}", secret, count)
     for name, row in rows.items():
         figures = "  ".join(f"{value:8.0f} {what}" for what, value in row.items())
         print(f"{name:24} {figures}")
