@@ -6,10 +6,15 @@ out on columns stands in `columns_validation`. Limits are in the unit of the col
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
-from typing import ClassVar
+from dataclasses import dataclass, fields, replace
+from datetime import date
+from fractions import Fraction
+from math import ceil
+from typing import Any, ClassVar, Self
 
 from ferraris.core.errors import UsageError
+from ferraris.headend.vee.applies import EVERYTHING, Applies
+from ferraris.headend.vee.class_profile import ClassProfile
 from ferraris.headend.vee.quality import Finding, Made, Verdict
 
 __all__ = [
@@ -46,6 +51,10 @@ class Rule:
     name: ClassVar[str]
     finding: ClassVar[Finding]
     bounds: ClassVar[dict[str, tuple[int, int]]] = {}
+    amounts: ClassVar[tuple[str, ...]] = ()
+    """Parameters that are an amount of what is measured."""
+    per_interval: ClassVar[tuple[str, ...]] = ()
+    """Those among them that grow with the interval."""
 
     verdict: Verdict = Verdict.SUSPECT
 
@@ -64,6 +73,15 @@ class Rule:
     def bounds_of(cls, parameter: str) -> tuple[int, int]:
         """The least and the greatest value of a parameter."""
         return cls.bounds.get(parameter, (0, MOST))
+
+    def measured_in(self, amount: Fraction, longer: Fraction) -> Self:
+        """The rule for a column in which a unit is `amount`, of intervals `longer` than its own."""
+        given: dict[str, Any] = {}
+        for name in self.amounts:
+            factor = amount * longer if name in self.per_interval else amount
+            low, high = self.bounds_of(name)
+            given[name] = min(max(low, ceil(getattr(self, name) * factor)), high)
+        return replace(self, **given)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,6 +127,7 @@ class SumCheck(Rule):
     name = "sum"
     finding = Finding.SUM
     bounds: ClassVar = {"tolerance_permille": (0, 1000)}
+    amounts = ("tolerance",)
     tolerance: int = 0
     tolerance_permille: int = 0
 
@@ -124,6 +143,7 @@ class Spike(Rule):
     name = "spike"
     finding = Finding.SPIKE
     bounds: ClassVar = {"ratio_percent": (1, 1_000_000)}
+    amounts = per_interval = ("least",)
     ratio_percent: int = 180
     least: int = 0
 
@@ -134,6 +154,7 @@ class High(Rule):
 
     name = "high"
     finding = Finding.HIGH
+    amounts = per_interval = ("limit",)
     verdict: Verdict = Verdict.REJECT
     limit: int
 
@@ -144,6 +165,7 @@ class Low(Rule):
 
     name = "low"
     finding = Finding.LOW
+    amounts = per_interval = ("limit",)
     limit: int
 
 
@@ -160,6 +182,11 @@ class ZeroRun(Rule):
     bounds: ClassVar = {"intervals": (1, 1 << 16), "excused": (0, 0xFF)}
     intervals: int = 96
     excused: int = 0x80
+
+    def measured_in(self, amount: Fraction, longer: Fraction) -> ZeroRun:
+        """As many intervals as last as long."""
+        low, high = self.bounds_of("intervals")
+        return replace(self, intervals=min(max(low, ceil(self.intervals / longer)), high))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -189,6 +216,11 @@ class Rollover(Rule):
         Rule.__post_init__(self)  # see Gaps
         if self.largest >= self.modulus:
             raise UsageError("rule rollover: largest: less than the modulus expected")
+
+    def measured_in(self, amount: Fraction, longer: Fraction) -> Rollover:
+        """The modulus is that of the counter, whatever it counts."""
+        largest = min(ceil(self.largest * amount * longer), self.modulus - 1, 1 << 46)
+        return replace(self, largest=largest)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -252,6 +284,7 @@ class Estimation:
     longest_interpolated: int = 8
     weeks: int = 4
     least_days: int = 1
+    holidays: frozenset[date] = frozenset()
 
     def __post_init__(self) -> None:
         if unknown := self.methods - METHODS.keys():
@@ -262,12 +295,18 @@ class Estimation:
 
 @dataclass(frozen=True, slots=True)
 class RuleSet:
-    """The rules of a class of profiles, each at most once, and its estimation."""
+    """The rules of a class of profiles, each at most once, and its estimation.
+
+    Limits are meant for intervals of `period_s`.
+    """
 
     name: str
     rules: tuple[Rule, ...]
     estimation: Estimation = Estimation()
     title: str = ""
+    period_s: int = 900
+    applies: Applies = EVERYTHING
+    class_profiles: tuple[ClassProfile, ...] = ()
 
     def __post_init__(self) -> None:
         kinds = [each.name for each in self.rules]
@@ -279,6 +318,16 @@ class RuleSet:
         """The rules in the order of `RULES`."""
         order = list(RULES)
         return sorted(self.rules, key=lambda each: order.index(each.name))
+
+    def measured_in(self, scaler: int, period_s: int) -> RuleSet:
+        """The rules for a column whose values count ten to the power of `scaler` units."""
+        amount = Fraction(10) ** -scaler
+        longer = Fraction(period_s, self.period_s)
+        return replace(
+            self,
+            rules=tuple([each.measured_in(amount, longer) for each in self.rules]),
+            period_s=period_s,
+        )
 
     @property
     def rollover(self) -> Rollover | None:
