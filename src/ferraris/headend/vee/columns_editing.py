@@ -20,7 +20,7 @@ from ferraris.headend.vee.columns_validation import Validated, validate
 from ferraris.headend.vee.quality import Finding, Made, Quality
 from ferraris.headend.vee.rules import RuleSet
 
-__all__ = ["Edited", "Edits", "revise"]
+__all__ = ["Decisions", "Edited", "Edits", "Judged", "judge", "revise"]
 
 Edits = Mapping[tuple[int, int], int | None]
 """What a human sets, by row and interval; None takes an earlier edit back."""
@@ -29,6 +29,36 @@ _CAME = ("values", "present", "status", "noted")
 _REGISTERS = ("readings", "readings_known")
 _MADE = ("final", "quality", "rule", "findings")
 _NOTHING_NEW = Support()
+_CONTRADICTED = np.int32(Finding.CONTRADICTED)
+
+
+@dataclass(frozen=True, slots=True)
+class Decisions:
+    """What humans decided: where `fixed`, the value is theirs; where `accepted`, what came counts.
+
+    `contradicted` is where the meter has since said something else.
+    """
+
+    fixed: Truths
+    values: Numbers
+    accepted: Truths
+    contradicted: Truths
+
+    @classmethod
+    def none(cls, rows: int, intervals: int) -> Decisions:
+        """Nobody decided anything; the arrays may be written to."""
+        truths = [np.zeros((rows, intervals), bool) for _ in range(3)]
+        return cls(truths[0], np.zeros((rows, intervals), np.int64), truths[1], truths[2])
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """The columns that rules, estimates and humans made of intervals: see `Edited`."""
+
+    final: Numbers
+    quality: NDArray[np.uint8]
+    rule: NDArray[np.uint8]
+    findings: Flags
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,25 +132,55 @@ def revise(
     if before is not None:
         intervals = _with_what_was(intervals, before)
     found = validate(intervals, rules)
-    human, values = _edited(found.values, before, edits or {})
-    fixed = human | ~found.rejected
-    register = (intervals.readings, intervals.readings_known)
-    made = estimate(values, fixed, register, support, rules.estimation, rollover=rules.rollover)
-    rule = np.where(human, np.uint8(Made.HUMAN), made.made)
-    rolled = fixed & ~human & (found.findings & int(Finding.ROLLOVER) != 0)
-    rule = np.where(rolled, np.uint8(Made.ROLLOVER), rule)
-    rows = len(values)
+    made = judge(
+        intervals,
+        rules,
+        support,
+        decisions=_edited(found.values, before, edits or {}),
+        found=found,
+    )
     return _numbered(
         Edited(
             _own(intervals),
-            np.where(made.missing, 0, made.values),
-            _quality(found, human, made.missing),
-            rule,
-            found.findings,
-            np.ones(values.shape, np.int32),
-            np.ones(rows, np.int32),
+            made.final,
+            made.quality,
+            made.rule,
+            made.findings,
+            np.ones(made.final.shape, np.int32),
+            np.ones(len(made.final), np.int32),
         ),
         before,
+    )
+
+
+def judge(
+    intervals: Intervals,
+    rules: RuleSet,
+    support: Support = _NOTHING_NEW,
+    *,
+    decisions: Decisions | None = None,
+    found: Validated | None = None,
+) -> Judged:
+    """Validate, estimate and edit, and nothing about versions; `found` spares the validation."""
+    if found is None:
+        found = validate(intervals, rules)
+    if decisions is None:
+        decisions = Decisions.none(*found.values.shape)
+    human = decisions.fixed | decisions.accepted & intervals.present
+    values = np.where(decisions.fixed, decisions.values, found.values)
+    settled = human | ~found.rejected
+    register = (intervals.readings, intervals.readings_known)
+    made = estimate(values, settled, register, support, rules.estimation, rollover=rules.rollover)
+    rule = np.where(decisions.fixed, np.uint8(Made.HUMAN), made.made)
+    rolled = settled & ~decisions.fixed & (found.findings & int(Finding.ROLLOVER) != 0)
+    findings = found.findings
+    if decisions.contradicted.any():
+        findings = findings | np.where(decisions.contradicted, _CONTRADICTED, np.int32(0))
+    return Judged(
+        np.where(made.missing, 0, made.values),
+        _quality(found, human, made.missing),
+        np.where(rolled, np.uint8(Made.ROLLOVER), rule),
+        findings,
     )
 
 
@@ -147,7 +207,7 @@ def _with_what_was(intervals: Intervals, before: Edited) -> Intervals:
     return Intervals(intervals.axis, **kept)
 
 
-def _edited(values: Numbers, before: Edited | None, edits: Edits) -> tuple[Truths, Numbers]:
+def _edited(values: Numbers, before: Edited | None, edits: Edits) -> Decisions:
     """Which values are a human's, and the values with them."""
     measured = values
     if before is None:
@@ -169,7 +229,8 @@ def _edited(values: Numbers, before: Edited | None, edits: Edits) -> tuple[Truth
         human[places] = [value is not None for value in edits.values()]
         values = values.copy()
         values[places] = given
-    return human, values
+    nowhere = np.zeros(values.shape, bool)
+    return Decisions(human, values, nowhere, nowhere)
 
 
 def _quality(found: Validated, human: Truths, missing: Truths) -> NDArray[np.uint8]:

@@ -31,6 +31,8 @@ class Finding(IntFlag):
     """The meter doubts its clock, or has adjusted it."""
     STATUS = 0x1000
     """The meter says itself that the value is not good."""
+    CONTRADICTED = 0x2000
+    """The meter says something else than it did when a human decided about this value."""
 
 
 class Quality(IntEnum):
@@ -43,7 +45,7 @@ class Quality(IntEnum):
     ESTIMATED = 2
     """Not measured, or rejected; a method of estimation made it."""
     EDITED = 3
-    """A human set it."""
+    """A human set it, or accepted what the meter said."""
     MISSING = 4
     """Not measured or rejected, and nothing to estimate from; final means nothing."""
 

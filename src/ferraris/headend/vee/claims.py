@@ -1,0 +1,121 @@
+"""Who is at what: due days are claimed for a while, so two heads do not do the same work.
+
+A claim only spares work. That nothing is lost rests on `marks`: a due day goes when what was made
+of it is written, and only if nobody has marked it again since it was claimed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from sqlalchemy import Connection, bindparam, delete, func, or_, select, tuple_, update
+
+from ferraris.headend.store.tables.validated import VEE_DUE
+
+__all__ = ["NOTHING_CAME", "Due", "claim", "count_due", "give_back", "settle"]
+
+NOTHING_CAME = "nothing came"
+"""Reason of a day that is wanted although there are no readings of it."""
+
+_WINDOW = 500  # lines of one statement
+_KEY = (VEE_DUE.c.meter, VEE_DUE.c.profile, VEE_DUE.c.day)
+
+
+class Due(NamedTuple):
+    """One claimed line of the queue; `day` is the UTC day of a block, or `local`."""
+
+    tenant: int
+    meter: int
+    profile: int
+    day: int
+    local: bool
+    reason: str
+    since_s: float
+    marks: int
+
+    @property
+    def key(self) -> tuple[int, int, int]:
+        """What makes the line this one."""
+        return self.meter, self.profile, self.day
+
+
+def claim(connection: Connection, most: int, now: float, lease_s: float) -> list[Due]:
+    """Claim up to `most` due days of one tenant until `lease_s` from now, the earliest first."""
+    free = or_(VEE_DUE.c.claimed_until_s.is_(None), VEE_DUE.c.claimed_until_s <= now)
+    tenant = connection.execute(
+        select(VEE_DUE.c.tenant).where(free).order_by(VEE_DUE.c.tenant).limit(1)
+    ).scalar()
+    if tenant is None:
+        return []
+    among = (
+        select(*_KEY)
+        .where(VEE_DUE.c.tenant == tenant, free)
+        .order_by(VEE_DUE.c.day, VEE_DUE.c.meter, VEE_DUE.c.profile)
+        .limit(most)
+        .with_for_update(skip_locked=True)
+    )
+    rows = connection.execute(
+        update(VEE_DUE)
+        .where(tuple_(*_KEY).in_(among))
+        .values(claimed_until_s=now + lease_s)
+        .returning(
+            VEE_DUE.c.tenant,
+            VEE_DUE.c.meter,
+            VEE_DUE.c.profile,
+            VEE_DUE.c.day,
+            VEE_DUE.c.local,
+            VEE_DUE.c.reason,
+            VEE_DUE.c.since_s,
+            VEE_DUE.c.marks,
+        )
+    )
+    return sorted((Due(*row) for row in rows), key=lambda due: (due.day, due.meter, due.profile))
+
+
+def settle(connection: Connection, done: Sequence[Due]) -> set[tuple[int, int, int]]:
+    """Take done days off the queue; returns the keys of those that were marked again meanwhile.
+
+    These stay, and are free at once.
+    """
+    if not done:
+        return set()
+    found = _delete(connection, done)
+    again = {due.key for due in done} - found
+    give_back(connection, again)
+    return again
+
+
+def give_back(connection: Connection, keys: Iterable[tuple[int, int, int]]) -> None:
+    """Free claimed days for whoever comes next."""
+    rows = [{"m": meter, "p": profile, "d": day} for meter, profile, day in sorted(keys)]
+    if rows:
+        connection.execute(
+            update(VEE_DUE)
+            .where(
+                VEE_DUE.c.meter == bindparam("m"),
+                VEE_DUE.c.profile == bindparam("p"),
+                VEE_DUE.c.day == bindparam("d"),
+            )
+            .values(claimed_until_s=None),
+            rows,
+        )
+
+
+def count_due(connection: Connection, tenant: int | None = None) -> int:
+    """How many days wait, claimed ones included."""
+    query = select(func.count()).select_from(VEE_DUE)
+    if tenant is not None:
+        query = query.where(VEE_DUE.c.tenant == tenant)
+    return int(connection.execute(query).scalar_one())
+
+
+def _delete(connection: Connection, done: Sequence[Due]) -> set[tuple[int, int, int]]:
+    """Delete the lines that are as they were claimed; their keys."""
+    same = (*_KEY, VEE_DUE.c.marks, VEE_DUE.c.since_s)
+    found: set[tuple[int, int, int]] = set()
+    for start in range(0, len(done), _WINDOW):
+        some = [(*due.key, due.marks, due.since_s) for due in done[start : start + _WINDOW]]
+        rows = connection.execute(delete(VEE_DUE).where(tuple_(*same).in_(some)).returning(*_KEY))
+        found.update((meter, profile, day) for meter, profile, day in rows)
+    return found

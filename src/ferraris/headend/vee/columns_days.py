@@ -1,0 +1,222 @@
+"""From placed rows to final days: judged, numbered and packed where something differs.
+
+Needs the `data` extra.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple, TypeAlias
+
+import numpy as np
+
+from ferraris.core.errors import DecodeError
+from ferraris.headend.store.columns_arrays import Sheet, sheets_of
+from ferraris.headend.vee.columns import Intervals
+from ferraris.headend.vee.columns_editing import Decisions, Judged
+from ferraris.headend.vee.columns_grid import Grid, Placed
+from ferraris.headend.vee.columns_versions import Versions, pack_versions, unpack_versions
+from ferraris.headend.vee.gathering import Block, Decided, Version
+from ferraris.headend.vee.quality import Quality
+
+__all__ = [
+    "FinalDay",
+    "Key",
+    "decided",
+    "final_days",
+    "place_blocks",
+    "shortest_step",
+    "versions_from",
+]
+
+Key: TypeAlias = tuple[int, int, int, int]
+"""Meter, profile, channel and local day."""
+
+
+class FinalDay(NamedTuple):
+    """A new version of one channel of a meter on one local day, in the clear."""
+
+    meter: int
+    profile: int
+    channel: int
+    day: int
+    number: int
+    zone: str
+    start_s: int
+    period_s: int
+    intervals: int
+    suspect: int
+    estimated: int
+    edited: int
+    missing: int
+    findings: int
+    rules: str
+    body: bytes
+    usable_differs: bool
+    """Whether what may serve other days as a similar one is another than before."""
+
+
+def place_blocks(
+    grid: Grid,
+    meters: Sequence[int],
+    blocks: Iterable[Block],
+    layouts: Mapping[int, Sequence[int]],
+    wanted: Iterable[int],
+) -> Placed:
+    """Put the rows of blocks on a grid; damaged blocks are left out, `check` finds them."""
+    rows = {meter: row for row, meter in enumerate(meters)}
+    placed = Placed(grid, len(meters))
+    alike: defaultdict[int, list[Block]] = defaultdict(list)
+    for each in blocks:
+        alike[each.layout].append(each)
+    among = set(wanted)
+    for layout, several in sorted(alike.items()):
+        channels = [(at, ch) for at, ch in enumerate(layouts[layout]) if ch in among]
+        for block_rows, sheet in _sheets(several, len(layouts[layout])):
+            placed.put(sheet, [rows.get(each.meter, -1) for each in block_rows], channels)
+    return placed
+
+
+def shortest_step(blocks: Sequence[Block], layouts: Mapping[int, Sequence[int]]) -> int | None:
+    """The shortest time between two rows of any block; None without two rows."""
+    found = None
+    alike: defaultdict[int, list[Block]] = defaultdict(list)
+    for each in blocks:
+        alike[each.layout].append(each)
+    for layout, several in alike.items():
+        for _, sheet in _sheets(several, len(layouts[layout])):
+            steps = np.diff(np.unique(sheet.ends))
+            if len(steps):
+                found = min(found or int(steps.min()), int(steps.min()))
+    return found
+
+
+def _sheets(several: Sequence[Block], channels: int) -> Iterable[tuple[list[Block], Sheet]]:
+    try:
+        found = sheets_of([each.body for each in several], channels)
+    except DecodeError:
+        if len(several) > 1:
+            for each in several:
+                yield from _sheets([each], channels)
+        return
+    for sheet in found:
+        yield [several[place] for place in sheet.members], sheet
+
+
+def decided(
+    grid: Grid, meters: Sequence[int], intervals: Intervals, decisions: Sequence[Decided]
+) -> Decisions | None:
+    """The decisions of humans about one channel, on its grid; None when there are none."""
+    if not decisions:
+        return None
+    rows = {meter: row for row, meter in enumerate(meters)}
+    made = Decisions.none(*intervals.values.shape)
+    for one in decisions:
+        at = int(np.searchsorted(grid.points, one.end_s))
+        row = rows.get(one.meter, -1)
+        if row < 0 or not 1 <= at <= grid.count or grid.points[at] != one.end_s:
+            continue
+        place = row, at - 1
+        said = int(intervals.values[place]) if intervals.present[place] else None
+        changed = said is not None and said not in (one.raw, one.value)
+        if one.kind == "set" and one.value is not None:
+            made.fixed[place], made.values[place] = True, one.value
+            made.contradicted[place] = changed
+        elif one.kind == "accept":
+            made.accepted[place], made.contradicted[place] = not changed, changed
+    return made
+
+
+def versions_from(intervals: Intervals, judged: Judged) -> Versions:
+    """What came and what was made of it, without numbers yet."""
+    return Versions(
+        intervals.values,
+        intervals.present,
+        judged.final,
+        judged.quality.astype(np.int64),
+        judged.rule.astype(np.int64),
+        judged.findings.astype(np.int64),
+        np.zeros(judged.final.shape, np.int64),
+    )
+
+
+def final_days(
+    columns: Versions,
+    keys: Sequence[Key],
+    grid: Grid,
+    before: Mapping[Key, Version],
+    *,
+    zone: str,
+    rules: str,
+) -> list[FinalDay]:
+    """The new versions of days: of those in which something differs from the version before.
+
+    `keys` are meter, profile, channel and day of each row. Days of the erased stay as they are.
+    """
+    place = _Place(zone, int(grid.points[0]), grid.period_s, grid.count, rules)
+    fresh, again, moved = [], [], []
+    for row, key in enumerate(keys):
+        old = before.get(key)
+        if old is None:
+            fresh.append(row)
+        elif old.body is not None:
+            same = (old.start_s, old.period_s, old.intervals) == place[1:4]
+            (again if same else moved).append(row)
+    found: list[FinalDay] = []
+    for rows in (fresh, moved, again):
+        if not rows:
+            continue
+        some = columns if len(rows) == len(keys) else columns.picked(np.array(rows))
+        olds = [before[keys[row]] for row in rows] if rows is not fresh else []
+        was = None
+        if rows is again:
+            was = unpack_versions([each.body or b"" for each in olds], grid.count)
+        numbers = np.array([each.number for each in olds] or [0] * len(rows))
+        made, changed = some.numbered(was, numbers)
+        usable = some.usable
+        differs = usable if was is None else usable != was.usable
+        if was is not None:
+            differs |= usable & (some.final != was.final)
+        at = np.flatnonzero(changed)
+        found += _packed(
+            made.picked(at),
+            [keys[rows[row]] for row in at.tolist()],
+            place,
+            (numbers[at] + 1).tolist(),
+            differs[at].any(axis=1).tolist(),
+        )
+    return found
+
+
+class _Place(NamedTuple):
+    """What the days of one call share."""
+
+    zone: str
+    start_s: int
+    period_s: int
+    intervals: int
+    rules: str
+
+
+def _packed(
+    columns: Versions,
+    keys: Sequence[Key],
+    place: _Place,
+    numbers: Sequence[int],
+    differs: Sequence[bool],
+) -> list[FinalDay]:
+    if not keys:
+        return []
+    counts = [
+        columns.count(kind).tolist()
+        for kind in (Quality.SUSPECT, Quality.ESTIMATED, Quality.EDITED, Quality.MISSING)
+    ]
+    findings = np.bitwise_or.reduce(columns.findings, axis=1).tolist()
+    bodies = pack_versions(columns)
+    rows = zip(keys, numbers, *counts, findings, bodies, differs, strict=True)
+    return [
+        FinalDay(*key, number, *place[:4], suspect, estimated, edited, missing, found,
+                 place.rules, body, other)
+        for key, number, suspect, estimated, edited, missing, found, body, other in rows
+    ]  # fmt: skip
