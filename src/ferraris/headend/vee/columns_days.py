@@ -104,6 +104,46 @@ def _sheets(several: Sequence[Block], channels: int) -> Iterable[tuple[list[Bloc
         yield [several[place] for place in sheet.members], sheet
 
 
+def edges_known(placed: Placed, registers: Iterable[int]) -> list[tuple[bool, bool]]:
+    """Whether all registers that a meter has are known when the grid begins, and when it ends."""
+    opening, closing = np.ones((2, placed.meters), bool)
+    some = np.zeros(placed.meters, bool)
+    for channel in registers:
+        if channel in placed.has:
+            has, known = placed.has[channel], placed.known[channel]
+            some |= has
+            opening &= known[:, 0] | ~has
+            closing &= known[:, -1] | ~has
+    return list(zip((opening & some).tolist(), (closing & some).tolist(), strict=True))
+
+
+def joined_days(placed: Placed, registers: Iterable[int], bounds: Sequence[int]) -> list[range]:
+    """Which days of one meter belong together, as no register is known where they meet.
+
+    `bounds` are the instants at which days begin, and the end of the last. Days before the first
+    known reading, and after the last, are each alone.
+    """
+    known = np.zeros(len(placed.grid.points), bool)
+    everywhere = np.ones(len(placed.grid.points), bool)
+    for channel in registers:
+        if channel in placed.has and placed.has[channel][0]:
+            known |= placed.known[channel][0]
+            everywhere &= placed.known[channel][0]
+    at = np.searchsorted(placed.grid.points, bounds).tolist()
+    instants = np.flatnonzero(known)
+    days = len(bounds) - 1
+    if not len(instants):
+        return [range(day, day + 1) for day in range(days)]
+    first, last = int(instants[0]), int(instants[-1])
+    found, begin = [], 0
+    for day in range(1, days):
+        midnight = at[day]
+        if everywhere[midnight] or midnight < first or midnight > last:
+            found.append(range(begin, day))
+            begin = day
+    return [*found, range(begin, days)]
+
+
 def decided(
     grid: Grid, meters: Sequence[int], intervals: Intervals, decisions: Sequence[Decided]
 ) -> Decisions | None:
@@ -155,7 +195,9 @@ def final_days(
     `keys` are meter, profile, channel and day of each row. Days of the erased stay as they are.
     """
     place = _Place(zone, int(grid.points[0]), grid.period_s, grid.count, rules)
-    fresh, again, moved = [], [], []
+    fresh: list[int] = []
+    again: list[int] = []
+    moved: list[int] = []
     for row, key in enumerate(keys):
         old = before.get(key)
         if old is None:
@@ -175,16 +217,17 @@ def final_days(
         numbers = np.array([each.number for each in olds] or [0] * len(rows))
         made, changed = some.numbered(was, numbers)
         usable = some.usable
-        differs = usable if was is None else usable != was.usable
-        if was is not None:
-            differs |= usable & (some.final != was.final)
+        if was is None:
+            differs = usable
+        else:
+            differs = (usable != was.usable) | (usable & (some.final != was.final))
         at = np.flatnonzero(changed)
         found += _packed(
             made.picked(at),
             [keys[rows[row]] for row in at.tolist()],
             place,
             (numbers[at] + 1).tolist(),
-            differs[at].any(axis=1).tolist(),
+            [bool(each.any()) for each in differs[at]],
         )
     return found
 
@@ -216,7 +259,7 @@ def _packed(
     bodies = pack_versions(columns)
     rows = zip(keys, numbers, *counts, findings, bodies, differs, strict=True)
     return [
-        FinalDay(*key, number, *place[:4], suspect, estimated, edited, missing, found,
-                 place.rules, body, other)
+        FinalDay._make((*key, number, *place[:4], suspect, estimated, edited, missing, found,
+                        place.rules, body, other))
         for key, number, suspect, estimated, edited, missing, found, body, other in rows
     ]  # fmt: skip

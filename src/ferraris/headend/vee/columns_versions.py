@@ -51,6 +51,10 @@ class Versions:
         """Some of the days."""
         return Versions(*(getattr(self, each.name)[rows] for each in fields(self)))
 
+    def between(self, begin: int, end: int) -> Versions:
+        """Some of the intervals."""
+        return Versions(*(getattr(self, each.name)[:, begin:end] for each in fields(self)))
+
     def numbered(self, before: Versions | None, numbers: Numbers) -> tuple[Versions, Truths]:
         """These columns with the numbers of their versions, and in which days anything differs.
 

@@ -1,0 +1,168 @@
+"""Keeps what a run made: new versions, the end of due days, marks for what depends on them.
+
+All in one transaction, one head after the other. Whoever was overtaken - something new came for
+the same meter meanwhile - keeps nothing of that meter, and it stays due.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, and_, or_, select, update
+from sqlalchemy.orm import aliased
+
+from ferraris.headend.store.changes import note
+from ferraris.headend.store.due import mark_due
+from ferraris.headend.store.exchange import digest
+from ferraris.headend.store.partitions import ensure_partitions
+from ferraris.headend.store.records import StoreAwayError
+from ferraris.headend.store.sealing import Sealer, seal_context
+from ferraris.headend.store.tables.inventory import TENANT
+from ferraris.headend.store.tables.validated import FINAL, VEE_DUE
+from ferraris.headend.store.upsert import add
+from ferraris.headend.vee.claims import Due, settle
+from ferraris.headend.vee.columns_days import FinalDay
+from ferraris.headend.vee.dependence import dependent_days
+from ferraris.headend.vee.gathering import windows
+from ferraris.headend.vee.local_days import DAY_S, date_of, number_of
+from ferraris.headend.vee.rule_book import Book
+from ferraris.headend.vee.running import Ran
+
+__all__ = ["Kept", "keep"]
+
+_SIMILAR = "similar day"
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What a round did: due days that it settled, versions that it wrote, days it marked."""
+
+    due: int = 0
+    overtaken: int = 0
+    finals: int = 0
+    marked: int = 0
+
+
+def keep(
+    connection: Connection, sealer: Sealer, book: Book, due: Sequence[Due], ran: Ran, *, now: float
+) -> Kept:
+    """Write what was made of due days of one tenant, in the caller's transaction."""
+    tenant = due[0].tenant
+    connection.execute(
+        select(TENANT.c.id).where(TENANT.c.id == tenant).with_for_update(key_share=True)
+    )
+    overtaken = {meter for meter, _, _ in settle(connection, due)}
+    if overtaken:
+        _mark_again(connection, tenant, [one for one in due if one.meter in overtaken], now)
+    _tell_others(connection, tenant, ran, now)
+    finals = [each for each in ran.finals if each.meter not in overtaken]
+    _write(connection, sealer, tenant, finals, now)
+    marked = _mark_dependents(connection, tenant, book, finals, now)
+    if finals:
+        detail = {
+            "days": len({(each.meter, each.profile, each.day) for each in finals}),
+            "meters": len({each.meter for each in finals}),
+            "last_day": date_of(max(each.day for each in finals)).isoformat(),
+        }
+        note(connection, tenant, "vee", "", at_s=now, detail=detail)
+    return Kept(len(due), len(overtaken), len(finals), marked)
+
+
+def _mark_again(connection: Connection, tenant: int, due: Sequence[Due], now: float) -> None:
+    for one in due:
+        mark_due(
+            connection, tenant, [one.key], reason=one.reason, at_s=now, local=one.local
+        )  # fmt: skip
+
+
+def _tell_others(connection: Connection, tenant: int, ran: Ran, now: float) -> None:
+    """Whoever is at the same meter now has seen less, or more: one of the two runs again."""
+    mine = {(meter, profile) for meter, profile, _ in ran.looked_at}
+    claimed = connection.execute(
+        select(VEE_DUE.c.meter, VEE_DUE.c.profile, VEE_DUE.c.day).where(
+            VEE_DUE.c.tenant == tenant, VEE_DUE.c.claimed_until_s > now
+        )
+    ).all()
+    for meter, profile, day in sorted(tuple(row) for row in claimed):
+        if (meter, profile) in mine:
+            key = and_(VEE_DUE.c.meter == meter, VEE_DUE.c.profile == profile, VEE_DUE.c.day == day)
+            connection.execute(update(VEE_DUE).where(key).values(marks=VEE_DUE.c.marks + 1))
+
+
+def _write(
+    connection: Connection, sealer: Sealer, tenant: int, finals: Sequence[FinalDay], now: float
+) -> None:
+    if not finals:
+        return
+    ensure_partitions(connection, {each.day for each in finals})
+    seals = sealer.holders(connection, {(each.meter, each.day) for each in finals})
+    rows = []
+    for each in finals:
+        seal, body = seals.get((each.meter, each.day), 0), each.body
+        if seal:
+            key = each.meter, each.profile, each.channel, each.day, each.number
+            body = sealer.close(seal, body, seal_context("final", *key))
+        rows.append(_row(tenant, each, seal, body, int(now)))
+    if add(connection, FINAL, rows) != len(rows):
+        raise StoreAwayError("another head was quicker", where="vee")
+
+
+def _row(tenant: int, each: FinalDay, seal: int, body: bytes, stored_s: int) -> dict[str, object]:
+    names = ("meter", "profile", "channel", "day", "zone", "start_s", "period_s", "intervals",
+             "suspect", "estimated", "edited", "missing", "findings", "rules")  # fmt: skip
+    row: dict[str, object] = {name: getattr(each, name) for name in names}
+    row |= {"tenant": tenant, "version": each.number, "stored_s": stored_s, "seal": seal}
+    return row | {"digest": digest(body), "body": body}
+
+
+def _mark_dependents(
+    connection: Connection, tenant: int, book: Book, finals: Sequence[FinalDay], now: float
+) -> int:
+    """Mark the days whose estimates rest on a day that is another one now."""
+    today = date_of(int(now // DAY_S) + 1)
+    limits = {each.digest: each.rules.estimation for each in book.sets}
+    reached: defaultdict[int, set[int]] = defaultdict(set)
+    changed: set[tuple[int, int, int, int]] = set()
+    for each in finals:
+        if not each.usable_differs or each.rules not in limits:
+            continue
+        changed.add((each.meter, each.profile, each.channel, each.day))
+        if each.day not in reached:
+            of = limits[each.rules]
+            days = dependent_days(
+                date_of(each.day), of.weeks, holidays=of.holidays, until=today
+            )  # fmt: skip
+            reached[each.day] = {number_of(day) for day in days} - {each.day}
+    wanted = {day for days in reached.values() for day in days}
+    if not wanted:
+        return 0
+    keys = {
+        (meter, profile, day)
+        for meter, profile, channel, day in _guessed(connection, changed, wanted)
+        if any(
+            day in reached[since] and (meter, profile, channel, since) in changed
+            for since in reached
+        )
+    }
+    return mark_due(connection, tenant, keys, reason=_SIMILAR, at_s=now, local=True)
+
+
+def _guessed(
+    connection: Connection, changed: Collection[tuple[int, int, int, int]], days: Collection[int]
+) -> list[tuple[int, int, int, int]]:
+    """The newest final days with estimates, or with nothing to estimate from."""
+    newer = aliased(FINAL)
+    names = ("meter", "profile", "channel", "day")
+    same = and_(*(newer.c[name] == FINAL.c[name] for name in names))
+    found: list[tuple[int, int, int, int]] = []
+    for lot in windows(key[0] for key in changed):
+        query = select(*(FINAL.c[name] for name in names)).where(
+            FINAL.c.meter.in_(lot),
+            FINAL.c.day.in_(days),
+            or_(FINAL.c.estimated > 0, FINAL.c.missing > 0),
+            ~select(newer.c.version).where(same, newer.c.version > FINAL.c.version).exists(),
+        )
+        found += [row._tuple() for row in connection.execute(query)]
+    return found

@@ -1,0 +1,265 @@
+"""A run: what is due is read, judged and packed, many meters at once. Writing is `keeping`'s.
+
+What comes out is a function of the readings, edits, rules and inventory alone, so the order in
+which readings arrive leaves no trace. Days between which no register is known run together: what
+the register counted over all of them is shared among them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import chain
+
+from sqlalchemy import Connection
+
+from ferraris.headend.store.records import ChannelKey
+from ferraris.headend.store.sealing import Sealer
+from ferraris.headend.vee.applies import Counting
+from ferraris.headend.vee.claims import Due
+from ferraris.headend.vee.columns_days import (
+    FinalDay,
+    edges_known,
+    joined_days,
+    place_blocks,
+    shortest_step,
+)
+from ferraris.headend.vee.columns_grid import Grid, Placed, grid_of
+from ferraris.headend.vee.columns_judging import Judging
+from ferraris.headend.vee.gathering import (
+    Block,
+    Catalogue,
+    MeterFacts,
+    blocks_of,
+    decisions_of,
+    facts_of,
+    known_channels,
+    neighbours,
+    versions_of,
+)
+from ferraris.headend.vee.local_days import DAY_S, day_bounds, touched_days
+from ferraris.headend.vee.rule_book import Book
+from ferraris.headend.vee.tasks import Lot, tasks_of, utc_days
+
+__all__ = ["Ran", "Run"]
+
+REACH_DAYS = 32
+"""How far away a reading of a register may be, for the days between to run together."""
+
+_WIDENINGS = 12
+_BACK_DAYS = 45  # where the channels of a day without readings are looked for
+
+
+@dataclass(slots=True)
+class Ran:
+    """What a run made, and the (meter, profile, local day) that it looked at."""
+
+    finals: list[FinalDay] = field(default_factory=list)
+    looked_at: set[tuple[int, int, int]] = field(default_factory=set)
+
+
+class Run:
+    """Runs lots in one consistent view of the store; raises nothing for odd readings."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        sealer: Sealer,
+        catalogue: Catalogue,
+        book: Book,
+        *,
+        tenant: int,
+        now: float,
+    ) -> None:
+        self._connection = connection
+        self._sealer = sealer
+        self._catalogue = catalogue
+        self._book = book
+        self._now = now
+        self._periods = catalogue.periods(connection, tenant)
+        self._facts: dict[int, MeterFacts] = {}
+        self._silent: dict[int, set[int]] = {}
+        self.ran = Ran()
+
+    def work(self, due: Sequence[Due]) -> Ran:
+        """Run all that is due."""
+        self._facts = facts_of(self._connection, {each.meter for each in due})
+        for lot in tasks_of(self._connection, self._catalogue, due, self._facts, self._now):
+            self._lot(lot)
+        return self.ran
+
+    def _lot(self, lot: Lot) -> None:
+        """One local day of many meters."""
+        lot.demanded = {
+            meter: asked
+            for meter, asked in lot.demanded.items()
+            if (meter, lot.profile, lot.day) not in self.ran.looked_at
+        }
+        if not lot.demanded:
+            return
+        blocks = self._blocks(lot.profile, lot.meters, lot.bounds)
+        period_s = self._period(lot.profile, blocks)
+        grid = None if period_s is None else grid_of([lot.bounds], period_s)
+        if grid is None or period_s is None:
+            return
+        channels = self._channels(blocks, lot.profile, lot.meters, lot.day)
+        placed = place_blocks(grid, lot.meters, blocks, self._layouts(blocks), channels)
+        registers = self._registers(channels)
+        alone, joined = self._apart(lot, placed, registers)
+        if joined:
+            blocks_alone = [each for each in blocks if each.meter not in set(joined)]
+            placed = place_blocks(grid, alone, blocks_alone, self._layouts(blocks), channels)
+        self._run(lot, [(lot.day, grid)], alone, placed, channels)
+        for meter in joined:
+            self._together(lot, meter, period_s)
+
+    def _apart(
+        self, lot: Lot, placed: Placed, registers: Sequence[int]
+    ) -> tuple[list[int], list[int]]:
+        """The meters whose day stands alone, and those whose registers reach beyond it."""
+        ragged = {
+            meter: edges
+            for meter, edges in zip(lot.meters, edges_known(placed, registers), strict=True)
+            if edges != (True, True)
+        }
+        if not ragged or not registers:
+            return lot.meters, []
+        span = utc_days(*lot.bounds)
+        beyond = neighbours(self._connection, ragged, lot.profile, span, REACH_DAYS)
+        joined = [
+            meter
+            for meter, (opening, closing) in ragged.items()
+            if (not opening and self._linked(lot, meter, beyond[meter][0]))
+            or (not closing and self._linked(lot, meter, beyond[meter][1]))
+        ]
+        return sorted(set(lot.meters) - set(joined)), joined
+
+    def _linked(self, lot: Lot, meter: int, utc_day: int | None) -> bool:
+        """Whether a meter stayed where it was between the day of the lot and a UTC day."""
+        if utc_day is None:
+            return False
+        start, end = lot.bounds
+        mount = self._facts[meter].mount_of(start, end)
+        if mount is None:
+            return True
+        there = (utc_day + 1) * DAY_S
+        return mount.since_s < there and (mount.until_s is None or mount.until_s > there - DAY_S)
+
+    def _together(self, lot: Lot, meter: int, period_s: int) -> None:
+        """The days of one meter that hang together with the one of the lot."""
+        if (meter, lot.profile, lot.day) in self.ran.looked_at:
+            return
+        first = last = lot.day
+        for _ in range(_WIDENINGS):
+            days = list(range(first, last + 1))
+            bounds = [day_bounds(day, lot.zone, lot.hour) for day in days]
+            grid = grid_of(bounds, period_s)
+            if grid is None:
+                return
+            blocks = self._blocks(lot.profile, [meter], (bounds[0][0], bounds[-1][1]))
+            channels = self._channels(blocks, lot.profile, [meter], lot.day)
+            placed = place_blocks(grid, [meter], blocks, self._layouts(blocks), channels)
+            registers = self._registers(channels)
+            wider = self._wider(lot, meter, (first, last), edges_known(placed, registers)[0])
+            if wider == (first, last):
+                break
+            first, last = wider
+        starts = [start for start, _ in bounds] + [bounds[-1][1]]
+        for part in joined_days(placed, registers, starts):
+            if lot.day - first in part:
+                some = [(days[at], grid_of([bounds[at]], period_s)) for at in part]
+                inner = grid_of([bounds[at] for at in part], period_s)
+                assert inner is not None
+                placed = place_blocks(inner, [meter], blocks, self._layouts(blocks), channels)
+                self._run(lot, [(day, one) for day, one in some if one], [meter], placed, channels)
+
+    def _wider(
+        self, lot: Lot, meter: int, days: tuple[int, int], edges: tuple[bool, bool]
+    ) -> tuple[int, int]:
+        """The days with the nearest readings on either side, where no register is known yet."""
+        first, last = days
+        span = utc_days(
+            day_bounds(first, lot.zone, lot.hour)[0], day_bounds(last, lot.zone, lot.hour)[1]
+        )
+        beyond = neighbours(self._connection, [meter], lot.profile, span, REACH_DAYS)
+        before, after = beyond[meter]
+        if not edges[0] and before is not None and self._linked(lot, meter, before):
+            first = min(first, touched_days(before, lot.zone, lot.hour)[0])
+        if not edges[1] and after is not None and self._linked(lot, meter, after):
+            reached = [
+                day
+                for day in touched_days(after, lot.zone, lot.hour)
+                if day_bounds(day, lot.zone, lot.hour)[1] <= self._now
+            ]
+            last = max([last, *reached])
+        return first, last
+
+    def _run(
+        self,
+        lot: Lot,
+        days: Sequence[tuple[int, Grid]],
+        meters: list[int],
+        placed: Placed,
+        channels: Mapping[int, ChannelKey],
+    ) -> None:
+        """Judge days in a row of meters that share them."""
+        if not meters:
+            return
+        numbers = [day for day, _ in days]
+        self.ran.looked_at.update((meter, lot.profile, day) for meter in meters for day in numbers)
+        before = versions_of(self._connection, self._sealer, meters, lot.profile, numbers)
+        points = placed.grid.points
+        judging = Judging(
+            lot=lot,
+            days=days,
+            meters=meters,
+            placed=placed,
+            facts=self._facts,
+            silent=self._silent,
+            before={each[:4]: each for each in before},
+            decisions=decisions_of(
+                self._connection, meters, lot.profile, int(points[0]), int(points[-1])
+            ),
+            book=self._book,
+            fetch=lambda some, alike: versions_of(
+                self._connection, self._sealer, some, lot.profile, alike
+            ),
+        )
+        self.ran.finals += judging.run(channels)
+
+    def _blocks(
+        self, profile: int, meters: Sequence[int], bounds: tuple[int, int]
+    ) -> list[Block]:  # fmt: skip
+        return blocks_of(self._connection, self._sealer, meters, profile, utc_days(*bounds))
+
+    def _layouts(self, blocks: Iterable[Block]) -> dict[int, tuple[int, ...]]:
+        numbers = {each.layout for each in blocks}
+        return {each: self._catalogue.layout(self._connection, each) for each in numbers}
+
+    def _channels(
+        self, blocks: Sequence[Block], profile: int, meters: Sequence[int], day: int
+    ) -> Mapping[int, ChannelKey]:
+        """The channels that some rules are for: of the blocks, or those of days around."""
+        numbers = set(chain.from_iterable(self._layouts(blocks).values()))
+        self._silent = {}
+        if silent := set(meters) - {each.meter for each in blocks}:
+            around = day - _BACK_DAYS, day + _BACK_DAYS
+            self._silent = known_channels(self._connection, silent, profile, around)
+            numbers.update(chain.from_iterable(self._silent.values()))
+        found = self._catalogue.channels(self._connection, numbers)
+        return {number: key for number, key in found.items() if self._book.candidates(key)}
+
+    def _registers(self, channels: Mapping[int, ChannelKey]) -> list[int]:
+        return [
+            number
+            for number, key in channels.items()
+            if self._book.candidates(key)[0].counting(key) is Counting.REGISTER
+        ]
+
+    def _period(self, profile: int, blocks: Sequence[Block]) -> int | None:
+        """The period of a profile: as plans want it, else as the rows have it."""
+        name = self._catalogue.profile(self._connection, profile)
+        found = self._periods.get(name)
+        if found is None and blocks:
+            found = shortest_step(blocks, self._layouts(blocks))
+        return found
