@@ -70,7 +70,8 @@ def claim(connection: Connection, most: int, now: float, lease_s: float) -> list
             VEE_DUE.c.marks,
         )
     )
-    return sorted((Due(*row) for row in rows), key=lambda due: (due.day, due.meter, due.profile))
+    found = [Due(*row)._replace(local=bool(row.local)) for row in rows]
+    return sorted(found, key=lambda due: (due.day, due.meter, due.profile))
 
 
 def settle(connection: Connection, done: Sequence[Due]) -> set[tuple[int, int, int]]:

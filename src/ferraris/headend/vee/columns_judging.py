@@ -79,14 +79,14 @@ class Judging:
         self.placed.channel(channel)
         media = [(meter, self.facts[meter].medium) for meter in self.meters]
         for ruled, places in self.book.assigned(key, media):
-            rows = self._existing(channel, places)
+            by_register = ruled.counting(key) is Counting.REGISTER
+            rows = self._existing(channel, places, by_register)
             if not rows:
                 continue
             period_s = min(self.placed.grid.period_s, DAY_S)
             if period_s >= LONG_S:
                 period_s = DAY_S
             rules = self.book.measured(ruled, key.scaler, period_s)
-            by_register = ruled.counting(key) is Counting.REGISTER
             for days, span, some in self._spans(channel, rows, by_register):
                 picked = np.array(some, np.intp)
                 whole = (
@@ -108,8 +108,11 @@ class Judging:
                     validate(intervals, rules),
                 )
 
-    def _existing(self, channel: int, rows: Sequence[int]) -> list[int]:
-        """The meters with a final day at all: for readings, or for somebody who wants it."""
+    def _existing(self, channel: int, rows: Sequence[int], by_register: bool) -> list[int]:
+        """The meters with a final day at all: for readings, or for somebody who wants it.
+
+        One reading of a register alone says nothing about any interval.
+        """
         wanted = self.placed.has[channel].copy()
         for row, meter in enumerate(self.meters):
             if channel in self.silent.get(meter, ()):
@@ -117,7 +120,9 @@ class Judging:
         if len(self.days) == 1:
             day = self.days[0][0]
             wanted &= np.array([self.lot.demanded.get(meter, False) for meter in self.meters])
-            wanted |= self.placed.known[channel][:, 1:].any(axis=1)
+            told = self.placed.known[channel]
+            enough = told.sum(axis=1) > 1 if by_register else told[:, 1:].any(axis=1)
+            wanted |= enough & told[:, 1:].any(axis=1)
             known = {key[0] for key in self.before if key[2] == channel and key[3] == day}
             known |= {one.meter for one in self.decisions if one.channel == channel}
             for row, meter in enumerate(self.meters):

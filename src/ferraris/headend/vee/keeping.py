@@ -13,15 +13,15 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, and_, or_, select, update
 from sqlalchemy.orm import aliased
 
+from ferraris.headend.store.bulk import add_absent
 from ferraris.headend.store.changes import note
 from ferraris.headend.store.due import mark_due
 from ferraris.headend.store.exchange import digest
 from ferraris.headend.store.partitions import ensure_partitions
 from ferraris.headend.store.records import StoreAwayError
-from ferraris.headend.store.sealing import Sealer, seal_context
+from ferraris.headend.store.sealing import CLEAR, Sealer, seal_context
 from ferraris.headend.store.tables.inventory import TENANT
 from ferraris.headend.store.tables.validated import FINAL, VEE_DUE
-from ferraris.headend.store.upsert import add
 from ferraris.headend.vee.claims import Due, settle
 from ferraris.headend.vee.columns_days import FinalDay
 from ferraris.headend.vee.dependence import dependent_days
@@ -33,6 +33,8 @@ from ferraris.headend.vee.running import Ran
 __all__ = ["Kept", "keep"]
 
 _SIMILAR = "similar day"
+_NAMES = tuple(column.name for column in FINAL.columns)
+_KEY = tuple(column.name for column in FINAL.primary_key)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,21 +102,13 @@ def _write(
     seals = sealer.holders(connection, {(each.meter, each.day) for each in finals})
     rows = []
     for each in finals:
-        seal, body = seals.get((each.meter, each.day), 0), each.body
-        if seal:
-            key = each.meter, each.profile, each.channel, each.day, each.number
+        seal, body = seals.get((each.meter, each.day), CLEAR), each.body
+        key = each.meter, each.profile, each.channel, each.day, each.number
+        if seal != CLEAR:
             body = sealer.close(seal, body, seal_context("final", *key))
-        rows.append(_row(tenant, each, seal, body, int(now)))
-    if add(connection, FINAL, rows) != len(rows):
+        rows.append((tenant, *key, *each[5:15], int(now), seal, digest(body), body))
+    if len(add_absent(connection, FINAL, _NAMES, rows, _KEY)) != len(rows):
         raise StoreAwayError("another head was quicker", where="vee")
-
-
-def _row(tenant: int, each: FinalDay, seal: int, body: bytes, stored_s: int) -> dict[str, object]:
-    names = ("meter", "profile", "channel", "day", "zone", "start_s", "period_s", "intervals",
-             "suspect", "estimated", "edited", "missing", "findings", "rules")  # fmt: skip
-    row: dict[str, object] = {name: getattr(each, name) for name in names}
-    row |= {"tenant": tenant, "version": each.number, "stored_s": stored_s, "seal": seal}
-    return row | {"digest": digest(body), "body": body}
 
 
 def _mark_dependents(
@@ -164,5 +158,5 @@ def _guessed(
             or_(FINAL.c.estimated > 0, FINAL.c.missing > 0),
             ~select(newer.c.version).where(same, newer.c.version > FINAL.c.version).exists(),
         )
-        found += [row._tuple() for row in connection.execute(query)]
+        found += [(row[0], row[1], row[2], row[3]) for row in connection.execute(query)]
     return found

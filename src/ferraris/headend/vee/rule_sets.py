@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, distinct, insert, select
+from sqlalchemy import Connection, insert, select
 
 from ferraris.core.errors import UsageError
 from ferraris.headend.store.due import mark_due
@@ -174,7 +174,7 @@ def _meant_by(
         return set()
     catalogue = Catalogue()
     layouts = connection.execute(
-        select(distinct(BLOCK.c.layout)).where(BLOCK.c.tenant == tenant, BLOCK.c.day >= since)
+        select(BLOCK.c.layout).where(BLOCK.c.tenant == tenant, BLOCK.c.day >= since).distinct()
     ).scalars()
     meant = [
         layout
