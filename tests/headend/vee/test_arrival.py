@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import tempfile
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -66,7 +67,7 @@ def told(world, lots, *, one_by_one):
 
 
 @pytest.mark.parametrize("most", [1, 2000])
-@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck))
 @given(histories())
 def test_the_order_of_arrival_leaves_no_trace(most, history):
     lots, zone = history
@@ -89,7 +90,7 @@ def agrees_with_the_register(world, name, seed, divisor, lots):
                 assert columns.quality[0, place] != Quality.MISSING or value == 0
                 values[day.start_s + (place + 1) * HOUR_S] = value
     instants = sorted(FIRST + hour * HOUR_S for lot in lots for hour in lot)
-    for begin, end in zip(instants, instants[1:], strict=False):
+    for begin, end in pairwise(instants):
         ends = range(begin + HOUR_S, end + 1, HOUR_S)
         found = [values.get(each) for each in ends]
         if None in found:

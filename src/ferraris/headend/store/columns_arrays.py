@@ -58,11 +58,11 @@ class ColumnsReader:
         if at >= len(octets):
             raise DecodeError("column missing", where=_WHERE, offset=at)
         slot, kind = self.slots, octets[at]
-        self.slots += 1
+        self.slots = slot + 1
         if kind == _NULL:
             return at + 1
         if kind == _CONSTANT:
-            value, end = read_signed(octets, at + 1)
+            value, end = _signed(octets, at + 1)
             if -BOUND < value < BOUND:
                 self._constants.append((slot, value))
             return end
@@ -90,8 +90,8 @@ class ColumnsReader:
 
     def _take_planes(self, octets: bytes, at: int, slot: int) -> int:
         kind, width = octets[at], octets[at + 1]
-        first, begin = read_signed(octets, at + 2)
-        low, begin = read_signed(octets, begin)
+        first, begin = _signed(octets, at + 2)
+        low, begin = _signed(octets, begin)
         count = self.rows - 1 if kind == _DELTA else self.rows
         end = begin + (count * width + 1) // 2
         if end > len(octets) or count < 0:
@@ -101,6 +101,19 @@ class ColumnsReader:
         else:
             self._slow.append((slot, unpack_column(octets, at, self.rows)[0]))
         return end
+
+
+def _signed(octets: bytes, at: int) -> tuple[int, int]:
+    """`read_signed`, quicker for what fits an octet or three, as most numbers do."""
+    three = octets[at : at + 3]
+    if len(three) == 3:
+        if three[0] < 0x80:
+            value = three[0]
+            return (-((value + 1) >> 1) if value & 1 else value >> 1), at + 1
+        if three[2] < 0x80 <= three[1]:
+            value = three[0] & 0x7F | (three[1] & 0x7F) << 7 | three[2] << 14
+            return (-((value + 1) >> 1) if value & 1 else value >> 1), at + 3
+    return read_signed(octets, at)
 
 
 def _decoded(

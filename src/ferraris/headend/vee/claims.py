@@ -41,7 +41,7 @@ class Due(NamedTuple):
 
 
 def claim(connection: Connection, most: int, now: float, lease_s: float) -> list[Due]:
-    """Claim up to `most` due days of one tenant until `lease_s` from now, the earliest first."""
+    """Claim up to `most` due days of one tenant until `lease_s` from now."""
     free = or_(VEE_DUE.c.claimed_until_s.is_(None), VEE_DUE.c.claimed_until_s <= now)
     tenant = connection.execute(
         select(VEE_DUE.c.tenant).where(free).order_by(VEE_DUE.c.tenant).limit(1)
@@ -51,7 +51,7 @@ def claim(connection: Connection, most: int, now: float, lease_s: float) -> list
     among = (
         select(*_KEY)
         .where(VEE_DUE.c.tenant == tenant, free)
-        .order_by(VEE_DUE.c.day, VEE_DUE.c.meter, VEE_DUE.c.profile)
+        .order_by(*_KEY)  # whole meters, as adjacent days touch each other
         .limit(most)
         .with_for_update(skip_locked=True)
     )
@@ -71,7 +71,7 @@ def claim(connection: Connection, most: int, now: float, lease_s: float) -> list
         )
     )
     found = [Due(*row)._replace(local=bool(row.local)) for row in rows]
-    return sorted(found, key=lambda due: (due.day, due.meter, due.profile))
+    return sorted(found, key=lambda due: due.key)
 
 
 def settle(connection: Connection, done: Sequence[Due]) -> set[tuple[int, int, int]]:

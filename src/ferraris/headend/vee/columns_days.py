@@ -6,7 +6,7 @@ Needs the `data` extra.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
@@ -23,10 +23,12 @@ from ferraris.headend.vee.quality import Quality
 __all__ = [
     "FinalDay",
     "Key",
+    "Unpacked",
     "decided",
     "final_days",
     "place_blocks",
     "shortest_step",
+    "unpack_blocks",
     "versions_from",
 ]
 
@@ -57,51 +59,62 @@ class FinalDay(NamedTuple):
     """Whether what may serve other days as a similar one is another than before."""
 
 
-def place_blocks(
-    grid: Grid,
-    meters: Sequence[int],
-    blocks: Iterable[Block],
-    layouts: Mapping[int, Sequence[int]],
-    wanted: Iterable[int],
-) -> Placed:
-    """Put the rows of blocks on a grid; damaged blocks are left out, `check` finds them."""
-    rows = {meter: row for row, meter in enumerate(meters)}
-    placed = Placed(grid, len(meters))
+class Unpacked(NamedTuple):
+    """Blocks that share their axis and channels, as arrays."""
+
+    meters: list[int]
+    channels: Sequence[int]
+    sheet: Sheet
+
+
+def unpack_blocks(
+    blocks: Iterable[Block], layouts: Mapping[int, Sequence[int]]
+) -> list[Unpacked]:  # fmt: skip
+    """Unpack blocks, like ones together; damaged ones are left out, `check` finds them."""
     alike: defaultdict[int, list[Block]] = defaultdict(list)
     for each in blocks:
         alike[each.layout].append(each)
-    among = set(wanted)
-    for layout, several in sorted(alike.items()):
-        channels = [(at, ch) for at, ch in enumerate(layouts[layout]) if ch in among]
-        for block_rows, sheet in _sheets(several, len(layouts[layout])):
-            placed.put(sheet, [rows.get(each.meter, -1) for each in block_rows], channels)
-    return placed
+    return [
+        one
+        for layout, several in sorted(alike.items())
+        for one in _sheets(several, layouts[layout])
+    ]
 
 
-def shortest_step(blocks: Sequence[Block], layouts: Mapping[int, Sequence[int]]) -> int | None:
-    """The shortest time between two rows of any block; None without two rows."""
-    found = None
-    alike: defaultdict[int, list[Block]] = defaultdict(list)
-    for each in blocks:
-        alike[each.layout].append(each)
-    for layout, several in alike.items():
-        for _, sheet in _sheets(several, len(layouts[layout])):
-            steps = np.diff(np.unique(sheet.ends))
-            if len(steps):
-                found = min(found or int(steps.min()), int(steps.min()))
-    return found
-
-
-def _sheets(several: Sequence[Block], channels: int) -> Iterable[tuple[list[Block], Sheet]]:
+def _sheets(several: Sequence[Block], channels: Sequence[int]) -> Iterator[Unpacked]:
     try:
-        found = sheets_of([each.body for each in several], channels)
+        found = sheets_of([each.body for each in several], len(channels))
     except DecodeError:
         if len(several) > 1:
             for each in several:
                 yield from _sheets([each], channels)
         return
     for sheet in found:
-        yield [several[place] for place in sheet.members], sheet
+        yield Unpacked([several[place].meter for place in sheet.members], channels, sheet)
+
+
+def place_blocks(
+    grid: Grid, meters: Sequence[int], unpacked: Iterable[Unpacked], wanted: Iterable[int]
+) -> Placed:
+    """Put the rows of blocks on a grid."""
+    rows = {meter: row for row, meter in enumerate(meters)}
+    placed = Placed(grid, len(meters))
+    among = set(wanted)
+    for each in unpacked:
+        channels = [(at, channel) for at, channel in enumerate(each.channels) if channel in among]
+        placed.put(each.sheet, [rows.get(meter, -1) for meter in each.meters], channels)
+    return placed
+
+
+def shortest_step(unpacked: Iterable[Unpacked]) -> int | None:
+    """The shortest time between two rows of a block, or else of all; None without two rows."""
+    axes = [each.sheet.ends for each in unpacked]
+    for among in (axes, [np.concatenate(axes)] if axes else []):
+        steps = [np.diff(np.unique(ends)) for ends in among]
+        found = min((int(each.min()) for each in steps if len(each)), default=None)
+        if found is not None:
+            return found
+    return None
 
 
 def edges_known(placed: Placed, registers: Iterable[int]) -> list[tuple[bool, bool]]:

@@ -23,7 +23,7 @@ from ferraris.headend.store.sealing import CLEAR, Sealer, seal_context
 from ferraris.headend.store.tables.inventory import TENANT
 from ferraris.headend.store.tables.validated import FINAL, VEE_DUE
 from ferraris.headend.vee.claims import Due, settle
-from ferraris.headend.vee.columns_days import FinalDay
+from ferraris.headend.vee.columns_days import FinalDay, Key
 from ferraris.headend.vee.dependence import dependent_days
 from ferraris.headend.vee.gathering import windows
 from ferraris.headend.vee.local_days import DAY_S, date_of, number_of
@@ -47,11 +47,9 @@ class Kept:
     marked: int = 0
 
 
-def keep(
-    connection: Connection, sealer: Sealer, book: Book, due: Sequence[Due], ran: Ran, *, now: float
-) -> Kept:
+def keep(connection: Connection, sealer: Sealer, book: Book, due: Sequence[Due], ran: Ran) -> Kept:
     """Write what was made of due days of one tenant, in the caller's transaction."""
-    tenant = due[0].tenant
+    tenant, now = due[0].tenant, ran.now
     connection.execute(
         select(TENANT.c.id).where(TENANT.c.id == tenant).with_for_update(key_share=True)
     )
@@ -61,7 +59,7 @@ def keep(
     _tell_others(connection, tenant, ran, now)
     finals = [each for each in ran.finals if each.meter not in overtaken]
     _write(connection, sealer, tenant, finals, now)
-    marked = _mark_dependents(connection, tenant, book, finals, now)
+    marked = _mark_dependents(connection, tenant, book, finals, ran)
     if finals:
         detail = {
             "days": len({(each.meter, each.profile, each.day) for each in finals}),
@@ -112,46 +110,46 @@ def _write(
 
 
 def _mark_dependents(
-    connection: Connection, tenant: int, book: Book, finals: Sequence[FinalDay], now: float
+    connection: Connection, tenant: int, book: Book, finals: Sequence[FinalDay], ran: Ran
 ) -> int:
-    """Mark the days whose estimates rest on a day that is another one now."""
-    today = date_of(int(now // DAY_S) + 1)
+    """Mark the days whose estimates rest on a day that is another one now.
+
+    Not those that ran after it: they have seen it.
+    """
+    today = date_of(int(ran.now // DAY_S) + 1)
     limits = {each.digest: each.rules.estimation for each in book.sets}
-    reached: defaultdict[int, set[int]] = defaultdict(set)
-    changed: set[tuple[int, int, int, int]] = set()
+    rests_on: defaultdict[Key, list[int]] = defaultdict(list)
+    reached: dict[tuple[int, str], list[int]] = {}
     for each in finals:
         if not each.usable_differs or each.rules not in limits:
             continue
-        changed.add((each.meter, each.profile, each.channel, each.day))
-        if each.day not in reached:
+        among = each.day, each.rules
+        if among not in reached:
             of = limits[each.rules]
             days = dependent_days(
                 date_of(each.day), of.weeks, holidays=of.holidays, until=today
             )  # fmt: skip
-            reached[each.day] = {number_of(day) for day in days} - {each.day}
-    wanted = {day for days in reached.values() for day in days}
-    if not wanted:
+            reached[among] = [number_of(day) for day in days if number_of(day) != each.day]
+        turn = ran.looked_at[each.meter, each.profile, each.day]
+        for day in reached[among]:
+            if ran.looked_at.get((each.meter, each.profile, day), -1) <= turn:
+                rests_on[each.meter, each.profile, each.channel, day].append(each.day)
+    if not rests_on:
         return 0
-    keys = {
-        (meter, profile, day)
-        for meter, profile, channel, day in _guessed(connection, changed, wanted)
-        if any(
-            day in reached[since] and (meter, profile, channel, since) in changed
-            for since in reached
-        )
-    }
-    return mark_due(connection, tenant, keys, reason=_SIMILAR, at_s=now, local=True)
+    meters, wanted = {key[0] for key in rests_on}, {key[3] for key in rests_on}
+    found = _guessed(connection, meters, wanted)
+    keys = {(meter, profile, day) for meter, profile, channel, day in found
+            if (meter, profile, channel, day) in rests_on}  # fmt: skip
+    return mark_due(connection, tenant, keys, reason=_SIMILAR, at_s=ran.now, local=True)
 
 
-def _guessed(
-    connection: Connection, changed: Collection[tuple[int, int, int, int]], days: Collection[int]
-) -> list[tuple[int, int, int, int]]:
+def _guessed(connection: Connection, meters: Collection[int], days: Collection[int]) -> list[Key]:
     """The newest final days with estimates, or with nothing to estimate from."""
     newer = aliased(FINAL)
     names = ("meter", "profile", "channel", "day")
     same = and_(*(newer.c[name] == FINAL.c[name] for name in names))
-    found: list[tuple[int, int, int, int]] = []
-    for lot in windows(key[0] for key in changed):
+    found: list[Key] = []
+    for lot in windows(meters):
         query = select(*(FINAL.c[name] for name in names)).where(
             FINAL.c.meter.in_(lot),
             FINAL.c.day.in_(days),

@@ -67,7 +67,7 @@ class Rounds:
             run = Run(connection, self.sealer, catalogue, book, tenant=tenant, now=now)
             ran = run.work(due)
         with self.engine.transaction() as connection:
-            return keep(connection, self.sealer, book, due, ran, now=now)
+            return keep(connection, self.sealer, book, due, ran)
 
     def _free(self, due: list[Due]) -> None:
         with contextlib.suppress(StoreError), self.engine.transaction() as connection:

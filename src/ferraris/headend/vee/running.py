@@ -7,7 +7,7 @@ the register counted over all of them is shared among them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 
@@ -19,17 +19,20 @@ from ferraris.headend.vee.applies import Counting
 from ferraris.headend.vee.claims import Due
 from ferraris.headend.vee.columns_days import (
     FinalDay,
+    Key,
+    Unpacked,
     edges_known,
     joined_days,
     place_blocks,
     shortest_step,
+    unpack_blocks,
 )
 from ferraris.headend.vee.columns_grid import Grid, Placed, grid_of
 from ferraris.headend.vee.columns_judging import Judging
 from ferraris.headend.vee.gathering import (
-    Block,
     Catalogue,
     MeterFacts,
+    Version,
     blocks_of,
     decisions_of,
     facts_of,
@@ -52,10 +55,11 @@ _BACK_DAYS = 45  # where the channels of a day without readings are looked for
 
 @dataclass(slots=True)
 class Ran:
-    """What a run made, and the (meter, profile, local day) that it looked at."""
+    """What a run made, and the (meter, profile, local day) that it looked at, with their turns."""
 
+    now: float
     finals: list[FinalDay] = field(default_factory=list)
-    looked_at: set[tuple[int, int, int]] = field(default_factory=set)
+    looked_at: dict[tuple[int, int, int], int] = field(default_factory=dict)
 
 
 class Run:
@@ -79,7 +83,8 @@ class Run:
         self._periods = catalogue.periods(connection, tenant)
         self._facts: dict[int, MeterFacts] = {}
         self._silent: dict[int, set[int]] = {}
-        self.ran = Ran()
+        self._made: dict[Key, FinalDay] = {}
+        self.ran = Ran(now)
 
     def work(self, due: Sequence[Due]) -> Ran:
         """Run all that is due."""
@@ -103,12 +108,11 @@ class Run:
         if grid is None or period_s is None:
             return
         channels = self._channels(blocks, lot.profile, lot.meters, lot.day)
-        placed = place_blocks(grid, lot.meters, blocks, self._layouts(blocks), channels)
+        placed = place_blocks(grid, lot.meters, blocks, channels)
         registers = self._registers(channels)
         alone, joined = self._apart(lot, placed, registers)
         if joined:
-            blocks_alone = [each for each in blocks if each.meter not in set(joined)]
-            placed = place_blocks(grid, alone, blocks_alone, self._layouts(blocks), channels)
+            placed = place_blocks(grid, alone, blocks, channels)
         self._run(lot, [(lot.day, grid)], alone, placed, channels)
         for meter in joined:
             self._together(lot, meter, period_s)
@@ -158,7 +162,7 @@ class Run:
                 return
             blocks = self._blocks(lot.profile, [meter], (bounds[0][0], bounds[-1][1]))
             channels = self._channels(blocks, lot.profile, [meter], lot.day)
-            placed = place_blocks(grid, [meter], blocks, self._layouts(blocks), channels)
+            placed = place_blocks(grid, [meter], blocks, channels)
             registers = self._registers(channels)
             wider = self._wider(lot, meter, (first, last), edges_known(placed, registers)[0])
             if wider == (first, last):
@@ -170,7 +174,7 @@ class Run:
                 some = [(days[at], grid_of([bounds[at]], period_s)) for at in part]
                 inner = grid_of([bounds[at] for at in part], period_s)
                 assert inner is not None
-                placed = place_blocks(inner, [meter], blocks, self._layouts(blocks), channels)
+                placed = place_blocks(inner, [meter], blocks, channels)
                 self._run(lot, [(day, one) for day, one in some if one], [meter], placed, channels)
 
     def _wider(
@@ -206,7 +210,9 @@ class Run:
         if not meters:
             return
         numbers = [day for day, _ in days]
-        self.ran.looked_at.update((meter, lot.profile, day) for meter in meters for day in numbers)
+        turn = len(self.ran.looked_at)
+        keys = [(meter, lot.profile, day) for meter in meters for day in numbers]
+        self.ran.looked_at.update(dict.fromkeys(keys, turn))
         before = versions_of(self._connection, self._sealer, meters, lot.profile, numbers)
         points = placed.grid.points
         judging = Judging(
@@ -221,28 +227,41 @@ class Run:
                 self._connection, meters, lot.profile, int(points[0]), int(points[-1])
             ),
             book=self._book,
-            fetch=lambda some, alike: versions_of(
-                self._connection, self._sealer, some, lot.profile, alike
-            ),
+            fetch=lambda some, alike: self._finals(lot.profile, some, alike),
         )
-        self.ran.finals += judging.run(channels)
+        for made in judging.run(channels):
+            self.ran.finals.append(made)
+            self._made[made.meter, made.profile, made.channel, made.day] = made
+
+    def _finals(
+        self, profile: int, meters: Collection[int], days: Sequence[int]
+    ) -> list[Version]:  # fmt: skip
+        """Final days as the store has them, or as this run made them."""
+        stored = versions_of(self._connection, self._sealer, meters, profile, days)
+        found = {each[:4]: each for each in stored}
+        for key, made in self._made.items():
+            if key[1] == profile and key[3] in days and key[0] in meters:
+                found[key] = Version(*key, made.number, made.start_s, made.period_s,
+                                     made.intervals, made.rules, made.body)  # fmt: skip
+        return list(found.values())
 
     def _blocks(
         self, profile: int, meters: Sequence[int], bounds: tuple[int, int]
-    ) -> list[Block]:  # fmt: skip
-        return blocks_of(self._connection, self._sealer, meters, profile, utc_days(*bounds))
-
-    def _layouts(self, blocks: Iterable[Block]) -> dict[int, tuple[int, ...]]:
-        numbers = {each.layout for each in blocks}
-        return {each: self._catalogue.layout(self._connection, each) for each in numbers}
+    ) -> list[Unpacked]:  # fmt: skip
+        blocks = blocks_of(self._connection, self._sealer, meters, profile, utc_days(*bounds))
+        layouts = {
+            each: self._catalogue.layout(self._connection, each)
+            for each in {block.layout for block in blocks}
+        }
+        return unpack_blocks(blocks, layouts)
 
     def _channels(
-        self, blocks: Sequence[Block], profile: int, meters: Sequence[int], day: int
+        self, blocks: Sequence[Unpacked], profile: int, meters: Sequence[int], day: int
     ) -> Mapping[int, ChannelKey]:
         """The channels that some rules are for: of the blocks, or those of days around."""
-        numbers = set(chain.from_iterable(self._layouts(blocks).values()))
+        numbers = {channel for each in blocks for channel in each.channels}
         self._silent = {}
-        if silent := set(meters) - {each.meter for each in blocks}:
+        if silent := set(meters).difference(*(each.meters for each in blocks)):
             around = day - _BACK_DAYS, day + _BACK_DAYS
             self._silent = known_channels(self._connection, silent, profile, around)
             numbers.update(chain.from_iterable(self._silent.values()))
@@ -256,10 +275,7 @@ class Run:
             if self._book.candidates(key)[0].counting(key) is Counting.REGISTER
         ]
 
-    def _period(self, profile: int, blocks: Sequence[Block]) -> int | None:
+    def _period(self, profile: int, blocks: Sequence[Unpacked]) -> int | None:
         """The period of a profile: as plans want it, else as the rows have it."""
         name = self._catalogue.profile(self._connection, profile)
-        found = self._periods.get(name)
-        if found is None and blocks:
-            found = shortest_step(blocks, self._layouts(blocks))
-        return found
+        return self._periods.get(name) or shortest_step(blocks)
