@@ -18,7 +18,17 @@ from ferraris.headend.store.tables.base import (
     text,
 )
 
-__all__ = ["ANCHOR", "AUDIT", "CHAIN", "CHANGE", "GRANT", "IDEMPOTENCY", "PRINCIPAL", "TOKEN"]
+__all__ = [
+    "ANCHOR",
+    "AUDIT",
+    "CHAIN",
+    "CHANGE",
+    "GRANT",
+    "IDEMPOTENCY",
+    "PRINCIPAL",
+    "SIGN_IN",
+    "TOKEN",
+]
 
 # A person or program; `subject` is that of an OpenID provider, with its issuer.
 PRINCIPAL: Final = Table(
@@ -114,6 +124,22 @@ CHANGE: Final = Table(
     text("detail"),  # JSON
     moment("at_s"),
     sqlite_autoincrement=True,
+)
+
+# A browser that has signed in with a token; only a hash of its secret is kept.
+SIGN_IN: Final = Table(
+    "sign_in",
+    METADATA,
+    identity(),
+    tenant(),
+    refers("principal", "principal"),
+    refers("token", "token", null=True),
+    text("grants", default="[]"),  # JSON: what an OpenID provider vouched for
+    octets("digest"),
+    moment("created_s"),
+    moment("seen_s"),
+    moment("until_s"),
+    UniqueConstraint("digest"),
 )
 
 # What a request with an idempotency key was answered.

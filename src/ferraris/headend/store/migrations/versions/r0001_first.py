@@ -399,6 +399,16 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_session"))
     op.create_index("ix_session_meter_started_s", "session", ["meter", "started_s"], unique=False)
     op.create_index("ix_session_tenant_started_s", "session", ["tenant", "started_s"], unique=False)
+    op.create_table("sign_in", sa.Column("id", BIG, nullable=False), sa.Column("tenant", BIG,
+        nullable=False), sa.Column("principal", BIG, nullable=False), sa.Column("token", BIG,
+        nullable=True), sa.Column("grants", sa.Text(), server_default="[]", nullable=False),
+        sa.Column("digest", sa.LargeBinary(), nullable=False), sa.Column("created_s", sa.Double(),
+        nullable=False), sa.Column("seen_s", sa.Double(), nullable=False), sa.Column("until_s",
+        sa.Double(), nullable=False), sa.ForeignKeyConstraint(["principal"], ["principal.id"],
+        name="fk_sign_in_principal"), sa.ForeignKeyConstraint(["tenant"], ["tenant.id"],
+        name="fk_sign_in_tenant"), sa.ForeignKeyConstraint(["token"], ["token.id"],
+        name="fk_sign_in_token"), sa.PrimaryKeyConstraint("id", name="pk_sign_in"),
+        sa.UniqueConstraint("digest", name="uq_sign_in_digest"))
     op.create_table("undated", sa.Column("id", BIG, nullable=False), sa.Column("tenant", BIG,
         nullable=False), sa.Column("meter", BIG, nullable=False), sa.Column("profile", BIG,
         nullable=False), sa.Column("rows", BIG, nullable=False), sa.Column("stored_s", BIG,

@@ -1,0 +1,3 @@
+"""The web page of the head-end: server-rendered, live, in the reader's language, self-contained."""
+
+from __future__ import annotations

@@ -1,0 +1,98 @@
+"""What needs somebody: missing meters and why, alarms, strangers, commands, doubtful values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from ferraris.headend.page import asking_attention as asking
+from ferraris.headend.page.look import Look
+
+__all__ = [
+    "TONES",
+    "alarms",
+    "commands",
+    "exceptions",
+    "missing",
+    "missing_page",
+    "reasons",
+    "strangers",
+]
+
+_FEW: Final = 8
+_PAGE: Final = 100
+
+TONES: Final[Mapping[str, str]] = {
+    "queued": "busy",
+    "running": "busy",
+    "done": "good",
+    "failed": "bad",
+    "unknown": "warn",
+    "cancelled": "",
+}
+"""How the state of a command is marked."""
+
+
+def reasons(look: Look) -> Mapping[str, Any]:
+    """Why meters are missing."""
+    return {"reasons": asking.reasons(look)}
+
+
+def missing(look: Look) -> Mapping[str, Any]:
+    """The meters that are silent longest."""
+    rows, more = asking.silent(look, "", "", _FEW)
+    return {"missing": {"rows": rows, "more": more, "all_address": "/missing", "address": None}}
+
+
+def missing_page(look: Look) -> Mapping[str, Any]:
+    """All of them, in pages, also those of one reason alone."""
+    after, reason = look.query.get("after", ""), look.query.get("reason", "")
+    rows, more = asking.silent(look, reason, after, _PAGE)
+    return {
+        "missing": {
+            "rows": rows,
+            "more": more,
+            "after": after,
+            "all_address": "",
+            "address": lambda place: look.address(after=place),
+        }
+    }
+
+
+def alarms(look: Look) -> Mapping[str, Any]:
+    """The newest alarms that nobody has acknowledged."""
+    count, rows = asking.alarms(look, _FEW)
+    return {"alarms": {"open": count, "rows": rows}}
+
+
+def strangers(look: Look) -> Mapping[str, Any]:
+    """Who waits for a decision."""
+    count, rows = asking.strangers(look, _FEW)
+    return {"strangers": {"open": count, "rows": rows}}
+
+
+def commands(look: Look) -> Mapping[str, Any]:
+    """The newest commands."""
+    running, rows = asking.commands(look, _FEW)
+    return {
+        "commands": {
+            "running": running,
+            "rows": [
+                {
+                    "meter": row.meter,
+                    "kind": row.kind,
+                    "state": row.state,
+                    "tone": TONES.get(row.state, ""),
+                    "by": row.by,
+                    "at_s": row.at_s,
+                }
+                for row in rows
+            ],
+        }
+    }
+
+
+def exceptions(look: Look) -> Mapping[str, Any]:
+    """Days that validation doubts."""
+    meters, rows = asking.doubts(look, _FEW)
+    return {"exceptions": {"meters": meters, "rows": rows}}

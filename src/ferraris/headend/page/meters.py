@@ -1,0 +1,206 @@
+"""The list of meters, and what the page of one meter shows beside its curve."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, Final
+
+from ferraris.data.obis import Obis
+from ferraris.data.readings import Event, Reading
+from ferraris.headend.access.rights import Right
+from ferraris.headend.page import asking_meter as asking
+from ferraris.headend.page.asking_attention import Command
+from ferraris.headend.page.asking_attention import commands as asked_commands
+from ferraris.headend.page.attention import TONES
+from ferraris.headend.page.curves import curve_part
+from ferraris.headend.page.formats import Formats, zone_of
+from ferraris.headend.page.look import Look
+from ferraris.model.obis_names import name as obis_name
+
+__all__ = [
+    "STATES",
+    "curve",
+    "events",
+    "facts",
+    "frame",
+    "life",
+    "list_frame",
+    "listing",
+    "now",
+    "registers",
+    "sessions",
+]
+
+STATES: Final = ("known", "installed", "active", "suspended", "retired")
+_STATE_TONES: Final[Mapping[str, str]] = {
+    "active": "good",
+    "suspended": "warn",
+    "retired": "",
+    "known": "",
+    "installed": "busy",
+}
+_PAGE: Final = 50
+_EVENTS: Final = 25
+_SESSIONS: Final = 8
+_COMMANDS: Final = 3
+
+
+def list_frame(look: Look) -> Mapping[str, Any]:
+    """The form above the list."""
+    state = look.query.get("state", "")
+    return {
+        "search": look.query.get("q", ""),
+        "state": state if state in STATES else "",
+        "states": STATES,
+    }
+
+
+def listing(look: Look) -> Mapping[str, Any]:
+    """A page of the meters that fit."""
+    given = list_frame(look)
+    after = look.query.get("after", "")
+    count, rows, more = asking.listed(look, given["search"].strip(), given["state"], after, _PAGE)
+    return {
+        "listing": {
+            "count": count,
+            "rows": rows,
+            "tones": _STATE_TONES,
+            "after": after,
+            "more": more,
+            "address": lambda place: look.address(after=place),
+        }
+    }
+
+
+def _meter(look: Look) -> Any:
+    return look.once("meter", lambda at: at.desk.meter(at.subject, Right.SEE_METERS))
+
+
+def _point(look: Look) -> asking.Point | None:
+    return look.once("point", lambda at: asking.point(at, _meter(at)))
+
+
+def _formats(look: Look) -> Formats:
+    """In the zone of the service point, or else of the meter."""
+    point = _point(look)
+    return look.formats.at(zone_of(point.zone if point else _meter(look).zone))
+
+
+def frame(look: Look) -> Mapping[str, Any]:
+    """The head of the page; `NotFoundError` for a meter that is not there for this caller."""
+    meter = _meter(look)
+    return {
+        "meter": meter.external_id,
+        "state": meter.state,
+        "tone": _STATE_TONES.get(meter.state, ""),
+        "heard_s": meter.heard_s,
+        "zone_name": str(_formats(look).zone),
+        "f": _formats(look),
+    }
+
+
+def facts(look: Look) -> Mapping[str, Any]:
+    """Who the meter is."""
+    return {
+        "f": _formats(look),
+        "facts": {
+            "row": _meter(look),
+            "node": asking.node_name(look, _meter(look)),
+            "point": _point(look),
+            "may_customer": look.may(Right.SEE_READINGS),
+        },
+    }
+
+
+def curve(look: Look) -> Mapping[str, Any]:
+    """Its load profile."""
+    return curve_part(look, _readable(look), _formats(look))
+
+
+def registers(look: Look) -> Mapping[str, Any]:
+    """The last value of every register."""
+    formats = _formats(look)
+    found = asking.registers(look, _readable(look))
+    return {"f": formats, "registers": [_register(formats, each) for each in found]}
+
+
+def _readable(look: Look) -> Any:
+    """The meter, for who may see its readings."""
+    look.desk.demand(Right.SEE_READINGS)
+    return look.once("readable", lambda at: at.desk.meter(at.subject, Right.SEE_READINGS))
+
+
+def _register(formats: Formats, reading: Reading) -> dict[str, Any]:
+    value = reading.value
+    unit = reading.unit.symbol if reading.unit else ""
+    text = formats.quantity(value, unit) if not isinstance(value, bytes) else _octets(value)
+    return {
+        "code": str(reading.name).partition("*")[0],
+        "name": obis_name(reading.name) if isinstance(reading.name, Obis) else "",
+        "value": text,
+        "at_s": reading.time.timestamp() if reading.time else None,
+    }
+
+
+def _octets(value: bytes) -> str:
+    """Text where it is text, else hexadecimal digits."""
+    try:
+        text = value.decode("ascii")
+    except UnicodeDecodeError:
+        return value.hex(" ")
+    return text if text.isprintable() else value.hex(" ")
+
+
+def events(look: Look) -> Mapping[str, Any]:
+    """What its logs tell."""
+    formats = _formats(look)
+    found = asking.events(look, _meter(look), _EVENTS)
+    return {"f": formats, "events": [_event(each) for each in found]}
+
+
+def _event(event: Event) -> dict[str, Any]:
+    return {
+        "at_s": event.time.timestamp() if event.time else None,
+        "log": str(event.log).partition("*")[0],
+        "code": event.code,
+        "text": event.text,
+    }
+
+
+def sessions(look: Look) -> Mapping[str, Any]:
+    """How the last conversations went."""
+    return {"f": _formats(look), "sessions": asking.sessions(look, _meter(look), _SESSIONS)}
+
+
+def life(look: Look) -> Mapping[str, Any]:
+    """Its steps from the shipment on."""
+    return {"f": _formats(look), "life": asking.steps(look, _meter(look)), "tones": _STATE_TONES}
+
+
+def now(look: Look) -> Mapping[str, Any]:
+    """The button that reads the meter now, and what came of the last commands."""
+    meter = _meter(look)
+    _, found = asked_commands(look, _COMMANDS, meter.external_id)
+    formats = _formats(look)
+    may = look.may(Right.COMMAND)
+    return {
+        "f": formats,
+        "order": {
+            "may": may,
+            "ready": meter.state == "active",
+            "commands": [_command(formats, each, look.may(Right.SEE_READINGS)) for each in found],
+        },
+    }
+
+
+def _command(formats: Formats, command: Command, readable: bool) -> dict[str, Any]:
+    return {
+        "kind": command.kind,
+        "state": command.state,
+        "tone": TONES.get(command.state, ""),
+        "by": command.by,
+        "at_s": command.at_s,
+        "took_s": None if command.ended_s is None else command.ended_s - command.at_s,
+        "result": json.loads(command.result) if command.result and readable else None,
+    }

@@ -1,0 +1,194 @@
+"""Read success: of the day that is due now, of thirty days, and by segment, model or firmware."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from typing import Any, Final
+
+from ferraris.headend.page.asking_success import (
+    Day,
+    Group,
+    PlanName,
+    success_arrivals,
+    success_days,
+    success_groups,
+    success_plans,
+)
+from ferraris.headend.page.charts import Arrivals, DayShare, arrivals, days, share_bar
+from ferraris.headend.page.formats import Formats, zone_of
+from ferraris.headend.page.look import Look
+from ferraris.headend.page.rendering import Pair, picture
+
+__all__ = ["frame", "groups", "month", "today"]
+
+_WIDE, _SLENDER = 560, 340
+_DAYS: Final = 30
+_MOST_GROUPS: Final = 12
+_BYS: Final = ("segment", "model", "firmware")
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """The plan that is looked at, and its last thirty days, the newest last."""
+
+    plan: PlanName
+    plans: Sequence[PlanName]
+    days: Sequence[Day]
+
+
+def _chosen(look: Look) -> Chosen | None:
+    plans = success_plans(look)
+    if not plans:
+        return None
+    wanted = look.query.get("plan", "")
+    plan = next((each for each in plans if each.name == wanted), plans[0])
+    return Chosen(plan, plans, success_days(look, plan, _DAYS))
+
+
+def frame(look: Look) -> Mapping[str, Any]:
+    """What stands around the parts: which plan is shown, and the others."""
+    chosen = look.once("success", _chosen)
+    return {
+        "plan": chosen.plan.name if chosen else "",
+        "plans": [(each.name, each.name) for each in chosen.plans] if chosen else [],
+        "plan_address": lambda name: look.address(plan=name),
+    }
+
+
+def today(look: Look) -> Mapping[str, Any]:
+    """The newest day of the plan: how much of it is there, and when it came."""
+    chosen = look.once("success", _chosen)
+    if chosen is None or not chosen.days:
+        return {"today": None}
+    day = chosen.days[-1]
+    formats = look.formats.at(zone_of(chosen.plan.zone))
+    share = day.share
+    verdict = "open"
+    if look.now >= day.deadline_s or (share or 0) >= look.target:
+        verdict = "met" if (share or 0) >= look.target else "missed"
+    moments = success_arrivals(look, chosen.plan, day)
+    return {
+        "f": formats,
+        "today": {
+            "day": day.day,
+            "due": day.due,
+            "late": day.late,
+            "missing": day.missing,
+            "share": share,
+            "target": look.target,
+            "deadline_s": day.deadline_s,
+            "verdict": verdict,
+            "moments": moments,
+            "chart": _arrivals_chart(look, formats, day, moments),
+        },
+    }
+
+
+def _arrivals_chart(
+    look: Look, formats: Formats, day: Day, moments: Sequence[tuple[float, float]]
+) -> Pair:
+    words = look.words
+    local = formats.local(day.deadline_s).date()
+    start, end = (
+        int(datetime.combine(each, time(), formats.zone).timestamp())
+        for each in (local, local + timedelta(days=1))
+    )
+    of = Arrivals(
+        start, end, formats.zone, moments, day.deadline_s, min(look.now, end), look.target
+    )
+    name = words(
+        "today.chart", share=formats.percent(day.share), clock=formats.clock(day.deadline_s)
+    )
+    deadline = words("today.deadline_at", clock=formats.clock(day.deadline_s))
+
+    def drawn(width: int) -> str:
+        return arrivals(of, name, formats.percent_tick, deadline, width=width)
+
+    return Pair.of(drawn(_WIDE), drawn(_SLENDER))
+
+
+def month(look: Look) -> Mapping[str, Any]:
+    """The last thirty days against the target."""
+    chosen = look.once("success", _chosen)
+    known = [day for day in chosen.days if day.due] if chosen else []
+    if chosen is None or not known:
+        return {"month": None}
+    words, formats = look.words, look.formats.at(zone_of(chosen.plan.zone))
+    past = [day for day in known if day.deadline_s <= look.now] or known
+    due = sum(day.due for day in past)
+    mean = sum(day.in_time for day in past) / due
+    met = sum(1 for day in past if (day.share or 0) >= look.target)
+    name = words("days.chart", mean=formats.percent(mean, 2), met=met, all=len(past))
+
+    def drawn(width: int) -> str:
+        each_day = _filled(chosen.days)
+        every = 5 if width > _SLENDER else 7
+        shares = [
+            DayShare(
+                formats.short_date(day) if (len(each_day) - 1 - place) % every == 0 else "",
+                found.share if found else None,
+                found.so_far if found else None,
+            )
+            for place, (day, found) in enumerate(each_day)
+        ]
+        return days(shares, look.target, name, formats.percent_tick, width=width)
+
+    return {
+        "f": formats,
+        "month": {
+            "days": [day for _, day in _filled(chosen.days)],
+            "mean": mean,
+            "target": look.target,
+            "met": met,
+            "known": len(past),
+            "so_far": sum(day.in_time + day.late for day in past) / due,
+            "chart": Pair.of(drawn(_WIDE), drawn(_SLENDER)),
+        },
+    }
+
+
+def _filled(found: Sequence[Day]) -> list[tuple[date, Day | None]]:
+    """Every day up to the newest, also those on which nothing was due."""
+    by_day = {day.day: day for day in found}
+    last = found[-1].day
+    every = [last - timedelta(days=back) for back in range(_DAYS - 1, -1, -1)]
+    return [(day, by_day.get(day)) for day in every]
+
+
+def groups(look: Look) -> Mapping[str, Any]:
+    """The newest day by segment, model or firmware, the worst first."""
+    chosen = look.once("success", _chosen)
+    by = look.query.get("by", "")
+    by = by if by in _BYS else _BYS[0]
+    found: Sequence[Group] = ()
+    if chosen and chosen.days:
+        found = success_groups(look, chosen.plan, chosen.days[-1], by)
+    ordered = sorted(found, key=lambda each: (each.share or 0, -each.due, each.name))
+    return {
+        "groups": {
+            "by": by,
+            "options": [(each, look.words(f"groups.{each}")) for each in _BYS],
+            "address": lambda value: look.address(by=value),
+            "rows": [
+                {
+                    "name": each.name,
+                    "due": each.due,
+                    "share": each.share,
+                    "late": each.late,
+                    "missing": each.missing,
+                    "bar": picture(
+                        share_bar(
+                            each.in_time / each.due if each.due else 0.0,
+                            each.late / each.due if each.due else 0.0,
+                            look.target,
+                            key=f"g{place}",
+                        )
+                    ),
+                }
+                for place, each in enumerate(ordered[:_MOST_GROUPS])
+            ],
+            "more": max(0, len(ordered) - _MOST_GROUPS),
+        }
+    }

@@ -1,0 +1,71 @@
+"""The pages there are, and the parts that each is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from ferraris.headend.page import attention, meters, success
+from ferraris.headend.page.look import Part, View
+
+__all__ = ["METER", "METERS", "MISSING", "OVERVIEW"]
+
+
+def _named(parts: Iterable[Part]) -> Mapping[str, Part]:
+    return {part.name: part for part in parts}
+
+
+OVERVIEW: Final = View(
+    "overview.html",
+    "overview",
+    _named(
+        (
+            Part("today", ("success", "readings"), success.today, every_s=60),
+            Part("month", ("success",), success.month),
+            Part("groups", ("success",), success.groups),
+            Part("reasons", ("session", "success"), attention.reasons),
+            Part("missing", ("session", "success"), attention.missing),
+            Part("alarms", ("alarm",), attention.alarms),
+            Part("commands", ("command",), attention.commands),
+            Part("strangers", ("stranger",), attention.strangers),
+            Part("exceptions", ("vee",), attention.exceptions),
+        )
+    ),
+    success.frame,
+)
+
+MISSING: Final = View(
+    "missing.html",
+    "missing",
+    _named(
+        (
+            Part("reasons", ("session", "success"), attention.reasons),
+            Part("missing", ("session", "success"), attention.missing_page),
+        )
+    ),
+    lambda look: {"reason": look.query.get("reason", "")},
+)
+
+METERS: Final = View(
+    "meters.html",
+    "meters",
+    _named((Part("listing", ("meter",), meters.listing),)),
+    meters.list_frame,
+)
+
+METER: Final = View(
+    "meter.html",
+    "meters",
+    _named(
+        (
+            Part("now", ("command",), meters.now),
+            Part("facts", ("meter",), meters.facts),
+            Part("curve", ("readings", "vee"), meters.curve),
+            Part("registers", ("readings",), meters.registers),
+            Part("sessions", ("session",), meters.sessions),
+            Part("events", ("readings",), meters.events),
+            Part("life", ("meter",), meters.life),
+        )
+    ),
+    meters.frame,
+)

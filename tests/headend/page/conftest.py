@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+import re
+import sys
+import time
+import uuid
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+from litestar import Litestar
+from litestar.testing import TestClient
+from sqlalchemy import text
+
+from ferraris.headend.access.opening import Access
+from ferraris.headend.operations import House
+from ferraris.headend.page.routes import Page
+from ferraris.headend.page.site import PageSettings
+from ferraris.headend.store.engine import Engine
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+import town
+
+
+class Clock:
+    def __init__(self, now):
+        self.now = now
+
+    def __call__(self):
+        return self.now
+
+
+class Place:
+    """A town with the page in front of it."""
+
+    def __init__(self, location):
+        self.engine = Engine(location)
+        self.clock = Clock(town.NOW)
+        town.fill(self.engine)
+        self.house = House(self.engine, None, self.clock)
+        self.access = Access(
+            self.engine, self.house.journal.write, clock=self.clock, monotonic=time.monotonic
+        )
+        settings = PageSettings(zone=ZoneInfo(town.ZONE))
+        self.page = Page(self.house, self.access, settings)
+        self.app = Litestar(self.page.routes, openapi_config=None)
+        self.tokens = {}
+
+    def token(self, role, **more):
+        key = (role, *sorted(more.items()))
+        if key not in self.tokens:
+            self.tokens[key] = town.token(self.engine, role, **more)
+        return self.tokens[key]
+
+    def close(self):
+        self.engine.close()
+
+
+@pytest.fixture(scope="module", params=["sqlite"])
+def place(request, tmp_path_factory):
+    """Tests that ask for it by `both` see the same town in PostgreSQL, too."""
+    if request.param == "sqlite":
+        made = Place(str(tmp_path_factory.mktemp("town") / "store.sqlite"))
+        yield made
+        made.close()
+        return
+    server, schema = request.getfixturevalue("postgresql"), f"ferraris_{uuid.uuid4().hex}"
+    with server.begin() as connection:
+        connection.execute(text(f"CREATE SCHEMA {schema}"))
+    url = server.url.set(drivername="postgresql").render_as_string(hide_password=False)
+    made = Place(f"{url}?options=-csearch_path%3D{schema}")
+    yield made
+    made.close()
+    with server.begin() as connection:
+        connection.execute(text(f"DROP SCHEMA {schema} CASCADE"))
+
+
+@pytest.fixture
+def visitor(place):
+    """A browser without pictures."""
+    place.clock.now = town.NOW
+    with TestClient(place.app, base_url="https://headend.example") as client:
+        yield client
+
+
+def entered(visitor, token):
+    """Sign in, and return the answer."""
+    key = form_key(visitor.get("/login").text)
+    return visitor.post(
+        "/login", data={"token": token, "csrf": key, "next": "/"}, follow_redirects=False
+    )
+
+
+def form_key(html):
+    return re.search(r'name="csrf" value="([0-9a-f]+)"', html)[1]
+
+
+@pytest.fixture
+def enter(place, visitor):
+    """Sign in with a role; returns the browser."""
+
+    def with_role(role, **more):
+        visitor.cookies.clear()
+        assert entered(visitor, place.token(role, **more)).status_code == 303
+        return visitor
+
+    return with_role

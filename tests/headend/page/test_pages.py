@@ -1,0 +1,245 @@
+"""What the pages say, with which rights, on both back ends."""
+
+from __future__ import annotations
+
+import html
+import re
+from html.parser import HTMLParser
+from urllib.parse import quote
+
+import pytest
+import town
+
+from conftest import form_key
+from ferraris.headend.inventory.groups import create_group
+
+both = pytest.mark.parametrize(
+    "place", ["sqlite", pytest.param("postgresql", marks=pytest.mark.services)], indirect=True
+)
+
+
+def plain(page):
+    """The text that a page shows."""
+    inside = re.sub(r"<(title|script|style)\b.*?</\1>", " ", page, flags=re.S)
+    return re.sub(r"\s+", " ", html.unescape(re.sub(r"<[^>]+>", " ", inside)))
+
+
+def section(page, name):
+    return re.search(rf'<section class="sheet" id="part-{name}".*?</section>', page, re.S)[0]
+
+
+@both
+def test_the_overview_tells_how_the_night_went(enter):
+    page = enter("operator").get("/").text
+    today = plain(section(page, "today"))
+    assert "Reads of Mon 9 Mar" in today
+    assert "1,200 due" in today or "due 1,200" in today
+    assert "06:00" in today
+    month = plain(section(page, "month"))
+    assert "29 of 30" in month
+    groups = plain(section(page, "groups"))
+    assert all(name in groups for name in town.NODES)
+    reasons = plain(section(page, "reasons"))
+    assert "Silent or line broken 3" in reasons
+    assert "Waits for somebody 3" in reasons
+    missing = section(page, "missing")
+    assert "no answer within 10 s" in missing
+    assert "All missing meters" in missing
+    assert "1 open" in plain(section(page, "alarms"))
+    assert "1 under way" in plain(section(page, "commands"))
+    assert "4652523030303939" in section(page, "strangers")
+
+
+@both
+def test_segments_models_and_firmware(enter):
+    visitor = enter("viewer")
+    for by, names in (("model", town.MODELS), ("firmware", ("1.4.2",)), ("nonsense", town.NODES)):
+        found = plain(section(visitor.get(f"/?by={by}").text, "groups"))
+        assert all(name in found for name in names)
+
+
+@both
+def test_missing_meters_in_pages_and_by_reason(enter):
+    visitor = enter("viewer")
+    page = visitor.get("/missing").text
+    assert len(re.findall(r'<tr>\s*<th scope="row"><a href="/meters/', page)) == 12
+    only = section(visitor.get("/missing?reason=security").text, "missing")
+    assert "the tag does not match" in only
+    assert "no answer" not in only
+
+
+@both
+def test_meters_are_found_and_paged(enter):
+    visitor = enter("viewer")
+    first = visitor.get("/meters").text
+    assert "60 meters" in plain(first)
+    links = re.findall(r'<th scope="row"><a href="(/meters/[^"]+)"', first)
+    further = html.unescape(re.search(r'href="(/meters\?after=[^"]+)"', first)[1])
+    links += re.findall(r'<th scope="row"><a href="(/meters/[^"]+)"', visitor.get(further).text)
+    assert len(set(links)) == len(links) == 60
+    assert "1 meter " in plain(visitor.get("/meters?q=frr0000000007").text) + " "
+    assert "No meter fits" in visitor.get("/meters?q=100%25").text
+    assert "No meter fits" in visitor.get("/meters?q=_").text
+    suspended = plain(visitor.get("/meters?state=suspended").text)
+    assert "6 meters" in suspended
+    assert "20 meters" in plain(visitor.get("/meters", params={"q": town.NODES[1].upper()}).text)
+
+
+@both
+def test_a_meter_and_all_that_is_known_of_it(enter):
+    page = enter("operator").get(f"/meters/{town.SHOWN}").text
+    curve = section(page, "curve")
+    assert "Load profile, Mon 9 Mar 2026" in plain(curve)
+    assert len(re.findall(r"<tr data-from=", curve)) == 96
+    assert "Missing" in plain(curve)
+    assert "10.4" in plain(section(page, "registers"))
+    assert "MWh" in plain(section(page, "registers"))
+    assert "Active energy import" in section(page, "registers")
+    assert "no answer within 10 s" in section(page, "sessions")
+    assert "2 power up" in plain(section(page, "events"))
+    assert "shipment" in section(page, "life")
+    facts = plain(section(page, "facts"))
+    assert "SP-1001" in facts
+    assert "C-88123" in facts
+    assert "wanted: 1.5.0" in facts
+
+
+@pytest.mark.parametrize(
+    ("query", "name", "rows"),
+    [
+        ("span=day&day=2026-03-08", "Sun 8 Mar 2026", 96),
+        ("span=week&day=2026-03-08", "2 Mar – 8 Mar 2026", 168),
+        ("span=month&day=2026-02-28", "Feb 2026", 28),
+        ("span=day&day=2026-03-29", "Sun 29 Mar 2026", 92),
+        ("span=day&day=2025-10-26", "Sun 26 Oct 2025", 100),
+        ("span=nonsense&day=9999-99-99&channel=x", "Mon 9 Mar 2026", 96),
+        ("day=0001-01-01", "Mon 9 Mar 2026", 96),
+    ],
+)
+def test_days_weeks_and_months(enter, query, name, rows):
+    answer = enter("analyst").get(f"/meters/{town.SHOWN}?{query}")
+    curve = section(answer.text, "curve")
+    assert name in plain(curve)
+    assert len(re.findall(r"<tr data-from=", curve)) == rows
+
+
+def test_a_channel_without_flow(enter):
+    page = enter("analyst").get(
+        f"/meters/{town.SHOWN}", params={"channel": f"{town.PROFILE} 1-0:2.8.0"}
+    )
+    assert "selected>1-0:2.8.0" in page.text
+    assert "0.000" in section(page.text, "curve")
+
+
+def test_a_meter_without_readings_says_so(enter):
+    page = enter("operator").get(f"/meters/{town.METERS[5]}").text
+    assert "Nothing has been read yet." in page
+    assert "No register has been read yet." in page
+
+
+def test_who_may_not_see_readings_is_told(enter):
+    page = enter("viewer").get(f"/meters/{town.SHOWN}").text
+    for name in ("curve", "registers"):
+        assert "You would need the right: see readings." in plain(section(page, name))
+    assert "C-88123" not in page
+    assert "SP-1001" in page
+    assert "MWh" not in page
+    assert "Read now" not in page
+    assert "Read now" in enter("operator").get(f"/meters/{town.SHOWN}").text
+
+
+def test_meters_of_others_are_not_there(place, enter):
+    with place.engine.transaction() as connection:
+        create_group(connection, 1, "harbour", 'node = "Hafen"')
+    visitor = enter("operator")
+    unknown = visitor.get("/meters/NOBODY")
+    foreign = visitor.get(f"/meters/{town.FOREIGN}")
+    assert unknown.status_code == foreign.status_code == 404
+    assert strip_key(unknown.text) == strip_key(foreign.text)
+    assert town.FOREIGN not in visitor.get("/meters").text
+    # A principal of a group sees the meters of the group alone.
+    member = enter("operator", group="harbour")
+    assert member.get(f"/meters/{town.METERS[1]}").status_code == 200
+    other = member.get(f"/meters/{town.METERS[2]}")
+    assert other.status_code == 404
+    assert strip_key(other.text) == strip_key(member.get("/meters/NOBODY").text)
+    assert "20 meters" in plain(member.get("/meters").text)
+    neighbour = enter("operator", tenant=2, name="neighbour")
+    assert neighbour.get(f"/meters/{town.FOREIGN}").status_code == 200
+    assert neighbour.get(f"/meters/{town.SHOWN}").status_code == 404
+    for name in (town.SHOWN, "no answer", "terminal cover", "4652523030303939", "Hafen"):
+        assert name not in neighbour.get("/").text
+
+
+def strip_key(text):
+    return re.sub(r'name="csrf" value="[0-9a-f]+"', "", text)
+
+
+class Elements(HTMLParser):
+    def __init__(self):
+        super().__init__()
+        self.attributes = []
+
+    def handle_starttag(self, tag, attrs):
+        self.attributes += [(tag, name) for name, _ in attrs]
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/", "/missing", "/meters", "/meters/" + quote(town.EVIL), "/meters?q=" + quote(town.EVIL)],
+)
+@pytest.mark.parametrize("language", ["en", "de"])
+def test_names_stay_names(enter, path, language):
+    answer = enter("administrator").get(path, headers={"Accept-Language": language})
+    assert answer.status_code == 200
+    assert f'<html lang="{language}"' in answer.text
+    assert "<script>alert" not in answer.text
+    assert "<b>Mitte" not in answer.text
+    assert "<b>removed" not in answer.text
+    found = Elements()
+    found.feed(answer.text)
+    assert not {name for _, name in found.attributes if name.startswith("on") or name == "style"}
+    assert not {tag for tag, _ in found.attributes} & {"iframe", "object", "embed", "base"}
+
+
+def test_parts_come_by_themselves(enter):
+    visitor = enter("operator")
+    answer = visitor.get(
+        f"/meters/{town.SHOWN}", headers={"X-Parts": "curve sessions nonsense <x>"}
+    )
+    assert re.findall(r'id="part-([a-z]+)"', answer.text) == ["curve", "sessions"]
+    whole = visitor.get(f"/meters/{town.SHOWN}").text
+    assert section(whole, "sessions") == section(answer.text, "sessions")
+    nothing = visitor.get("/", headers={"X-Parts": "nonsense"})
+    assert "section" not in nothing.text
+
+
+def test_colours_and_language_are_kept(enter):
+    visitor = enter("viewer")
+    page = visitor.get("/meters?q=x").text
+    assert 'data-theme="auto"' in page
+    key = form_key(page)
+    answer = visitor.post(
+        "/view", data={"csrf": key, "theme": "dark", "next": "/meters?q=x"}, follow_redirects=True
+    )
+    assert str(answer.url).endswith("/meters?q=x")
+    assert 'data-theme="dark"' in answer.text
+    german = visitor.post("/view", data={"csrf": key, "language": "de"}).text
+    assert '<html lang="de" data-theme="dark">' in german
+    assert "Übersicht" in german
+    nonsense = {"csrf": key, "language": "xx", "theme": '"><script>'}
+    assert '<html lang="de" data-theme="dark">' in visitor.post("/view", data=nonsense).text
+
+
+def test_a_mistake_of_ours_is_a_page_that_tells_nothing(place, enter, monkeypatch):
+    visitor = enter("viewer")
+
+    def broken(*_):
+        raise RuntimeError("secret of the house")
+
+    monkeypatch.setattr("ferraris.headend.page.attention.asking.reasons", broken)
+    answer = visitor.get("/")
+    assert answer.status_code == 500
+    assert "Something went wrong" in answer.text
+    assert "secret of the house" not in answer.text
+    assert "RuntimeError" not in answer.text
