@@ -6,9 +6,6 @@ import json
 import re
 
 import pytest
-
-pytest.importorskip("sqlalchemy")
-
 from sqlalchemy import insert
 
 from ferraris.cli.headend_commands import command_of, commands

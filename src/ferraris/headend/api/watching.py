@@ -78,6 +78,7 @@ class Watching:
         self._watchers: set[_Watcher] = set()
         self._each: Counter[tuple[int, int]] = Counter()
         self._safe = 0
+        self._looking = asyncio.Lock()
 
     async def run(self, sleep: Callable[[float], Awaitable[object]] = asyncio.sleep) -> None:
         """Look for what is new as long as somebody watches; ends when it is cancelled."""
@@ -89,18 +90,23 @@ class Watching:
                 self._watch = Watch(self._monotonic)
 
     async def look(self) -> None:
-        """Look once, and tell all watchers."""
-        loop = asyncio.get_running_loop()
-        try:
-            found = await loop.run_in_executor(self._executor, self._look)
-        except StoreError as error:
-            _LOG.warning("no look at what is new: %s", type(error).__name__)
-            return
-        self._safe = found.safe
-        for watcher in list(self._watchers):
-            changes = found.changes.get(watcher.tenant)
-            if changes and not watcher.tell(_News(changes, found.safe)):
-                self._watchers.discard(watcher)
+        """Look for all that is new by now, and tell all watchers."""
+        async with self._looking:
+            await self._look_on()
+
+    async def _look_on(self) -> None:
+        loop, more = asyncio.get_running_loop(), True
+        while more:
+            try:
+                found = await loop.run_in_executor(self._executor, self._look)
+            except StoreError as error:
+                _LOG.warning("no look at what is new: %s", type(error).__name__)
+                return
+            self._safe, more = found.safe, found.more
+            for watcher in list(self._watchers):
+                changes = found.changes.get(watcher.tenant)
+                if changes and not watcher.tell(_News(changes, found.safe)):
+                    self._watchers.discard(watcher)
 
     def close(self) -> None:
         """Let all watchers go."""

@@ -39,7 +39,7 @@ _OF_METERS: Final = frozenset({"meter", "session", "alarm", "command", "readings
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What one look found, by tenant; all up to `safe` has been seen by now.
+    """What one look found, by tenant; all up to `safe` has been seen by now. There may be `more`.
 
     In PostgreSQL a line with a lower number can appear after one with a higher number, because
     their transactions ended in that order. `safe` stays below such numbers: whoever goes on from
@@ -48,6 +48,7 @@ class Look:
 
     changes: dict[int, list[Change]]
     safe: int
+    more: bool = False
 
 
 @dataclass(slots=True)
@@ -84,7 +85,7 @@ class Watch:
                 self.left_out.pop(row.id, None)
         for number in [n for n, since in self.left_out.items() if now - since > _PATIENCE_S]:
             del self.left_out[number]
-        return Look(found, self._safe())
+        return Look(found, self._safe(), len(rows) == _MOST)
 
     def _begin(self, connection: Connection, now: float) -> None:
         self.last = int(connection.execute(select(func.max(CHANGE.c.id))).scalar() or 0)
