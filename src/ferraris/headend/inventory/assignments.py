@@ -172,10 +172,16 @@ def assignments(
     service_point: str | None = None,
     meter: str | None = None,
     customer: str | None = None,
+    where: ColumnElement[bool] | None = None,
     limit: int = 1000,
 ) -> list[Assignment]:
-    """Assignments of a service point, a meter or a customer, oldest first."""
+    """Assignments of a service point, a meter or a customer, oldest first.
+
+    `where` is a condition on the table of meters.
+    """
     conditions: list[ColumnElement[bool]] = [_OURS.tenant == tenant]
+    if where is not None:
+        conditions.append(where)
     if service_point is not None:
         point = known_point(connection, tenant, service_point)
         conditions.append(_OURS.service_point == point.number)
