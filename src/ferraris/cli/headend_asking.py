@@ -25,7 +25,7 @@ from ferraris.headend.operations.shape import shape_of
 from ferraris.headend.store.engine import Engine
 from ferraris.keys import Keys, KeyStore
 
-__all__ = ["Head", "Local", "Place", "asking", "headend_options", "place"]
+__all__ = ["Head", "Local", "Place", "asking", "headend_options", "place", "user"]
 
 _DEFAULT = "headend.toml"
 
@@ -146,7 +146,7 @@ def asking(context: typer.Context) -> Iterator[Head]:
         keys = cast(Keys, _KeysWhenAsked(where.configuration))
         house = House(engine, keys, time.time)
         with engine.reading() as connection:
-            caller = local_caller(connection, _user(), where.configuration.tenant)
+            caller = local_caller(connection, user(), where.configuration.tenant)
         local = Local(house, caller)
         try:
             yield local
@@ -206,7 +206,8 @@ class _KeysWhenAsked:
         return getattr(self._opened, name)
 
 
-def _user() -> str:
+def user() -> str:
+    """Who runs this program, as the system knows them."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):  # a container may have users without names

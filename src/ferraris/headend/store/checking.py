@@ -35,7 +35,7 @@ from ferraris.headend.store.tables.readings import (
 from ferraris.headend.store.tables.validated import FINAL
 from ferraris.headend.store.totals import combined
 
-__all__ = ["Check", "Progress", "check"]
+__all__ = ["Check", "Progress", "check", "examine"]
 
 Check = Callable[[Connection], Iterable[str]]
 """A further check of another room: what is wrong, a sentence each."""
@@ -58,20 +58,27 @@ def check(
     `StoreError` where the store cannot even be read.
     """
     with engine.reading() as connection:
-        structure = list(faults_of_structure(connection))
-        yield from structure
-        examination = _Examination(connection, progress)
-        yield from examination.layouts()
-        yield from examination.blocks()
-        yield from examination.reads()
-        yield from examination.others()
+        yield from faults_of_structure(connection)
+        yield from examine(connection, progress=progress)
         for one in further:
             yield from one(connection)
+
+
+def examine(
+    connection: Connection, *, tenant: int | None = None, progress: Progress | None = None
+) -> Iterator[str]:
+    """All that is wrong with what is stored, of one tenant or of all."""
+    examination = _Examination(connection, tenant, progress)
+    yield from examination.layouts()
+    yield from examination.blocks()
+    yield from examination.reads()
+    yield from examination.others()
 
 
 @dataclass(slots=True)
 class _Examination:
     connection: Connection
+    tenant: int | None
     progress: Progress | None
     widths: dict[int, tuple[int, ...]] = field(default_factory=dict)
     of: int = 0
@@ -81,12 +88,12 @@ class _Examination:
         """Every layout names channels that are there."""
         if self.progress is not None:
             self.of = sum(
-                self.connection.execute(select(func.count()).select_from(table)).scalar_one()
+                self.connection.execute(self._mine(table, select(func.count()))).scalar_one()
                 for table in _BODIES
             )
         found = self.connection.execute(select(CHANNEL.c.tenant, CHANNEL.c.id))
         channels = {(row.tenant, row.id) for row in found}
-        for row in self.connection.execute(select(LAYOUT).order_by(LAYOUT.c.id)):
+        for row in self.connection.execute(self._mine(LAYOUT).order_by(LAYOUT.c.id)):
             try:
                 numbers = tuple(map(int, json.loads(row.channels)))
             except (TypeError, ValueError):
@@ -171,22 +178,26 @@ class _Examination:
 
     def others(self) -> Iterator[str]:
         """Rows without an instant, and final values, whose contents are validation's own."""
-        for row in self._stream(select(UNDATED).order_by(UNDATED.c.id)):
+        for row in self._stream(self._mine(UNDATED).order_by(UNDATED.c.id)):
             self._step()
             if fault := _fault(row, row.rows, unpack_undated, row.rows):
                 yield self._named(row, "undated rows", fault)
-        for row in self._stream(select(FINAL)):
+        for row in self._stream(self._mine(FINAL)):
             self._step()
             if digest(row.body) != row.digest:
                 yield self._named(row, "final values", "the contents do not match their hash")
 
     def _days(self, table: Table) -> list[int]:
-        days = select(table.c.day).distinct().order_by(table.c.day)
+        days = self._mine(table, select(table.c.day)).distinct().order_by(table.c.day)
         return list(self.connection.execute(days).scalars())
 
     def _rows(self, table: Table, day: int) -> Iterable[Row[Any]]:
         order = [table.c.tenant, *table.primary_key]
-        return self._stream(select(table).where(table.c.day == day).order_by(*order))
+        return self._stream(self._mine(table).where(table.c.day == day).order_by(*order))
+
+    def _mine(self, table: Table, statement: Select[Any] | None = None) -> Select[Any]:
+        found = (select(table) if statement is None else statement).select_from(table)
+        return found if self.tenant is None else found.where(table.c.tenant == self.tenant)
 
     def _stream(self, statement: Select[Any]) -> Iterable[Row[Any]]:
         return self.connection.execute(statement.execution_options(yield_per=_STEP))

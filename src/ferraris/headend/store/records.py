@@ -230,7 +230,7 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class StoreSummary:
-    """What a store holds for its tenant."""
+    """What a store holds for its tenant; `octets` are those of the whole store."""
 
     meters: int
     blocks: int
@@ -239,3 +239,4 @@ class StoreSummary:
     registers: int
     sessions: int
     octets: int
+    events: int = 0

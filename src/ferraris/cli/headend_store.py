@@ -1,0 +1,160 @@
+"""`ferraris headend check|backup|restore|retention`: the store itself, with no service running."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ferraris.cli.failures import DONE, REFUSED
+from ferraris.cli.headend_asking import place, user
+from ferraris.cli.output import json_text
+from ferraris.cli.progress import progress_bar
+from ferraris.core.errors import UsageError
+from ferraris.headend.audit import Journal, anchor
+from ferraris.headend.audit import check as check_audit
+from ferraris.headend.store.backing_up import BackupSummary, back_up
+from ferraris.headend.store.catalogue import tenant_number
+from ferraris.headend.store.checking import check
+from ferraris.headend.store.engine import Engine
+from ferraris.headend.store.restoring import restore
+from ferraris.headend.store.retention import Retention, apply
+
+__all__ = ["register"]
+
+_JSON = Annotated[bool, typer.Option("--json", help="JSON.")]
+_FILE = Annotated[str, typer.Argument(metavar="FILE")]
+_KEEP = Annotated[
+    list[str] | None,
+    typer.Option("--keep", metavar="KIND=DAYS", help="Instead of what the configuration says."),
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command("check")(check_whole)
+    app.command("backup")(make_backup)
+    app.command("restore")(put_back)
+    app.command("retention")(retain)
+
+
+def check_whole(context: typer.Context, as_json: _JSON = False) -> int:
+    """Verify the store: its structure, every body, the totals, the audit log; 1 for a fault."""
+    faults = []
+    with _store(context) as engine, progress_bar("checked") as progress:
+        for fault in check(engine, progress=progress, further=[check_audit]):
+            faults.append(fault)
+            if not as_json:
+                typer.echo(fault)
+    if as_json:
+        typer.echo(json_text({"version": 1, "sound": not faults, "faults": faults}))
+    else:
+        typer.echo(f"{len(faults)} faults" if faults else "sound")
+    return REFUSED if faults else DONE
+
+
+def make_backup(context: typer.Context, file: _FILE, as_json: _JSON = False) -> int:
+    """Write all that is in the store into a new file, while others work.
+
+    Keys are not in it: copy the key store, too.
+    """
+    with _store(context) as engine, progress_bar("tables") as progress:
+        made = back_up(engine, file, now=time.time(), progress=_by_table(progress))
+    return _told(made, as_json)
+
+
+def put_back(context: typer.Context, file: _FILE, as_json: _JSON = False) -> int:
+    """Put a backup into a new, empty store, in SQLite or PostgreSQL, wherever it came from."""
+    with _store(context, new=True) as engine, progress_bar("tables") as progress:
+        found = restore(engine, file, progress=_by_table(progress))
+        _witness(context, engine, "restore", {"made_s": found.made_s, "rows": found.rows})
+    return _told(found, as_json)
+
+
+def retain(context: typer.Context, keep: _KEEP = None, as_json: _JSON = False) -> int:
+    """Drop what has outlived the time that the configuration gives its kind."""
+    days: dict[str, int] = dict(place(context).configuration.retention)
+    if keep:
+        days = {}
+        for text in keep:
+            kind, _, number = text.partition("=")
+            if not (number.isascii() and number.isdigit() and len(number) < 9):
+                raise UsageError(f"--keep is KIND=DAYS, not {text!r}")
+            days[kind] = int(number)
+    retention = Retention.of(days)
+    with _store(context) as engine:
+        removed = apply(engine, retention, time.time())
+        if removed:
+            _witness(context, engine, "retention", {each.kind: each.rows for each in removed})
+    if as_json:
+        kinds = [
+            {"kind": each.kind, "rows": each.rows, "months": list(each.months)} for each in removed
+        ]
+        typer.echo(json_text({"version": 1, "removed": kinds}))
+        return DONE
+    for each in removed:
+        months = f", the months {', '.join(each.months)}" if each.months else ""
+        typer.echo(f"{each.kind}: {each.rows} rows{months}")
+    if not removed:
+        typer.echo("nothing has outlived its time")
+    return DONE
+
+
+@contextmanager
+def _store(context: typer.Context, *, new: bool = False) -> Iterator[Engine]:
+    where = place(context)
+    if where.url:
+        raise UsageError("this works on the store itself, where that is: --config or --store")
+    location = where.configuration.location()
+    if not new and "://" not in location and not Path(location).is_file():
+        raise UsageError(f"{location}: there is no store")
+    with where.engine() as engine:
+        yield engine
+
+
+def _by_table(progress: Callable[..., None]) -> Callable[[str, int], None]:
+    done = 0
+
+    def told(table: str, rows: int) -> None:
+        nonlocal done
+        done += 1
+        progress(done, None, f"{table}: {rows} rows")
+
+    return told
+
+
+def _told(found: BackupSummary, as_json: bool) -> int:
+    if as_json:
+        values: dict[str, Any] = {
+            "version": 1,
+            "tables": found.tables,
+            "rows": found.rows,
+            "octets": found.octets,
+            "revision": found.revision,
+            "made_s": found.made_s,
+        }
+        typer.echo(json_text(values))
+    else:
+        typer.echo(f"{found.rows} rows of {found.tables} tables, {found.octets} octets")
+    return DONE
+
+
+def _witness(context: typer.Context, engine: Engine, action: str, detail: dict[str, Any]) -> None:
+    """A line in the audit log of the head-end's own tenant, by who could open the store."""
+    now = time.time()
+    with engine.transaction() as connection:
+        Journal().write(
+            connection,
+            tenant=tenant_number(connection, place(context).configuration.tenant) or 0,
+            principal=f"local:{user()}",
+            action=action,
+            subject="store",
+            detail=detail,
+            at_s=now,
+        )
+    with engine.transaction() as connection:
+        anchor(connection, at_s=now)
