@@ -98,7 +98,7 @@ def retain(context: typer.Context, keep: _KEEP = None, as_json: _JSON = False) -
         return DONE
     for each in removed:
         months = f", the months {', '.join(each.months)}" if each.months else ""
-        typer.echo(f"{each.kind}: {each.rows} rows{months}")
+        typer.echo(f"{each.kind}: {each.rows} row{'' if each.rows == 1 else 's'}{months}")
     if not removed:
         typer.echo("nothing has outlived its time")
     return DONE
