@@ -6,13 +6,14 @@ import json
 import re
 
 import pytest
-from sqlalchemy import insert
+from sqlalchemy import insert, update
 
 from ferraris.cli.headend_commands import command_of, commands
 from ferraris.headend.audit import Journal
 from ferraris.headend.operations.registry import collected
 from ferraris.headend.store.engine import Engine
 from ferraris.headend.store.tables import METADATA
+from ferraris.headend.store.tables.access import AUDIT
 from ferraris.headend.store.tables.inventory import TENANT
 
 NOW = 1_700_000_000.0
@@ -118,8 +119,31 @@ def test_what_is_wrong_is_one_line(ferraris, store, monkeypatch, arguments, end)
     assert "secret-word" not in ran.err
 
 
+def test_a_check_that_finds_something_fails(ferraris, store) -> None:
+    engine = Engine(store)
+    with engine.transaction() as connection:
+        connection.execute(update(AUDIT).values(subject="other"))
+    engine.close()
+    assert ferraris("headend", "--store", store, "audit", "check").code == 1
+    assert ferraris("headend", "--store", store, "audit", "check", "--json").code == 1
+
+
 def test_the_file_of_the_folder_says_where(ferraris, store, tmp_path) -> None:
     (tmp_path / "headend.toml").write_text('store = "store.sqlite"\n')
     ran = ferraris("headend", "audit", "list", "--json")
     assert ran.code == 0
     assert len(ran.json["items"]) == 3
+
+
+def test_a_head_end_is_made_with_its_first_administrator(ferraris, tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    ran = ferraris("headend", "init", "he", "--tenant", "town", "--json")
+    assert (ran.code, ran.err) == (0, "")
+    assert ran.json["name"] == "administrator"
+    assert ran.json["token"].startswith("ferraris_")
+    (tmp_path / "he/headend.toml").read_text().index('tenant = "town"')
+    ran = ferraris("headend", "--config", "he/headend.toml", "principals", "list", "--json")
+    assert [each["name"] for each in ran.json["items"]] == ["administrator"]
+    ran = ferraris("headend", "--config", "he/headend.toml", "audit", "check", "--json")
+    assert (ran.json["intact"], ran.json["anchor"]) == (True, 1)
+    assert ferraris("headend", "init", "he").code == 2

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 import typer
 
-from ferraris.cli.failures import DONE
+from ferraris.cli.failures import DONE, REFUSED
 from ferraris.cli.output import aligned, indented, json_text
 from ferraris.headend.operations.streams import Stream
 
@@ -22,7 +22,7 @@ _WIDEST = 60
 
 
 def show(answer: Any, *, as_json: bool, out: str | None) -> int:
-    """Print it, or write it to a file; 0."""
+    """Print it, or write it to a file; 0, or 1 for a check that found something (`intact`)."""
     if isinstance(answer, Stream):
         _pour(answer, out)
         return DONE
@@ -34,7 +34,7 @@ def show(answer: Any, *, as_json: bool, out: str | None) -> int:
     else:
         for line in _lines(plain):
             typer.echo(line)
-    return DONE
+    return REFUSED if isinstance(plain, dict) and plain.get("intact") is False else DONE
 
 
 def _pour(stream: Stream, out: str | None) -> None:
@@ -84,7 +84,9 @@ def _cell(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, list) and all(isinstance(each, str | int) for each in value):
-        text = " ".join(map(str, value))
+        text = ", ".join(map(str, value))
+    elif isinstance(value, list) and all(isinstance(each, dict) for each in value):
+        text = "; ".join(" ".join(str(v) for v in each.values() if v != "") for each in value)
     elif isinstance(value, dict | list):
         text = json.dumps(value, ensure_ascii=False)
     else:
