@@ -8,13 +8,16 @@ from dataclasses import replace
 
 from sqlalchemy import insert, select, update
 
+from ferraris.headend.intake import PushIntake, PushSettings, PushWriter, Senders
+from ferraris.headend.inventory import key_id as name_key
 from ferraris.headend.registration import Registrar, RegistrationPolicy, Strangers, progress_of
-from ferraris.headend.registration.recognition import known_by_number, name_key
+from ferraris.headend.registration.recognition import known_by_number
+from ferraris.headend.store.archive import Archive
 from ferraris.headend.store.engine import Engine
 from ferraris.headend.store.tables.access import CHANGE
 from ferraris.headend.store.tables.inventory import LIFE, METER, STRANGER, TENANT
 from ferraris.keys import KeyStore
-from ferraris.line.url import Endpoint
+from ferraris.line.url import Endpoint, parse_url
 from ferraris.meter.fleet import Fleet
 from ferraris.meter.serving import listen
 from ferraris.meter.templates import template
@@ -22,6 +25,7 @@ from ferraris.meter.templates import template
 NOON = 1_795_003_200.0
 TITLE = b"FRR\x00\x00\x00\x00\x01"
 POLICY = RegistrationPolicy(timeout_s=5.0)
+QUICK = PushSettings(linger_s=0.0, pause_s=0.01)
 PASSPHRASE = "a colony"
 COST = 16
 
@@ -41,6 +45,8 @@ class Clock:
 
 
 class Colony:
+    quick = QUICK
+
     def __init__(self, engine: Engine, keys, *, store=None):
         self.engine = engine
         self.place = keys
@@ -62,8 +68,8 @@ class Colony:
         self.keys = KeyStore.open(self.place, PASSPHRASE)
 
     @asynccontextmanager
-    async def fleet(self, count=1, *, name="residential", seed=7, utc=None, **fields):
-        fleet = Fleet(template(name), count, seed=seed)
+    async def fleet(self, count=1, *, name="residential", kind=None, seed=7, utc=None, **fields):
+        fleet = Fleet(kind or template(name), count, seed=seed)
         async with await listen(
             fleet, Endpoint("tcp", "127.0.0.1", 0), utc=utc or self.clock
         ) as listening:
@@ -121,6 +127,33 @@ class Colony:
             clock=self.clock,
             sleep=self.clock.sleep,
             **more,
+        )
+
+    def senders(self, **more):
+        return Senders(
+            self.engine, self.keys, self.tenant, system_title=TITLE, clock=self.clock, **more
+        )
+
+    def intake(self, *urls, settings=QUICK, registrar=None, **more):
+        """Pushes of the tenant's meters, into its archive."""
+        senders = self.senders(**more)
+        registrar = registrar or self.registrar()
+        writer = PushWriter(
+            self.engine,
+            Archive(self.engine, self.tenant),
+            senders,
+            self.strangers,
+            announced=registrar.announced,
+            clock=self.clock,
+        )
+        return PushIntake(
+            [parse_url(url) for url in urls or ("udp://127.0.0.1:0",)],
+            self.tenant,
+            senders,
+            writer,
+            self.strangers,
+            settings=settings,
+            clock=self.clock,
         )
 
     def write(self, connection, **line):

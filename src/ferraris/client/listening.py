@@ -136,6 +136,7 @@ class Listening:
         self._waiting: deque[Push] = deque()
         self._intake: Intake | None = None
         self._paused = False
+        self._held = False
         self._someone: asyncio.Future[None] | None = None
         self._links: OrderedDict[str, Layer[Never, Item, bytes]] = OrderedDict()
         self._loop: asyncio.AbstractEventLoop | None = None  # of the blocking twin
@@ -151,6 +152,17 @@ class Listening:
     def drops(self) -> int | None:
         """Datagrams that the kernel dropped for want of room; None where nobody counts them."""
         return self._open_intake.drops
+
+    def hold(self) -> None:
+        """Read nothing more for now; what has come can still be had."""
+        self._held = True
+        self._open_intake.pause()
+
+    def go_on(self) -> None:
+        """Read again after `hold`, as soon as no more wait than may."""
+        self._held = False
+        if not self._paused:
+            self._open_intake.resume()
 
     @property
     def url(self) -> str:
@@ -178,7 +190,8 @@ class Listening:
         push = self._waiting.popleft()
         if self._paused and len(self._waiting) * 2 <= self._most_waiting:
             self._paused = False
-            self._open_intake.resume()
+            if not self._held:
+                self._open_intake.resume()
         return push
 
     async def aclose(self) -> None:

@@ -125,6 +125,14 @@ class PushReceiver:
         except Error as error:
             return [unit.failed(error)]
 
+    def forget(self, title: bytes) -> None:
+        """Ask for the keys of this sender anew when it comes again, as after a change of them.
+
+        The floors go with them: whoever gives the keys again gives the floors as well.
+        """
+        self._proven.pop(title, None)
+        self._unproven.pop(title, None)
+
     def confirmation(self, push: Push) -> bytes | None:
         """The receipt that the sender asked for, protected where its keys have counters for it."""
         apdu = push.apdu

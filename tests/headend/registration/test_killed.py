@@ -10,8 +10,8 @@ import pytest
 
 from ferraris.client import HighGMAC, connect
 from ferraris.client.meter import Meter
+from ferraris.headend.inventory import key_id as name_key
 from ferraris.headend.registration import Step
-from ferraris.headend.registration.recognition import name_key
 from ferraris.headend.store.engine import Engine
 from ferraris.headend.store.migrations.migrating import migrate
 from ferraris.keys import KeyStore

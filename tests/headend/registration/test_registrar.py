@@ -7,15 +7,23 @@ import json
 from dataclasses import replace
 
 import pytest
+from sqlalchemy import select
 
 from ferraris.client import HighGMAC, connect
 from ferraris.core.errors import UsageError
+from ferraris.data.obis import Obis
+from ferraris.headend.inventory import key_id as name_key
 from ferraris.headend.registration import RegistrationPolicy, Step, Tolerance
-from ferraris.headend.registration.recognition import name_key
+from ferraris.headend.registration.push_lists import PushLists
+from ferraris.headend.store.tables.inventory import PUSH_LISTS, REGISTRATION
 from ferraris.keys import SEND
 
 NOON = 1_795_003_200.0
 POLICY = RegistrationPolicy(timeout_s=5.0)
+
+BOTH = pytest.mark.parametrize(
+    "location", ["sqlite", pytest.param("postgresql", marks=pytest.mark.services)], indirect=True
+)
 
 
 def run(procedure):
@@ -26,6 +34,7 @@ def run(procedure):
     return asyncio.run(limited())
 
 
+@BOTH
 def test_a_meter_is_proved_set_given_keys_and_active(colony):
     async def scenario():
         async with colony.fleet(2) as (fleet, _):
@@ -63,7 +72,8 @@ def test_every_step_is_audited_and_told_and_no_secret_is(colony):
     run(scenario())
     actions = [line["action"].removeprefix("registration: ") for line in colony.journal]
     assert actions == ["prove identity", "check", "set time", "renew keys", "record", "activate"]
-    told = [json.loads(row.detail)["registration"] for row in colony.told("meter")]
+    told = [json.loads(row.detail).get("registration") for row in colony.told("meter")]
+    told = [each for each in told if each is not None]
     assert told == [
         "asked for",
         "identity proved",
@@ -95,6 +105,7 @@ def test_a_clock_is_set_when_it_is_too_far_off(colony, off):
     assert shown == NOON if abs(off) > 10 else NOON + off
 
 
+@BOTH
 def test_a_meter_that_differs_is_held_with_what_differs(colony):
     async def scenario(policy):
         async with colony.fleet(1, name="smr-5.0", companion="smr-5.2"):
@@ -238,6 +249,7 @@ def test_counters_that_the_meter_has_seen_are_left_out_once(colony):
     assert colony.keys.lease(key_id, SEND, kind="previous_encryption_key").start > 5000
 
 
+@BOTH
 def test_nobody_at_home_is_tried_again_later_and_later(colony):
     colony.enrol(external_id="gone", address="tcp://127.0.0.1:9")
     registrar = colony.registrar()
@@ -265,3 +277,28 @@ def test_who_is_out_of_service_is_not_registered(colony, state):
     number = colony.enrol(external_id="old", state=state)
     with pytest.raises(UsageError, match=state):
         colony.commission(colony.registrar(), [number])
+
+
+@BOTH
+def test_what_meters_push_is_learnt_once_for_all_that_are_alike(colony):
+    async def scenario():
+        async with colony.fleet(3):
+            registrar = colony.registrar()
+            colony.commission(registrar)
+            await registrar.round()
+
+    run(scenario())
+    with colony.engine.reading() as connection:
+        (document,) = connection.execute(select(PUSH_LISTS.c.document)).scalars()
+        used = connection.execute(select(REGISTRATION.c.push_lists)).scalars().all()
+    assert len(set(used)) == 1
+    known = PushLists.from_text(document)
+    assert known.to_text() == document
+    layout = known.profiles[Obis.parse("1-0:99.1.0*255")]
+    assert [(str(each.name), each.unit) for each in layout.channels] == [
+        ("1-0:1.8.0*255", 30),
+        ("1-0:2.8.0*255", 30),
+        ("1-0:3.8.0*255", 32),
+        ("1-0:4.8.0*255", 32),
+    ]
+    assert any(each.layout and len(each.layout.columns) == 3 for each in known.merged.objects)

@@ -13,11 +13,16 @@ from ferraris.headend.store.engine import Engine
 
 NOON = 1_795_003_200.0
 
+BOTH = pytest.mark.parametrize(
+    "location", ["sqlite", pytest.param("postgresql", marks=pytest.mark.services)], indirect=True
+)
+
 
 def few(colony, **bounds):
     return Strangers(colony.engine, colony.clock, Bounds(**bounds))
 
 
+@BOTH
 def test_the_same_one_is_one_row_that_counts(colony):
     strangers = colony.strangers
     for number in range(5):
@@ -78,6 +83,7 @@ def test_what_could_not_be_written_is_counted_later(colony, monkeypatch):
     assert (row.times, row.first_s, row.last_s) == (2, NOON, NOON + 60)
 
 
+@BOTH
 def test_two_heads_count_together(colony):
     def head():
         strangers = few(colony)

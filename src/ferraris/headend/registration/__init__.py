@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ferraris.headend.registration.checking import Tolerance
-from ferraris.headend.registration.procedure import Journal, RegistrationPolicy
+from ferraris.headend.registration.procedure import RegistrationPolicy
 from ferraris.headend.registration.progress import Progress, progress_of
 from ferraris.headend.registration.recognition import Known, Reason, recognise
 from ferraris.headend.registration.registrar import Registrar
@@ -12,7 +12,6 @@ from ferraris.headend.registration.strangers import Bounds, Strangers
 
 __all__ = [
     "Bounds",
-    "Journal",
     "Known",
     "Progress",
     "Reason",

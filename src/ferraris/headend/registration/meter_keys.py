@@ -84,6 +84,10 @@ class MeterKeys:
         """Counters that nobody else gets."""
         return CounterLease.of(self.store.lease(self.key_id, SEND, _COUNTERS, kind=kind))
 
+    def next_counter(self) -> int:
+        """The next counter under the keys of the association; it is burnt."""
+        return self.store.lease(self.key_id, SEND, kind=self._floor_kind).start
+
     def lease_for(self, stage: str) -> CounterLease:
         """Counters under the encryption key of a stage."""
         return self.lease(self._kind(stage, _UNICAST))

@@ -10,14 +10,16 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 from sqlalchemy import Connection, select, update
 
 from ferraris.client import Meter
 from ferraris.core.errors import RefusedError
 from ferraris.data.obis import Obis
-from ferraris.headend.registration import checking, clock, identity
+from ferraris.headend.inventory import Audit, State
+from ferraris.headend.inventory import move as move_life
+from ferraris.headend.registration import checking, clock, identity, push_lists
 from ferraris.headend.registration.identity import IdentityError, Proof
 from ferraris.headend.registration.meter_keys import MeterKeys
 from ferraris.headend.registration.progress import Progress, move, progress_of
@@ -25,32 +27,19 @@ from ferraris.headend.registration.recognition import Known
 from ferraris.headend.registration.renewing import Offload, UnfitError, renew_keys
 from ferraris.headend.registration.states import ENDS, ORDER, Happening, Step
 from ferraris.headend.store.engine import Engine
-from ferraris.headend.store.tables.inventory import LIFE, METER, REGISTRATION
+from ferraris.headend.store.tables.inventory import METER, PUSH_LISTS, REGISTRATION
+from ferraris.headend.store.upsert import add
 from ferraris.messaging.dlms.names import AttributeDescriptor
 
-__all__ = ["Journal", "Procedure", "RegistrationPolicy", "no_journal"]
+__all__ = ["Procedure", "RegistrationPolicy", "no_journal"]
 
 _FIRMWARE = "1-0:0.2.0*255"
 _OBJECT_LIST = AttributeDescriptor(15, Obis.of(0, 0, 40, 0, 0, 255), 2)
 _BY = "registration"
-_LIFE = {Happening.PROVE: ("known", "installed"), Happening.ACTIVATE: ("installed", "active")}
-
-
-class Journal(Protocol):
-    """Writes a line of the audit log in the caller's transaction."""
-
-    def __call__(
-        self,
-        connection: Connection,
-        *,
-        tenant: int,
-        principal: str,
-        action: str,
-        subject: str,
-        outcome: str = "done",
-        detail: Mapping[str, Any] | None = None,
-        at_s: float,
-    ) -> None: ...
+_LIFE = {
+    Happening.PROVE: (State.KNOWN, State.INSTALLED),
+    Happening.ACTIVATE: (State.INSTALLED, State.ACTIVE),
+}
 
 
 def no_journal(
@@ -101,7 +90,7 @@ class Procedure:
         policy: RegistrationPolicy,
         clock: Callable[[], float],
         offload: Offload,
-        journal: Journal = no_journal,
+        journal: Audit = no_journal,
     ) -> None:
         self._engine = engine
         self._worker = worker
@@ -186,7 +175,28 @@ class Procedure:
             found["configuration"] = hashlib.blake2b(listed, digest_size=8).hexdigest()
         except RefusedError:
             pass
-        return await self._write(case, Happening.RECORD, values_of_meter=found, detail=found)
+        return await self._write(
+            case,
+            Happening.RECORD,
+            values_of_meter=found,
+            values={"push_lists": await self._push_lists(case)},
+            detail=found,
+        )
+
+    async def _push_lists(self, case: _Case) -> int | None:
+        """The number of what it pushes; asked for once for meters that are alike."""
+        try:
+            found = await push_lists.listed(case.meter)
+        except RefusedError:
+            return None
+        if not found:
+            return None
+        digest = push_lists.fingerprint(found, f"{case.known.model}/{case.known.kind}")
+        number: int | None = await self._offload(self._push_lists_known, case.known, digest)
+        if number is None:
+            learnt = await push_lists.learn(case.meter, [name for name, _ in found])
+            number = await self._offload(self._keep_push_lists, case.known, digest, learnt)
+        return number
 
     async def _activate(self, case: _Case) -> Step:
         return await self._write(case, Happening.ACTIVATE)
@@ -233,30 +243,24 @@ class Procedure:
         self, connection: Connection, known: Known, happening: Happening, now: float
     ) -> None:  # fmt: skip
         """Installed when its identity is proved, active at the end."""
-        after = {
-            Happening.PROVE: ("known", "installed"),
-            Happening.ACTIVATE: ("installed", "active"),
-        }
-        if happening not in after:
+        if happening not in _LIFE:
             return
-        before, following = after[happening]
-        changed = connection.execute(
-            update(METER)
-            .where(METER.c.id == known.number, METER.c.state == before)
-            .values(state=following)
-        )
-        if changed.rowcount:
-            connection.execute(
-                LIFE.insert().values(
-                    tenant=known.tenant,
-                    meter=known.number,
-                    before=before,
-                    after=following,
-                    at_s=now,
-                    reason="registered",
-                    by=_BY,
-                )
-            )
+        before, following = _LIFE[happening]
+        query = select(METER.c.state).where(METER.c.id == known.number)
+        if connection.execute(query).scalar() == before:
+            move_life(connection, known.number, following, reason="registered", by=_BY, at_s=now)
+
+    def _push_lists_known(self, known: Known, digest: bytes) -> int | None:
+        with self._engine.reading() as connection:
+            return _number_of(connection, known.tenant, digest)
+
+    def _keep_push_lists(
+        self, known: Known, digest: bytes, learnt: push_lists.PushLists
+    ) -> int | None:
+        row = {"tenant": known.tenant, "digest": digest, "document": learnt.to_text()}
+        with self._engine.transaction() as connection:
+            add(connection, PUSH_LISTS, [row])
+            return _number_of(connection, known.tenant, digest)
 
     def _keep_findings(self, known: Known, text: str) -> None:
         with self._engine.transaction() as connection:
@@ -304,6 +308,13 @@ def _check_unique(connection: Connection, known: Known, name: str) -> None:
     if other is not None:
         text = f"the logical device name is that of {other.external_id}"
         raise IdentityError(text, where="registration")
+
+
+def _number_of(connection: Connection, tenant: int, digest: bytes) -> int | None:
+    query = select(PUSH_LISTS.c.id).where(
+        PUSH_LISTS.c.tenant == tenant, PUSH_LISTS.c.digest == digest
+    )
+    return connection.execute(query).scalar()
 
 
 def _text(value: Any) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,14 +10,16 @@ from sqlalchemy import Connection, Row, insert, or_, select, update
 
 from ferraris.core.errors import UsageError
 from ferraris.headend.registration.recognition import Known
-from ferraris.headend.registration.states import ENDS, Happening, Step, step
+from ferraris.headend.registration.states import ENDS, WAY, Happening, Step, step
 from ferraris.headend.store.changes import note
 from ferraris.headend.store.tables.inventory import METER, REGISTRATION
+from ferraris.headend.store.upsert import add
 
 __all__ = [
     "LostClaimError",
     "Progress",
     "ask",
+    "ask_keys",
     "claim",
     "claim_due",
     "move",
@@ -26,6 +28,7 @@ __all__ = [
     "release",
 ]
 
+_CHUNK = 400
 _DONE = tuple(each.value for each in ENDS)
 
 
@@ -76,21 +79,11 @@ def ask(
             values |= {"asked_by": by, "occasion": occasion}
         _update(connection, known.number, values)
         return found.step
-    fresh = {
+    fresh = _begun(occasion, by, at_s) | {
         "step": Step.ASKED.value if found is None else step(found.step, Happening.ASK).value,
-        "occasion": occasion,
         "peer": peer,
-        "asked_by": by,
-        "since_s": at_s,
-        "changed_s": at_s,
-        "tries": 0,
-        "not_before_s": at_s,
-        "claimed_by": "",
-        "claimed_until_s": None,
-        "counter_asked": 0,
         "clock_offset_s": None,
         "findings": "[]",
-        "message": "",
     }
     if found is None:
         row = {"tenant": known.tenant, "meter": known.number, **fresh}
@@ -99,6 +92,37 @@ def ask(
         _update(connection, known.number, fresh)
     _tell(connection, known, Step.ASKED, at_s)
     return Step.ASKED
+
+
+def ask_keys(connection: Connection, meters: Sequence[Known], by: str, at_s: float) -> int:
+    """Active meters get new keys, and nothing else of a registration; returns how many will.
+
+    Those that are registered anyway, or quarantined, are left out.
+    """
+    asked = 0
+    chosen = {each.number: each for each in meters if each.state == "active"}
+    for start in range(0, len(chosen), _CHUNK):
+        some = list(chosen)[start : start + _CHUNK]
+        rows = connection.execute(
+            select(REGISTRATION.c.meter, REGISTRATION.c.step).where(REGISTRATION.c.meter.in_(some))
+        )
+        steps = {row.meter: Step(row.step) for row in rows}
+        there = [n for n in some if n in steps and Happening.RENEW in WAY[steps[n]]]
+        fresh = _begun("operator", by, at_s) | {"step": Step.TIMED.value}
+        if there:
+            connection.execute(
+                update(REGISTRATION).where(REGISTRATION.c.meter.in_(there)).values(fresh)
+            )
+        new = [chosen[number] for number in some if number not in steps]
+        add(
+            connection,
+            REGISTRATION,
+            [{"tenant": each.tenant, "meter": each.number, **fresh} for each in new],
+        )
+        for each in [*(chosen[number] for number in there), *new]:
+            _tell(connection, each, Step.TIMED, at_s)
+        asked += len(there) + len(new)
+    return asked
 
 
 def claim(connection: Connection, meter: int, worker: str, now: float, until_s: float) -> bool:
@@ -207,6 +231,21 @@ def put_off(
             claimed_until_s=None,
         )
     )
+
+
+def _begun(occasion: str, by: str, at_s: float) -> dict[str, Any]:
+    return {
+        "occasion": occasion,
+        "asked_by": by,
+        "since_s": at_s,
+        "changed_s": at_s,
+        "tries": 0,
+        "not_before_s": at_s,
+        "claimed_by": "",
+        "claimed_until_s": None,
+        "counter_asked": 0,
+        "message": "",
+    }
 
 
 def _update(connection: Connection, meter: int, values: dict[str, Any]) -> None:

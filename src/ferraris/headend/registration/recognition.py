@@ -3,13 +3,14 @@ tells: a claim, which only an association under the meter's keys proves."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, select
 
+from ferraris.headend.inventory import key_id
 from ferraris.headend.store.tables.inventory import METER, TENANT
 
 __all__ = [
@@ -17,9 +18,9 @@ __all__ = [
     "Known",
     "Reason",
     "Verdict",
+    "called",
     "known_by_number",
     "known_meters",
-    "name_key",
     "recognise",
     "verdict",
 ]
@@ -65,11 +66,6 @@ class Known:
     model: str
     kind: str
 
-    @property
-    def names(self) -> tuple[str, ...]:
-        """What the meter may call itself: its logical device name, once that is known."""
-        return (self.logical_device_name,) if self.logical_device_name else (self.external_id,)
-
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
@@ -79,13 +75,8 @@ class Verdict:
     reason: Reason | None = None
 
 
-def name_key(tenant: str, external_id: str) -> str:
-    """The usual id of a meter's secrets: its tenant's, so that the tenant's key seals them."""
-    return f"{tenant}/{external_id}"
-
-
 def known_meters(
-    connection: Connection, where: ColumnElement[bool], key_name: KeyName = name_key
+    connection: Connection, where: ColumnElement[bool], key_name: KeyName = key_id
 ) -> list[Known]:
     """The meters that fulfil a condition on `METER`."""
     rows = connection.execute(
@@ -97,7 +88,7 @@ def known_meters(
 
 
 def known_by_number(
-    connection: Connection, number: int, key_name: KeyName = name_key
+    connection: Connection, number: int, key_name: KeyName = key_id
 ) -> Known | None:
     """The meter with this surrogate number."""
     found = known_meters(connection, METER.c.id == number, key_name)
@@ -110,7 +101,7 @@ def recognise(
     *,
     system_title: bytes = b"",
     name: str = "",
-    key_name: KeyName = name_key,
+    key_name: KeyName = key_id,
 ) -> Verdict:
     """Who claims to be there, by title or name; title and name of two meters are a lie."""
     by_title = by_name = None
@@ -118,9 +109,17 @@ def recognise(
         condition = (METER.c.tenant == tenant) & (METER.c.system_title == system_title)
         by_title = _only(known_meters(connection, condition, key_name))
     if name:
-        named = (METER.c.logical_device_name == name) | (METER.c.external_id == name)
-        by_name = _only(known_meters(connection, (METER.c.tenant == tenant) & named, key_name))
+        condition = (METER.c.tenant == tenant) & called((name,))
+        by_name = _only(known_meters(connection, condition, key_name))
     return verdict(by_title, by_name, system_title)
+
+
+def called(names: Sequence[str]) -> ColumnElement[bool]:
+    """The condition on meters that call themselves so: by the logical device name that is known of
+    them, by their external id as long as none is."""
+    is_nameless = METER.c.logical_device_name == ""
+    by_id = is_nameless & METER.c.external_id.in_(names)
+    return METER.c.logical_device_name.in_(names) | by_id
 
 
 def verdict(by_title: Known | None, by_name: Known | None, system_title: bytes = b"") -> Verdict:

@@ -17,11 +17,11 @@ from sqlalchemy import Connection, update
 from ferraris.client import Meter
 from ferraris.core.errors import IncompatibleError, RefusedError
 from ferraris.headend.collect.policy import failure_of
+from ferraris.headend.inventory import Audit, key_id
 from ferraris.headend.registration.identity import IdentityError
 from ferraris.headend.registration.meter_keys import MeterKeys
-from ferraris.headend.registration.opening import WrongKeyError, opened
+from ferraris.headend.registration.opening import WrongKeyError, believe_counter, opened
 from ferraris.headend.registration.procedure import (
-    Journal,
     Procedure,
     RegistrationPolicy,
     no_journal,
@@ -42,7 +42,6 @@ from ferraris.headend.registration.recognition import (
     Known,
     Reason,
     known_by_number,
-    name_key,
 )
 from ferraris.headend.registration.renewing import Offload, UnfitError
 from ferraris.headend.registration.states import ENDS, Happening, Step
@@ -55,6 +54,7 @@ from ferraris.keys import KeyStore
 __all__ = ["Registrar"]
 
 _FACTOR = 3.0
+_SKIPPED = 1 << 16
 
 
 class Registrar:
@@ -72,8 +72,8 @@ class Registrar:
         *,
         system_title: bytes,
         policy: RegistrationPolicy | None = None,
-        journal: Journal = no_journal,
-        key_name: KeyName = name_key,
+        journal: Audit = no_journal,
+        key_name: KeyName = key_id,
         clock: Callable[[], float] = time.time,
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
         offload: Offload = asyncio.to_thread,
@@ -153,6 +153,24 @@ class Registrar:
         if known is None:
             return None
         return await self._guarded(known, partial(self._call, known))
+
+    def wants(self, known: Known) -> bool:
+        """Whether a meter that called in has to go on with a registration; waits for the store."""
+        if known.state != "active":
+            return True
+        with self._engine.reading() as connection:
+            found = progress_of(connection, known.number)
+        return found is not None and found.step not in ENDS
+
+    def skip_counters(self, known: Known, keys: MeterKeys) -> bool:
+        """A meter that called in has seen our counters: leave some out, once a registration.
+
+        It cannot be asked which one it expects, as its line is gone by then.
+        """
+        if not self._may_ask_counter(known):
+            return False
+        believe_counter(keys, keys.next_counter() + _SKIPPED)
+        return True
 
     async def welcome(self, known: Known, meter: Meter, keys: MeterKeys | None) -> Step | None:
         """A meter that is not active called in: go on in the association that is open.
@@ -261,17 +279,19 @@ class Registrar:
         now = self._clock()
         with self._engine.transaction() as connection:
             found = progress_of(connection, known.number)
-            if found is None or (found.step in ENDS and found.step is not Step.ACTIVE):
-                if found is not None:
-                    return False  # a human decides
+            if found is None or (found.step is Step.ACTIVE and known.state != "active"):
                 ask(connection, known, "call", "registration", now)
+            elif found.step in ENDS:
+                return False  # it is done, or a human decides
             return claim(connection, known.number, self.worker, now, now + self.policy.lease_s)
 
     def _may_ask_counter(self, known: Known) -> bool:
         """Once for each registration: what a meter says of counters is not proved."""
         with self._engine.transaction() as connection:
             found: Progress | None = progress_of(connection, known.number)
-            if found is None or found.counter_asked:
+            if found is None and known.state in ("known", "installed"):
+                ask(connection, known, "call", "registration", self._clock())
+            elif found is None or found.counter_asked or found.step in ENDS:
                 return False
             connection.execute(
                 update(REGISTRATION)

@@ -37,6 +37,7 @@ class Happening(StrEnum):
     """What can happen on the way."""
 
     ASK = "ask"
+    RENEW = "ask for new keys"
     PROVE = "prove identity"
     CHECK = "check"
     TIME = "set time"
@@ -58,8 +59,8 @@ WAY: Mapping[Step, Mapping[Happening, Step]] = MappingProxyType(
         _S.TIMED: {_H.KEY: _S.KEYED, **_STOPS},
         _S.KEYED: {_H.RECORD: _S.RECORDED, **_STOPS},
         _S.RECORDED: {_H.ACTIVATE: _S.ACTIVE, **_STOPS},
-        _S.ACTIVE: {_H.ASK: _S.ASKED},
-        _S.HELD: {_H.ASK: _S.ASKED, _H.EXPOSE: _S.QUARANTINED},
+        _S.ACTIVE: {_H.ASK: _S.ASKED, _H.RENEW: _S.TIMED},
+        _S.HELD: {_H.ASK: _S.ASKED, _H.RENEW: _S.TIMED, _H.EXPOSE: _S.QUARANTINED},
         _S.QUARANTINED: {_H.ASK: _S.ASKED, _H.EXPOSE: _S.QUARANTINED},
     }
 )

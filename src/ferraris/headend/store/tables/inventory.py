@@ -26,6 +26,7 @@ __all__ = [
     "LIFE",
     "METER",
     "NODE",
+    "PUSH_LISTS",
     "REGISTRATION",
     "SERVICE_POINT",
     "SERVICE_POINT_METER",
@@ -183,6 +184,18 @@ STRANGER: Final = Table(
     UniqueConstraint("tenant", "identity", "reason"),
 )
 
+# What meters push: their push object lists with scalers, units and columns of profiles. Meters that
+# are alike share a row, found by the hash of the lists as they stand in the meter.
+PUSH_LISTS: Final = Table(
+    "push_lists",
+    METADATA,
+    identity(),
+    tenant(),
+    octets("digest"),
+    text("document"),  # JSON
+    UniqueConstraint("tenant", "digest"),
+)
+
 # How far a meter is on its way to being active, of the last time: a process that is killed goes on
 # from here. `claimed_by` has it until `claimed_until_s`.
 REGISTRATION: Final = Table(
@@ -202,6 +215,7 @@ REGISTRATION: Final = Table(
     moment("claimed_until_s", null=True),
     flag("counter_asked"),  # the meter was asked which invocation counter it expects
     number("clock_offset_s", null=True),  # before the clock was set
+    refers("push_lists", "push_lists", null=True),
     text("findings", default="[]"),  # JSON: how it differs from its companion specification
     text("message", default=""),
     Index(None, "tenant", "step"),

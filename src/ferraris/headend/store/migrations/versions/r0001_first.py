@@ -119,6 +119,12 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["tenant"], ["tenant.id"], name="fk_profile_tenant"),
         sa.PrimaryKeyConstraint("id", name="pk_profile"), sa.UniqueConstraint("tenant", "obis",
         name="uq_profile_tenant_obis"))
+    op.create_table("push_lists", sa.Column("id", BIG, nullable=False), sa.Column("tenant", BIG,
+        nullable=False), sa.Column("digest", sa.LargeBinary(), nullable=False),
+        sa.Column("document", sa.Text(), nullable=False), sa.ForeignKeyConstraint(["tenant"],
+        ["tenant.id"], name="fk_push_lists_tenant"), sa.PrimaryKeyConstraint("id",
+        name="pk_push_lists"), sa.UniqueConstraint("tenant", "digest",
+        name="uq_push_lists_tenant_digest"))
     op.create_table("service_point", sa.Column("id", BIG, nullable=False), sa.Column("tenant", BIG,
         nullable=False), sa.Column("name", sa.Text(), nullable=False), sa.Column("zone", sa.Text(),
         server_default="UTC", nullable=False), sa.Column("commodity", sa.Text(),
@@ -366,11 +372,12 @@ def upgrade() -> None:
         nullable=False), sa.Column("claimed_by", sa.Text(), server_default="", nullable=False),
         sa.Column("claimed_until_s", sa.Double(), nullable=True), sa.Column("counter_asked",
         sa.Integer(), server_default="0", nullable=False), sa.Column("clock_offset_s", BIG,
-        nullable=True), sa.Column("findings", sa.Text(), server_default="[]", nullable=False),
-        sa.Column("message", sa.Text(), server_default="", nullable=False),
-        sa.ForeignKeyConstraint(["meter"], ["meter.id"], name="fk_registration_meter"),
-        sa.ForeignKeyConstraint(["tenant"], ["tenant.id"], name="fk_registration_tenant"),
-        sa.PrimaryKeyConstraint("meter", name="pk_registration"))
+        nullable=True), sa.Column("push_lists", BIG, nullable=True), sa.Column("findings",
+        sa.Text(), server_default="[]", nullable=False), sa.Column("message", sa.Text(),
+        server_default="", nullable=False), sa.ForeignKeyConstraint(["meter"], ["meter.id"],
+        name="fk_registration_meter"), sa.ForeignKeyConstraint(["push_lists"], ["push_lists.id"],
+        name="fk_registration_push_lists"), sa.ForeignKeyConstraint(["tenant"], ["tenant.id"],
+        name="fk_registration_tenant"), sa.PrimaryKeyConstraint("meter", name="pk_registration"))
     op.create_index("ix_registration_step_not_before_s", "registration", ["step", "not_before_s"],
         unique=False)
     op.create_index("ix_registration_tenant_step", "registration", ["tenant", "step"], unique=False)

@@ -1,0 +1,242 @@
+"""From a push to what the store keeps: blocks of profiles, a read of registers, events, alarms.
+
+A profile whose pushed columns are all that it captures goes where a read of it goes, under the same
+channels, so it fills gaps. One with fewer columns, or unknown ones, is kept beside it under a name
+of its own: it is no substitute for a read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+from ferraris.client import Push
+from ferraris.client.profile import ProfileLayout
+from ferraris.client.pushed import Recipe, recipes
+from ferraris.core.errors import UsageError
+from ferraris.data import axdr
+from ferraris.data.obis import Obis
+from ferraris.data.readings import Event, Quality, Reading, Series
+from ferraris.headend.registration.push_lists import PushLists
+from ferraris.headend.store.blocks import day_of
+from ferraris.headend.store.exchange import pack_events, pack_readings, pack_series, pack_undated
+from ferraris.headend.store.records import Brought
+from ferraris.model import events as known_events
+
+__all__ = ["APART", "AlarmBits", "Told", "told_by"]
+
+APART = " (push)"
+"""Behind the name of a profile of which a push brought other columns than a read would."""
+
+PUSH_LOG = "push"
+"""The log of events that came by themselves."""
+
+_PROFILE, _BUFFER = 7, 2
+_LOGS = (99, 98)  # C and D of event logs [facts-g]
+_ALARMS = (97, 98)  # of alarm registers, E from 0, and descriptors, E from 20 [facts-g]
+_EVENT_CODES = (96, 11)
+_FIRST_DESCRIPTOR = 20
+_REGISTERS = 10
+_CLOCK = (1, 0)
+_DEVICE_NAME = (42, 0)
+_LATEST_S = 86_400
+_EARLIEST_S = 400 * 86_400
+_WORDS_OF_DEATH = "last gasp"
+
+
+@dataclass(frozen=True, slots=True)
+class AlarmBits:
+    """What an alarm register or descriptor holds; `register` counts from 1."""
+
+    register: int
+    bits: int
+
+
+@dataclass(slots=True)
+class Told:
+    """What one push tells of its meter; `at_s` is when, by the meter's clock if that may be."""
+
+    at_s: float
+    brought: Brought = field(default_factory=Brought)
+    alarms: list[AlarmBits] = field(default_factory=list)
+    last_gasp: bool = False
+    wrong_clock: bool = False
+
+
+def told_by(push: Push, *, zone: str, companion: str, lists: PushLists | None, now: float) -> Told:
+    """Take a push apart; `DecodeError` when it is not what its list says.
+
+    A clock that is off by more than a day ahead, or a year, is not believed: values are stamped by
+    our time and marked, rows of profiles are kept without a day.
+    """
+    place = ZoneInfo(zone)
+    time = push.time
+    stamped = None if time is None else time.timestamp()
+    wrong = stamped is not None and not -_EARLIEST_S < stamped - now < _LATEST_S
+    told = Told(now if stamped is None or wrong else stamped, wrong_clock=wrong)
+    events: list[Event] = []
+    for each in _series(push, lists, place):
+        if (each.name.c, each.name.d) == _LOGS:
+            events += _lines(each.series, each.name, companion)
+        else:
+            _put_rows(told, each, now)
+    registers: list[Reading] = []
+    for reading in push.readings:
+        _sort(reading, told, registers, events, companion)
+    if registers:
+        quality = Quality.INVALID_TIME if wrong else Quality.GOOD
+        moment = datetime.fromtimestamp(told.at_s, UTC)
+        rows = [
+            each._replace(time=moment, quality=each.quality | quality)
+            if wrong or each.time is None
+            else each
+            for each in registers
+        ]
+        second = int(told.at_s)
+        told.brought.reads.append(pack_readings(day_of(second), second, rows))
+    told.brought.events += pack_events(events)
+    return told
+
+
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """Rows of a profile in a push, and whether they are all that a read would bring."""
+
+    name: Obis
+    series: Series
+    whole: bool
+
+
+def _series(push: Push, lists: PushLists | None, zone: ZoneInfo) -> list[_Rows]:
+    if not any((each.class_id, each.attribute) == (_PROFILE, _BUFFER) for each in push.values):
+        return []
+    found = []
+    for each in recipes(push.data, None if lists is None else lists.merged):
+        layout = each.layout
+        if layout is None or layout.clock is None:
+            continue
+        full = None if lists is None else lists.profiles.get(each.name)
+        found.append(_rows(each, layout, full, push.device, zone))
+    return found
+
+
+def _rows(
+    each: Recipe, layout: ProfileLayout, full: ProfileLayout | None, device: str, zone: ZoneInfo
+) -> _Rows:
+    known = full.only(layout.columns) if full is not None else layout
+    series = known.series(axdr.encode(each.held), device, zone)
+    if full is None or set(layout.columns) != set(full.columns):
+        return _Rows(each.name, series, False)
+    order = [list(series.channels).index(channel) for channel in full.channels]
+    if order != list(range(len(order))):
+        series = Series(
+            device,
+            series.profile,
+            series.ends,
+            full.channels,
+            [series.columns[place] for place in order],
+            stamps=series.stamps,
+            status=series.status,
+            quality=series.quality,
+            undated=series.undated,
+        )
+    return _Rows(each.name, series, True)
+
+
+def _put_rows(told: Told, rows: _Rows, now: float) -> None:
+    name = str(rows.name) + ("" if rows.whole else APART)
+    first, last = int(now) - _EARLIEST_S, int(now) + _LATEST_S
+    series = rows.series
+    told.brought.blocks += pack_series(name, series, first, last)
+    outside = [
+        (series.stamps[row] if series.stamps else end, series.status[row], *values)
+        for row, (end, *values) in enumerate(series.rows())
+        if not first < end <= last
+    ]
+    if outside:
+        told.wrong_clock = True
+        series = Series(
+            series.device,
+            series.profile,
+            series.ends[:0],
+            series.channels,
+            [[] for _ in series.channels],
+            undated=[*series.undated, *outside],
+        )
+    told.brought.undated += pack_undated(name, series)
+
+
+def _sort(
+    reading: Reading, told: Told, registers: list[Reading], events: list[Event], companion: str
+) -> None:
+    name = reading.name
+    if not isinstance(name, Obis):
+        registers.append(reading)
+        return
+    kind = (name.c, name.d)
+    if kind == _ALARMS and isinstance(reading.value, int):
+        told.alarms.append(AlarmBits(_register(name.e), reading.value))
+    elif kind == _EVENT_CODES and isinstance(reading.value, int):
+        words = _words(companion, name.e, reading.value)
+        moment = datetime.fromtimestamp(told.at_s, UTC)
+        events.append(Event("", PUSH_LOG, moment, reading.value, words, values=(str(name),)))
+        told.last_gasp = told.last_gasp or words.lower().startswith(_WORDS_OF_DEATH)
+    elif name.a == 0 and kind in (_CLOCK, _DEVICE_NAME):
+        return
+    else:
+        registers.append(reading)
+
+
+def _register(number: int) -> int:
+    """Of an alarm register or its descriptor, from 1."""
+    return 1 + (number - _FIRST_DESCRIPTOR if number >= _FIRST_DESCRIPTOR else number) % _REGISTERS
+
+
+def _lines(series: Series, log: Obis, companion: str) -> list[Event]:
+    """The lines of a log that was pushed: the code is the column named so, else the first."""
+    names = [each.name for each in series.channels]
+    coded = [isinstance(name, Obis) and (name.c, name.d) == _EVENT_CODES for name in names]
+    place = coded.index(True) if any(coded) else 0
+    found = []
+    for row, (end, *values) in enumerate(series.rows()):
+        code = values.pop(place) if place < len(values) else None
+        number = code if isinstance(code, int) else None
+        words = "" if number is None else _words(companion, log.e, number)
+        moment = datetime.fromtimestamp(end, UTC)
+        stamp = series.stamps[row] if series.stamps else b""
+        quality = Quality(series.quality[row])
+        found.append(Event("", log, moment, number, words, stamp, quality, tuple(values)))
+    return found
+
+
+def _words(companion: str, log: int, code: int) -> str:
+    if not companion:
+        return ""
+    try:
+        named = known_events.name(companion, log, code)
+    except UsageError:  # no such specification, or log of it
+        return ""
+    return "" if named is None else named.words
+
+
+def words_of_alarm(companion: str, register: int, bit: int) -> str:
+    """What a bit of an alarm register is called; by its number where nobody says."""
+    named = None
+    if companion:
+        try:
+            named = known_events.alarm(companion, register, bit)
+        except UsageError:
+            named = None
+    return f"alarm register {register} bit {bit}" if named is None else named.words
+
+
+def all_alarms(companion: str, bits: Sequence[AlarmBits]) -> dict[str, bool]:
+    """Every alarm of these registers by name: raised or not."""
+    found: dict[str, bool] = {}
+    for each in bits:
+        for bit in range(32):
+            words = words_of_alarm(companion, each.register, bit)
+            found[words] = found.get(words, False) or bool(each.bits >> bit & 1)
+    return found
