@@ -9,11 +9,21 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from sqlalchemy import Connection, bindparam, delete, func, or_, select, tuple_, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    bindparam,
+    delete,
+    func,
+    or_,
+    select,
+    tuple_,
+    update,
+)
 
 from ferraris.headend.store.tables.validated import VEE_DUE
 
-__all__ = ["NOTHING_CAME", "Due", "claim", "count_due", "give_back", "settle"]
+__all__ = ["NOTHING_CAME", "Due", "claim", "count_due", "give_back", "next_tenant", "settle"]
 
 NOTHING_CAME = "nothing came"
 """Reason of a day that is wanted although there are no readings of it."""
@@ -40,17 +50,19 @@ class Due(NamedTuple):
         return self.meter, self.profile, self.day
 
 
-def claim(connection: Connection, most: int, now: float, lease_s: float) -> list[Due]:
-    """Claim up to `most` due days of one tenant until `lease_s` from now."""
-    free = or_(VEE_DUE.c.claimed_until_s.is_(None), VEE_DUE.c.claimed_until_s <= now)
-    tenant = connection.execute(
-        select(VEE_DUE.c.tenant).where(free).order_by(VEE_DUE.c.tenant).limit(1)
-    ).scalar()
-    if tenant is None:
-        return []
+def next_tenant(connection: Connection, now: float) -> int | None:
+    """A tenant with due days that nobody is at; None when there is none."""
+    query = select(VEE_DUE.c.tenant).where(_free(now)).order_by(VEE_DUE.c.tenant).limit(1)
+    return connection.execute(query).scalar()
+
+
+def claim(
+    connection: Connection, tenant: int, most: int, *, now: float, lease_s: float
+) -> list[Due]:  # fmt: skip
+    """Claim up to `most` due days of a tenant until `lease_s` from now."""
     among = (
         select(*_KEY)
-        .where(VEE_DUE.c.tenant == tenant, free)
+        .where(VEE_DUE.c.tenant == tenant, _free(now))
         .order_by(*_KEY)  # whole meters, as adjacent days touch each other
         .limit(most)
         .with_for_update(skip_locked=True)
@@ -109,6 +121,10 @@ def count_due(connection: Connection, tenant: int | None = None) -> int:
     if tenant is not None:
         query = query.where(VEE_DUE.c.tenant == tenant)
     return int(connection.execute(query).scalar_one())
+
+
+def _free(now: float) -> ColumnElement[bool]:
+    return or_(VEE_DUE.c.claimed_until_s.is_(None), VEE_DUE.c.claimed_until_s <= now)
 
 
 def _delete(connection: Connection, done: Sequence[Due]) -> set[tuple[int, int, int]]:

@@ -31,6 +31,7 @@ __all__ = [
     "decisions_of",
     "facts_of",
     "known_channels",
+    "known_period",
     "neighbours",
     "opened",
     "unfinished",
@@ -295,6 +296,22 @@ def known_channels(
         for meter, channel in connection.execute(query):
             found[meter].add(channel)
     return found
+
+
+def known_period(
+    connection: Connection, meters: Collection[int], profile: int, days: tuple[int, int]
+) -> int | None:
+    """The period that the newest final day of any of some meters has."""
+    found: list[tuple[int, int]] = []
+    for lot in windows(meters):
+        query = (
+            select(FINAL.c.day, FINAL.c.period_s)
+            .where(FINAL.c.meter.in_(lot), FINAL.c.profile == profile, FINAL.c.day.between(*days))
+            .order_by(FINAL.c.day.desc())
+            .limit(1)
+        )
+        found += [(row[0], row[1]) for row in connection.execute(query)]
+    return max(found)[1] if found else None
 
 
 def unfinished(

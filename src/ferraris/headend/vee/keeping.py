@@ -46,6 +46,15 @@ class Kept:
     finals: int = 0
     marked: int = 0
 
+    def and_then(self, other: Kept) -> Kept:
+        """Both rounds together."""
+        return Kept(
+            self.due + other.due,
+            self.overtaken + other.overtaken,
+            self.finals + other.finals,
+            self.marked + other.marked,
+        )
+
 
 def keep(connection: Connection, sealer: Sealer, book: Book, due: Sequence[Due], ran: Ran) -> Kept:
     """Write what was made of due days of one tenant, in the caller's transaction."""

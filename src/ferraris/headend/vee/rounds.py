@@ -8,17 +8,17 @@ from dataclasses import dataclass, field
 from ferraris.headend.store.engine import Engine
 from ferraris.headend.store.records import StoreError
 from ferraris.headend.store.sealing import NoSealer, Sealer
-from ferraris.headend.vee.claims import Due, claim, give_back
+from ferraris.headend.vee.claims import Due, claim, give_back, next_tenant
 from ferraris.headend.vee.gathering import Catalogue
 from ferraris.headend.vee.keeping import Kept, keep
 from ferraris.headend.vee.rule_book import Members
-from ferraris.headend.vee.rule_sets import book_of
+from ferraris.headend.vee.rule_sets import book_of, install
 from ferraris.headend.vee.running import Run
 
 __all__ = ["Rounds"]
 
 MOST_DUE = 2000
-LEASE_S = 600.0
+LEASE_S = 120.0
 
 
 @dataclass(slots=True)
@@ -37,10 +37,16 @@ class Rounds:
 
     def once(self, now: float) -> Kept | None:
         """One round; None when nothing is due. Raises `StoreError`, and then nothing was lost."""
-        with self.engine.transaction() as connection:
-            due = claim(connection, self.most, now, self.lease_s)
-        if not due:
+        with self.engine.reading() as connection:
+            tenant = next_tenant(connection, now)
+        if tenant is None:
             return None
+        with self.engine.transaction() as connection:
+            if tenant not in self._catalogues:
+                install(connection, tenant, at_s=now)
+            due = claim(connection, tenant, self.most, now=now, lease_s=self.lease_s)
+        if not due:
+            return Kept()
         try:
             return self._work(due, now)
         except StoreError:
@@ -50,13 +56,8 @@ class Rounds:
     def all(self, now: float) -> Kept:
         """Rounds until nothing is due that nobody else is at."""
         whole = Kept()
-        while (kept := self.once(now)) is not None:
-            whole = Kept(
-                whole.due + kept.due,
-                whole.overtaken + kept.overtaken,
-                whole.finals + kept.finals,
-                whole.marked + kept.marked,
-            )
+        while (kept := self.once(now)) is not None and kept.due:
+            whole = whole.and_then(kept)
         return whole
 
     def _work(self, due: list[Due], now: float) -> Kept:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Collection
 from dataclasses import dataclass
+from functools import lru_cache
 
 from sqlalchemy import Connection, insert, select
 
@@ -47,7 +50,10 @@ class RuleVersion:
     @property
     def rules(self) -> RuleSet | None:
         """The rules themselves; None when they are withdrawn."""
-        return parse(self.document, self.name) if self.document else None
+        return _parsed(self.document, self.name) if self.document else None
+
+
+_parsed = lru_cache(maxsize=256)(parse)
 
 
 def rule_versions(connection: Connection, tenant: int, *, newest: bool = True) -> list[RuleVersion]:
@@ -73,8 +79,11 @@ def book_of(connection: Connection, tenant: int, members: Members | None = None)
         for each in rule_versions(connection, tenant)
         if (rules := each.rules) is not None
     ]
-    named = Book(sets).groups_named
-    groups = {name: members(connection, tenant, name) if members else () for name in named}
+    groups: dict[str, Collection[int]] = {}
+    if members is not None:
+        for name in Book(sets).groups_named:
+            with contextlib.suppress(UsageError):  # a group that is gone has no members
+                groups[name] = members(connection, tenant, name)
     return Book(sets, groups)
 
 

@@ -37,6 +37,7 @@ from ferraris.headend.vee.gathering import (
     decisions_of,
     facts_of,
     known_channels,
+    known_period,
     neighbours,
     versions_of,
 )
@@ -103,7 +104,7 @@ class Run:
         if not lot.demanded:
             return
         blocks = self._blocks(lot.profile, lot.meters, lot.bounds)
-        period_s = self._period(lot.profile, blocks)
+        period_s = self._period(lot, blocks)
         grid = None if period_s is None else grid_of([lot.bounds], period_s)
         if grid is None or period_s is None:
             return
@@ -275,7 +276,11 @@ class Run:
             if self._book.candidates(key)[0].counting(key) is Counting.REGISTER
         ]
 
-    def _period(self, profile: int, blocks: Sequence[Unpacked]) -> int | None:
-        """The period of a profile: as plans want it, else as the rows have it."""
-        name = self._catalogue.profile(self._connection, profile)
-        return self._periods.get(name) or shortest_step(blocks)
+    def _period(self, lot: Lot, blocks: Sequence[Unpacked]) -> int | None:
+        """The period of a profile: as plans want it, else as the rows have it, or had it."""
+        name = self._catalogue.profile(self._connection, lot.profile)
+        found = self._periods.get(name) or shortest_step(blocks)
+        if found is None:
+            around = lot.day - _BACK_DAYS, lot.day + _BACK_DAYS
+            found = known_period(self._connection, lot.meters, lot.profile, around)
+        return found
