@@ -9,9 +9,11 @@ from urllib.parse import quote
 
 import pytest
 import town
+from sqlalchemy import select
 
 from conftest import form_key
 from ferraris.headend.inventory.groups import create_group
+from ferraris.headend.store.tables.access import AUDIT
 
 both = pytest.mark.parametrize(
     "place", ["sqlite", pytest.param("postgresql", marks=pytest.mark.services)], indirect=True
@@ -102,6 +104,20 @@ def test_a_meter_and_all_that_is_known_of_it(enter):
     assert "SP-1001" in facts
     assert "C-88123" in facts
     assert "wanted: 1.5.0" in facts
+
+
+def test_looks_at_what_belongs_to_a_customer_are_audited(place, enter):
+    def lines(principal):
+        with place.engine.reading() as connection:
+            found = connection.execute(
+                select(AUDIT.c.action, AUDIT.c.subject).where(AUDIT.c.principal == principal)
+            )
+            return {tuple(line) for line in found} - {("sign_in", principal)}
+
+    enter("planner").get(f"/meters/{town.SHOWN}")
+    assert ("list_assignments", "C-88123") in lines("planner")
+    enter("keeper of keys").get(f"/meters/{town.SHOWN}")
+    assert lines("keeper of keys") == set()
 
 
 @pytest.mark.parametrize(

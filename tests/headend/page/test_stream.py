@@ -88,8 +88,16 @@ def test_what_one_look_finds_is_one_event(place):
 
 def test_a_page_of_a_meter_hears_of_that_meter_alone(place):
     async def test(watched):
-        change(place, ("session", OTHER), ("alarm", OTHER), ("command", town.SHOWN))
+        change(place, ("session", OTHER), ("alarm", OTHER), ("readings", town.SHOWN))
+        assert await watched.kinds() == ["readings"]
+        # A command goes by its number, and says of which meter it is.
+        with place.engine.transaction() as connection:
+            for meter in (OTHER, town.SHOWN):
+                note(connection, 1, "command", "7", at_s=town.NOW, detail={"meter": meter})
         assert await watched.kinds() == ["command"]
+        # What happened to many at once may concern it.
+        change(place, ("session", ""))
+        assert await watched.kinds() == ["session"]
 
     watching(place, test, caller(), Wish(subject=town.SHOWN))
 

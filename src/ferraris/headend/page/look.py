@@ -11,7 +11,7 @@ from urllib.parse import quote, urlencode
 from sqlalchemy import Connection
 
 from ferraris.headend.access.rights import Right
-from ferraris.headend.operations import Caller, Desk, House
+from ferraris.headend.operations import Caller, Desk, House, Operation
 from ferraris.headend.page.formats import Formats
 from ferraris.headend.page.words import Words
 
@@ -22,7 +22,10 @@ Found = TypeVar("Found")
 
 @dataclass(slots=True)
 class Look:
-    """What the gathering functions work with; `zone` is that of the head-end."""
+    """What the gathering functions work with; `zone` is that of the head-end.
+
+    `looks` are operations and whose personal data they looked at, for the audit log.
+    """
 
     house: House
     caller: Caller
@@ -34,6 +37,7 @@ class Look:
     query: Mapping[str, str]
     subject: str = ""
     target: float = 0.98
+    looks: list[tuple[str, str]] = field(default_factory=list)
     kept: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -45,6 +49,20 @@ class Look:
     def formats(self) -> Formats:
         """Numbers and times in the head-end's zone."""
         return Formats(self.words, self.zone)
+
+    def ask(self, function: Callable[..., Found], **arguments: Any) -> Found:
+        """What an operation that changes nothing gives this caller, in the view of this page.
+
+        Raises `ForbiddenError` without its right. Whose personal data it looked at is kept in
+        `looks`, with its name, for the audit log.
+        """
+        operation: Operation = function.operation  # type: ignore[attr-defined]
+        desk = self.desk
+        if operation.right is not None:
+            desk.demand(operation.right)
+        found = function(desk, **arguments)
+        self.looks += [(operation.name, each) for each in desk.looks]
+        return found
 
     def may(self, right: Right) -> bool:
         """Whether the caller has a right for some meter at least."""

@@ -9,6 +9,7 @@ from typing import Any, Final
 from ferraris.data.obis import Obis
 from ferraris.data.readings import Event, Reading
 from ferraris.headend.access.rights import Right
+from ferraris.headend.operations.inventory import show_life, show_meter
 from ferraris.headend.page import asking_meter as asking
 from ferraris.headend.page.asking_attention import Command
 from ferraris.headend.page.asking_attention import commands as asked_commands
@@ -60,7 +61,7 @@ def listing(look: Look) -> Mapping[str, Any]:
     """A page of the meters that fit."""
     given = list_frame(look)
     after = look.query.get("after", "")
-    count, rows, more = asking.listed(look, given["search"].strip(), given["state"], after, _PAGE)
+    count, rows, more = asking.found(look, given["search"].strip(), given["state"], after, _PAGE)
     return {
         "listing": {
             "count": count,
@@ -77,14 +78,10 @@ def _meter(look: Look) -> Any:
     return look.once("meter", lambda at: at.desk.meter(at.subject, Right.SEE_METERS))
 
 
-def _point(look: Look) -> asking.Point | None:
-    return look.once("point", lambda at: asking.point(at, _meter(at)))
-
-
 def _formats(look: Look) -> Formats:
     """In the zone of the service point, or else of the meter."""
-    point = _point(look)
-    return look.formats.at(zone_of(point.zone if point else _meter(look).zone))
+    name = look.once("zone", lambda at: asking.zone(at, _meter(at)))
+    return look.formats.at(zone_of(name))
 
 
 def frame(look: Look) -> Mapping[str, Any]:
@@ -101,15 +98,12 @@ def frame(look: Look) -> Mapping[str, Any]:
 
 
 def facts(look: Look) -> Mapping[str, Any]:
-    """Who the meter is."""
+    """Who the meter is, and where and for whom it measures."""
+    meter = look.ask(show_meter, meter=_meter(look).external_id)
+    point = asking.point(look, meter.meter)
     return {
         "f": _formats(look),
-        "facts": {
-            "row": _meter(look),
-            "node": asking.node_name(look, _meter(look)),
-            "point": _point(look),
-            "may_customer": look.may(Right.SEE_READINGS),
-        },
+        "facts": {"meter": meter, "point": point, "customer": point.customer if point else None},
     }
 
 
@@ -174,8 +168,9 @@ def sessions(look: Look) -> Mapping[str, Any]:
 
 
 def life(look: Look) -> Mapping[str, Any]:
-    """Its steps from the shipment on."""
-    return {"f": _formats(look), "life": asking.steps(look, _meter(look)), "tones": _STATE_TONES}
+    """Its steps from the shipment on, the newest first."""
+    steps = look.ask(show_life, meter=_meter(look).external_id)
+    return {"f": _formats(look), "life": steps[::-1], "tones": _STATE_TONES}
 
 
 def now(look: Look) -> Mapping[str, Any]:

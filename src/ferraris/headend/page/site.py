@@ -122,7 +122,24 @@ class Site:
                 **values,
                 part=lambda name: self._part(look, view.parts[name], values),
             )
+        self._witness(look)
         return self.answer(text)
+
+    def _witness(self, look: Look) -> None:
+        """Nobody sees personal data before the lines that say so are on the disk."""
+        if not look.looks:
+            return
+        with self.house.engine.transaction() as connection:
+            for action, subject in dict.fromkeys(look.looks):
+                self.house.journal.write(
+                    connection,
+                    tenant=look.caller.tenant,
+                    principal=look.caller.name,
+                    action=action,
+                    subject=subject,
+                    detail={"by": "page"},
+                    at_s=look.now,
+                )
 
     def _part(self, look: Look, part: Part, values: Mapping[str, Any]) -> Markup:
         refused, found = "", {}

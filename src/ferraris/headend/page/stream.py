@@ -167,7 +167,7 @@ class News:
     async def _told(self, caller: Caller, wish: Wish, news: tuple[list[Change], int]) -> bytes:
         changes, safe = news
         if wish.subject:
-            changes = [each for each in changes if each.subject == wish.subject]
+            changes = [each for each in changes if _is_about(each, wish.subject)]
         if changes:
             changes = await asyncio.to_thread(self._seen, caller, changes)
         if not changes:
@@ -178,3 +178,8 @@ class News:
     def _seen(self, caller: Caller, changes: list[Change]) -> list[Change]:
         with self._house.engine.reading() as connection:
             return for_caller(connection, caller, changes)
+
+
+def _is_about(change: Change, subject: str) -> bool:
+    """Whether it may concern a meter: what happened to many at once has no subject."""
+    return subject in (change.subject, change.detail.get("meter")) or not change.subject

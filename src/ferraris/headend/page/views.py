@@ -20,7 +20,7 @@ OVERVIEW: Final = View(
     "overview",
     _named(
         (
-            Part("today", ("success", "readings"), success.today, every_s=60),
+            Part("today", ("success",), success.today, every_s=60),
             Part("month", ("success",), success.month),
             Part("groups", ("success",), success.groups),
             Part("reasons", ("session", "success"), attention.reasons),
@@ -58,12 +58,12 @@ METER: Final = View(
     "meters",
     _named(
         (
-            Part("now", ("command",), meters.now),
+            Part("now", ("command", "meter"), meters.now),
             Part("facts", ("meter",), meters.facts),
-            Part("curve", ("readings", "vee"), meters.curve),
-            Part("registers", ("readings",), meters.registers),
+            Part("curve", ("session", "readings", "vee"), meters.curve),
+            Part("registers", ("session", "readings"), meters.registers),
             Part("sessions", ("session",), meters.sessions),
-            Part("events", ("readings",), meters.events),
+            Part("events", ("session", "readings"), meters.events),
             Part("life", ("meter",), meters.life),
         )
     ),
