@@ -151,3 +151,13 @@ def test_the_installed_command_runs(tmp_path: Path):
     assert done.returncode == 0
     assert b'"rlrq"' in done.stdout
     assert done.stderr == b""
+
+
+def test_a_shipment_file_needs_its_key(ferraris):
+    for arguments, message in (
+        (("residential", "--shipment", "x"), "go together"),
+        (("residential", "--transport-key", "@none"), "go together"),
+        (("residential", "--shipment", "x", "--transport-key", "@none"), "none"),
+    ):
+        ran = ferraris("meter", "run", *arguments)
+        assert (ran.code, message in ran.err) == (2, True), ran.err

@@ -22,10 +22,11 @@ from ferraris.meter.fleet import Fleet, KeysLine
 from ferraris.meter.persistence import Identity, StateDirectory
 from ferraris.meter.pushing import SCHEMES, Pusher
 from ferraris.meter.serving import listen
+from ferraris.meter.shipments import shipment_lines
 from ferraris.meter.template import Template
 from ferraris.meter.templates import template
 
-__all__ = ["Keeping", "Kind", "Pushing", "call", "serve", "until_told", "write_keys"]
+__all__ = ["Keeping", "Kind", "Pushing", "Shipping", "call", "serve", "until_told", "write_keys"]
 
 _CALLED = ("tcp", "tls", "tcp+hdlc", "tls+hdlc")
 _FRESH_OCTETS = 32
@@ -58,6 +59,13 @@ class Pushing(NamedTuple):
     ciphered: bool
 
 
+class Shipping(NamedTuple):
+    """Where the shipment file goes, and under which key its secrets are wrapped."""
+
+    file: str
+    transport_key: bytes
+
+
 class Keeping(NamedTuple):
     """Where the state is kept, and the passphrase that seals it."""
 
@@ -74,21 +82,28 @@ async def serve(
     *,
     pushing: Pushing | None = None,
     keeping: Keeping | None = None,
+    shipping: Shipping | None = None,
 ) -> None:
     """Listen, hand out the keys, and serve until interrupted or terminated."""
     endpoint = parse_url(url)
     with _fleet(kind, count, seed, keeping) as fleet:
-        await _serve(fleet, endpoint, keys_out, pushing)
+        await _serve(fleet, endpoint, keys_out, pushing, shipping)
 
 
 async def _serve(
-    fleet: Fleet, endpoint: Endpoint, keys_out: str | None, pushing: Pushing | None
+    fleet: Fleet,
+    endpoint: Endpoint,
+    keys_out: str | None,
+    pushing: Pushing | None,
+    shipping: Shipping | None,
 ) -> None:
     name, count = fleet.template.name, len(fleet)
     pusher = None if pushing is None else _pusher(fleet, pushing)
     async with await listen(fleet, endpoint) as listening:
         if keys_out is not None:
             write_keys((fleet,), map(listening.line, range(count)), keys_out)
+        if shipping is not None:
+            _ship(fleet, map(listening.line, range(count)), shipping, called=True)
         first, last = listening.endpoint(0), listening.endpoint(count - 1)
         ports = "" if first.port == last.port else f" to {last.port}"
         ready = partial(typer.echo, f"{count} x {name} at {first}{ports}", err=keys_out == "-")
@@ -96,6 +111,12 @@ async def _serve(
         await until_told(ready, _kept(fleet, listening.keep(_tell)))
         if task is not None:
             task.cancel()
+
+
+def _ship(fleet: Fleet, lines: Iterable[KeysLine], shipping: Shipping, *, called: bool) -> None:
+    write_secretly(
+        shipping.file, shipment_lines(fleet, lines, shipping.transport_key, called=called)
+    )
 
 
 def _tell(error: Error) -> None:
@@ -134,6 +155,7 @@ async def call(
     keys_out: str | None,
     *,
     keeping: Keeping | None = None,
+    shipping: Shipping | None = None,
 ) -> None:
     """Hand out the keys and call in, again and again, until interrupted or terminated."""
     endpoint = parse_url(url, schemes=_CALLED)
@@ -141,6 +163,9 @@ async def call(
         if keys_out is not None:
             lines = (fleet.line(index, endpoint.url) for index in range(count))
             write_keys((fleet,), lines, keys_out)
+        if shipping is not None:
+            lines = (fleet.line(index, endpoint.url) for index in range(count))
+            _ship(fleet, lines, shipping, called=False)
         ready = partial(
             typer.echo, f"{count} x {kind.name} calling {endpoint}", err=keys_out == "-"
         )

@@ -11,7 +11,7 @@ from ferraris.cli.meter_record import record
 from ferraris.core.errors import UsageError
 
 if TYPE_CHECKING:
-    from ferraris.cli.meter_station import Keeping
+    from ferraris.cli.meter_station import Keeping, Shipping
 
 __all__ = ["register"]
 
@@ -86,6 +86,13 @@ def run(
     keys_out: Annotated[
         str | None, typer.Option(metavar="FILE", help="One JSON line a meter; holds secrets.")
     ] = None,
+    shipment: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="A shipment file for the head-end, keys wrapped."),
+    ] = None,
+    transport_key: Annotated[
+        str | None, typer.Option(metavar="SECRET", help="Under this key: @file, env:NAME.")
+    ] = None,
     suite: Annotated[int, typer.Option(help="Security suite: 0, 1 or 2.")] = 0,
     mechanism: Annotated[
         int | None, typer.Option(help="Of HLS: 3 MD5, 4 SHA-1, 5 GMAC, 6 SHA-256, 7 ECDSA.")
@@ -123,14 +130,18 @@ def run(
     connection of its own, serves whoever answers, and calls again. The file of keys is written when
     they are ready: id, url, client, server, system_title, encryption_key, authentication_key and
     password of each; in suites 1 and 2 also its certificates and master key, with the client's
-    private keys and the certificates beside it. The keys are new at every start, unless --state
+    private keys and the certificates beside it. --shipment writes what `ferraris headend shipments
+    import` takes. The keys are new at every start, unless --state
     names a directory: then everything is there again, also after a kill. With --mechanism 3, 4 or
     6 readers prove that they know the password instead of telling it.
     """
     from ferraris.cli import meter_station
     from ferraris.cli.loop import run_to_end
 
+    shipping = _shipping(shipment, transport_key)
     if scenario is not None:
+        if shipping is not None:
+            raise UsageError("--shipment goes with TEMPLATE, not with --scenario")
         if template is not None or call is not None or push is not None or state is not None:
             raise UsageError("--scenario says which meters: no TEMPLATE, --call, --push or --state")
         from ferraris.cli import scenario_station
@@ -146,14 +157,38 @@ def run(
     if call is not None:
         if push is not None:
             raise UsageError("--call and --push do not go together")
-        run_to_end(meter_station.call(kind, count, call, seed, keys_out, keeping=keeping))
+        run_to_end(
+            meter_station.call(
+                kind, count, call, seed, keys_out, keeping=keeping, shipping=shipping
+            )
+        )
         return
     pushing = None
     if push is not None:
         pushing = meter_station.Pushing(push, push_every, not push_plain)
     run_to_end(
-        meter_station.serve(kind, count, listen, seed, keys_out, pushing=pushing, keeping=keeping)
+        meter_station.serve(
+            kind,
+            count,
+            listen,
+            seed,
+            keys_out,
+            pushing=pushing,
+            keeping=keeping,
+            shipping=shipping,
+        )
     )
+
+
+def _shipping(shipment: str | None, transport_key: str | None) -> Shipping | None:
+    from ferraris.cli.key_store import referenced
+    from ferraris.cli.meter_station import Shipping
+
+    if shipment is None and transport_key is None:
+        return None
+    if shipment is None or transport_key is None:
+        raise UsageError("--shipment FILE and --transport-key SECRET go together")
+    return Shipping(shipment, referenced(transport_key, kind="master_key"))
 
 
 def _keeping(state: str | None, key: str | None) -> Keeping | None:

@@ -7,8 +7,10 @@ import io
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from ferraris.core.errors import UsageError
 from ferraris.crypto.wrap import wrap, wrap_padded
 from ferraris.meter.fleet import Fleet, KeysLine
+from ferraris.model.companion import names as companions
 
 __all__ = ["shipment_lines"]
 
@@ -23,6 +25,7 @@ _COLUMNS = (
     "server",
     "authentication",
     "companion",
+    "template",
     "encryption_key",
     "authentication_key",
     "master_key",
@@ -41,39 +44,40 @@ def shipment_lines(
     """Lines of CSV, the first with the names of the columns; secrets wrapped under a key.
 
     `lines` are those of the meters of a fleet, all of them or the first. `same` are columns that
-    all meters share, as `model`, `companion` or `node`. Meters that are not `called` call in: they
-    have no address.
+    all meters share, as `node` or `zone`. Meters that are not `called` call in: they have no
+    address. Raises `UsageError` for meters with certificates, or with HLS by other mechanisms than
+    GMAC: shipment files have no columns for them.
     """
-    names = [*_COLUMNS, *(name for name in same if name not in _COLUMNS)]
+    name = fleet.template.name
+    kind, _, _ = name.partition(":")
+    usual = {"model": name, "template": name, "companion": kind if kind in companions() else ""}
+    names = [*_COLUMNS, *(column for column in same if column not in _COLUMNS)]
     yield _line(names)
     for index, line in enumerate(lines):
-        master_key = line.get("master_key") or _master_key(fleet, index).hex()
-        cells = _cells(line, master_key, transport_key, called=called) | same
-        yield _line(cells.get(name, "") for name in names)
+        if "mechanism" in line or "suite" in line:
+            raise UsageError("a shipment file has meters of suite 0 that prove themselves by GMAC")
+        cells = usual | _cells(line, transport_key, called=called) | same
+        cells["master_key"] = wrap(transport_key, _master_key(fleet, index)).hex()
+        yield _line(cells.get(column, "") for column in names)
 
 
-def _cells(
-    line: KeysLine, master_key: str, transport_key: bytes, *, called: bool
-) -> dict[str, Any]:
+def _cells(line: KeysLine, transport_key: bytes, *, called: bool) -> dict[str, Any]:
+    contact = "called" if called else "calls in"
     cells: dict[str, Any] = {
         "external_id": line["id"],
         "maker": line["id"][:3],
         "system_title": line["system_title"],
         "address": line["url"] if called else "",
-        "contact": "called" if called else "calls in",
+        "contact": "sleepy" if "awake" in line else contact,
         "client": line["client"],
         "server": line["server"],
         "authentication": "gmac",
         "password": wrap_padded(transport_key, line["password"].encode()).hex(),
     }
-    keys = {
-        "encryption_key": line["encryption_key"],
-        "authentication_key": line["authentication_key"],
-        "master_key": master_key,
-    }
-    return cells | {
-        kind: wrap(transport_key, bytes.fromhex(key)).hex() for kind, key in keys.items()
-    }
+    for kind in ("encryption_key", "authentication_key"):
+        key = bytes.fromhex(line[kind])
+        cells[kind] = wrap(transport_key, key).hex()
+    return cells
 
 
 def _master_key(fleet: Fleet, index: int) -> bytes:

@@ -1,0 +1,46 @@
+"""The shipment file that goes with simulated meters."""
+
+from __future__ import annotations
+
+import csv
+
+import pytest
+
+from ferraris.core.errors import UsageError
+from ferraris.crypto.wrap import unwrap, unwrap_padded
+from ferraris.meter.fleet import Fleet
+from ferraris.meter.shipments import shipment_lines
+from ferraris.meter.templates import template
+
+KEK = bytes(range(16))
+
+
+def rows(name, *, called=True, **same):
+    fleet = Fleet(template(name), 2, seed=5)
+    lines = [fleet.line(place, "tcp://192.0.2.1:4059") for place in range(2)]
+    return lines, list(csv.DictReader(shipment_lines(fleet, lines, KEK, called=called, **same)))
+
+
+def test_keys_come_out_as_the_meter_has_them() -> None:
+    lines, shipped = rows("residential", node="Cell, 7")
+    assert [row["external_id"] for row in shipped] == [line["id"] for line in lines]
+    for line, row in zip(lines, shipped, strict=True):
+        assert (row["node"], row["model"], row["companion"]) == ("Cell, 7", "residential", "")
+        assert (row["address"], row["server"]) == (line["url"], str(line["server"]))
+        assert unwrap(KEK, bytes.fromhex(row["encryption_key"])).hex() == line["encryption_key"]
+        password = unwrap_padded(KEK, bytes.fromhex(row["password"]))
+        assert password.decode() == line["password"]
+        assert line["encryption_key"] not in row.values()
+
+
+def test_who_calls_in_has_no_address_and_a_companion_is_named() -> None:
+    _, shipped = rows("smr-5.2:single-phase", called=False)
+    assert {(row["address"], row["contact"], row["companion"]) for row in shipped} == {
+        ("", "calls in", "smr-5.2")
+    }
+
+
+def test_what_a_file_has_no_columns_for_is_refused() -> None:
+    fleet = Fleet(template("residential", suite=1), 1)
+    with pytest.raises(UsageError, match="suite 0"):
+        list(shipment_lines(fleet, [fleet.line(0, "")], KEK))
