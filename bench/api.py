@@ -44,7 +44,7 @@ def location(given: str | None) -> Iterator[str]:
             yield f"{folder}/store.sqlite"
         return
     schema = f"bench_{uuid.uuid4().hex}"
-    engine = Engine.open(given) if hasattr(Engine, "open") else Engine(given)
+    engine = Engine(given)
     with engine.transaction() as connection:
         connection.execute(text(f"CREATE SCHEMA {schema}"))
     try:

@@ -6,7 +6,17 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, func, insert, select
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    Connection,
+    Row,
+    Select,
+    bindparam,
+    func,
+    insert,
+    select,
+)
 from sqlalchemy.exc import IntegrityError
 
 from ferraris.headend.errors import ConflictError, NotFoundError
@@ -25,10 +35,12 @@ _HOST = METER.alias("host")
 
 def meter(connection: Connection, tenant: int, external_id: str) -> Meter:
     """A meter; `NotFoundError` when the tenant has no such meter."""
-    found = meters(connection, tenant, where=METER.c.external_id == external_id, limit=1)
-    if not found:
+    asked = {"of_tenant": tenant, "name": external_id}
+    row = connection.execute(_ONE, asked).one_or_none()
+    if row is None:
         raise NotFoundError(f"no meter {external_id!r}")
-    return found[0]
+    labels = connection.execute(_LABELS_OF_ONE, {"number": row.id})
+    return _meter(row, {each.name: each.value for each in labels})
 
 
 def meters(
@@ -144,7 +156,7 @@ def _labels(connection: Connection, numbers: Sequence[int]) -> dict[int, dict[st
     return found
 
 
-def _selected(tenant: int, where: ColumnElement[bool] | None) -> Select[Any]:
+def _selected(tenant: int | BindParameter[int], where: ColumnElement[bool] | None) -> Select[Any]:
     statement = (
         select(METER, _HOST.c.external_id.label("host_id"), NODE.c.name.label("node_name"))
         .outerjoin(_HOST, METER.c.behind == _HOST.c.id)
@@ -187,3 +199,14 @@ def _meter(row: Row[Any], labels: dict[str, str]) -> Meter:
         version=row.version,
         heard_s=row.heard_s,
     )
+
+
+# Made once: putting statements together costs more than SQLite needs to answer them.
+_ONE = _selected(bindparam("of_tenant", type_=METER.c.tenant.type), None).where(
+    METER.c.external_id == bindparam("name")
+)
+_LABELS_OF_ONE = (
+    select(LABEL.c.name, LABEL.c.value)
+    .where(LABEL.c.meter == bindparam("number"))
+    .order_by(LABEL.c.name)
+)
