@@ -37,6 +37,8 @@ __all__ = [
 
 ABOUT: Final = "_export.json"
 FILE: Final = "readings.parquet"
+# Columns of names and of what hardly changes shrink to a tenth; every Arrow library reads it.
+_PACKED: Final = pa.ipc.IpcWriteOptions(compression="lz4")
 _EPOCH: Final = date(1970, 1, 1)
 _GROUP_ROWS: Final = 1 << 20
 _CHUNK: Final = 1 << 16
@@ -69,10 +71,10 @@ def frame(gathering: Gathering) -> pd.DataFrame:
 
 
 def arrow_stream(gathering: Gathering, progress: Progress | None = None) -> Iterator[bytes]:
-    """The export as an Arrow IPC stream, in chunks."""
+    """The export as an Arrow IPC stream with LZ4 inside, in chunks."""
     made = LongBatches(gathering)
     sink = _Sink()
-    with pa.ipc.new_stream(sink, made.schema) as writer:
+    with pa.ipc.new_stream(sink, made.schema, options=_PACKED) as writer:
         for batch in _batches(made, gathering, progress):
             writer.write_batch(batch)
             yield from sink.taken(_CHUNK)
@@ -94,7 +96,7 @@ def write_arrow(gathering: Gathering, place: Path, progress: Progress | None = N
     """Write an Arrow IPC stream to a file, whole or not at all; returns the values."""
     made = LongBatches(gathering)
     values = 0
-    with whole_file(place) as file, pa.ipc.new_stream(file, made.schema) as writer:
+    with whole_file(place) as file, pa.ipc.new_stream(file, made.schema, options=_PACKED) as writer:
         for batch in _batches(made, gathering, progress):
             writer.write_batch(batch)
             values += batch.num_rows
