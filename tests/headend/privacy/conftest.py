@@ -127,7 +127,7 @@ class Shelf:
     def undated(self, meter, stored_s, *, seal=None):
         sealed = self._seal(meter, stored_s // DAY, seal)
         context = seal_context("undated", self._tenant, meter, self.profile)
-        body = self._sealer.close(sealed, b"undated %d" % stored_s, context)
+        body = self._sealer.close(sealed, pack_column([(b"\xff" * 12, stored_s)]), context)
         self._connection.execute(
             insert(UNDATED).values(
                 tenant=self._tenant, meter=meter, profile=self.profile, rows=1,

@@ -106,7 +106,7 @@ def test_an_erased_customer_is_gone_and_nobody_else(engine, filled, sealer):
     done = erased(engine, sealer, filled)
     assert (done.customer, done.erased_s, done.meters) == ("C-1", WHEN, 1)
 
-    fresh = CustomerSealer(engine, sealer._keys)  # another process
+    fresh = CustomerSealer(engine, sealer.keys)  # another process
     for one in (sealer, fresh):
         assert hours(engine, filled, one, filled.a) == {
             8: day_hours(8), 9: day_hours(9),
@@ -241,7 +241,7 @@ def test_an_older_copy_of_the_database_learns_from_the_key_store(engine, filled,
 
 def test_an_older_copy_of_the_key_store_learns_from_the_database(engine, filled, sealer):
     copy = MemoryKeys()
-    copy._secrets = dict(sealer._keys._secrets)
+    copy._secrets = dict(sealer.keys._secrets)
     erased(engine, sealer, filled)
     restored = CustomerSealer(engine, copy)
     assert hours(engine, filled, restored, filled.a)[11] is None  # even before

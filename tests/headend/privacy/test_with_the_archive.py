@@ -59,7 +59,7 @@ def test_readings_of_customers_in_the_archive(engine, town, sealer):
         0, 0, town.ann, town.ann, town.ann, town.bob, town.bob,
     ]  # fmt: skip
     assert len(shown(archive)) == 7 * 24
-    assert shown(Archive(engine, town.tenant, CustomerSealer(engine, sealer._keys))).undated
+    assert shown(Archive(engine, town.tenant, CustomerSealer(engine, sealer.keys))).undated
 
     with engine.transaction() as connection:
         erase(connection, sealer, town.tenant, "C-1", reason="asked", at_s=1.0)

@@ -15,6 +15,7 @@ from typing import Any
 from sqlalchemy import Connection, select, update
 
 from ferraris.core.errors import UsageError
+from ferraris.headend.errors import NotFoundError
 from ferraris.headend.privacy.derived import drop_derived
 from ferraris.headend.privacy.edges import Case, take_apart
 from ferraris.headend.privacy.holding import Spans, assignments, spans_of
@@ -58,7 +59,8 @@ def erase(
 
     The key is destroyed last, when nothing else can fail but the commit; `complete` finishes what
     a commit that fails leaves undone. `journal` is `Journal.write`, for callers whose request is
-    not audited anyway. Raises `UsageError` for an unknown customer and without a reason.
+    not audited anyway. Raises `NotFoundError` for an unknown customer, `UsageError` when it is not
+    said why.
     """
     if not reason.strip():
         raise UsageError("say why: an erasure cannot be taken back", where="privacy")
@@ -116,12 +118,12 @@ def complete(
 
 
 def customer_row(connection: Connection, tenant: int, name: str) -> Mapping[str, Any]:
-    """The row of a customer; `UsageError` when the tenant has none of that name."""
+    """The row of a customer; `NotFoundError` when the tenant has none of that name."""
     found = connection.execute(
         select(CUSTOMER).where(CUSTOMER.c.tenant == tenant, CUSTOMER.c.name == name)
     ).one_or_none()
     if found is None:
-        raise UsageError(f"no customer {name!r}", where="privacy")
+        raise NotFoundError(f"no customer {name!r}")
     return dict(found._mapping)
 
 

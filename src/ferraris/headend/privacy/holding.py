@@ -44,6 +44,10 @@ class Spans:
         at = bisect_left(self.spans, (end_s, -1)) - 1
         return at >= 0 and self.spans[at][0] < end_s <= self.spans[at][1]
 
+    def touches_moment(self, at_s: int) -> bool:
+        """Whether a register that was read then is theirs; at a change, it is both's."""
+        return any(since <= at_s <= until for since, until in self.spans)
+
     def touches(self, first_s: int, last_s: int) -> bool:
         """Whether any part of the time between is theirs."""
         return any(since < last_s and first_s < until for since, until in self.spans)

@@ -78,12 +78,14 @@ PERSONAL_DATA: Final[Mapping[str, Treatment]] = MappingProxyType(
         "worker": Treatment(_NONE, "processes"),
         "contact": Treatment(_NONE, "when a device can be tried again"),
         "lack": Treatment(_NONE, "what a device did not have"),
+        "push_lists": Treatment(_NONE, "what is in the pushes of devices"),
         "log_read": Treatment(_NONE, "until when a log is known"),
         "session": Treatment(Fate.KEPT, "when a device was talked to and how it went", True),
         "read_success": Treatment(_NONE, "counts of a whole network"),
         "command": Treatment(Fate.DELETED, "results, which can hold readings; the rest is kept"),
         # Who may do what
         "principal": Treatment(Fate.STAFF, "names of users and programs"),
+        "sign_in": Treatment(Fate.STAFF, "their visits to the page"),
         "token": Treatment(Fate.STAFF, "hashes of their tokens"),
         "access_grant": Treatment(Fate.STAFF, "their roles"),
         "audit": Treatment(

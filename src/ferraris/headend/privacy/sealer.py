@@ -11,6 +11,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterable
 from typing import Final
+from weakref import WeakKeyDictionary, ref
 
 from sqlalchemy import Connection, Row, select
 
@@ -22,7 +23,7 @@ from ferraris.headend.store.sealing import CLEAR, SHREDDED, ErasedError
 from ferraris.headend.store.tables.inventory import CUSTOMER, TENANT
 from ferraris.keys import Keys
 
-__all__ = ["KIND", "CustomerSealer", "key_id"]
+__all__ = ["KIND", "CustomerSealer", "customer_sealer", "key_id"]
 
 KIND: Final = "customer_key"
 _REMAINS: Final = struct.Struct(">8sd")
@@ -43,8 +44,8 @@ class CustomerSealer:
     """
 
     def __init__(self, engine: Engine, keys: Keys) -> None:
-        self._engine = engine
-        self._keys = keys
+        self._engine_of = ref(engine)  # it may itself be what is remembered with an engine
+        self.keys = keys
         self._ids: dict[int, str] = {}
         self._opened: dict[int, CustomerKey | ErasedError] = {}
         self._erased: dict[int, ErasedError] = {}  # as the database says, whatever the keys say
@@ -96,18 +97,18 @@ class CustomerSealer:
         """
         self._learn(connection, [customer])
         try:
-            known = self._keys.get(self._ids[customer], KIND)
+            known = self.keys.get(self._ids[customer], KIND)
         except UsageError:
             known = b""
         if not known.startswith(_ERASED):
-            self._keys.destroy(self._ids[customer], KIND, _REMAINS.pack(_ERASED, at_s))
+            self.keys.destroy(self._ids[customer], KIND, _REMAINS.pack(_ERASED, at_s))
 
     def destructions(self) -> int:
         """How many keys were destroyed, as the key store knows."""
-        return self._keys.destructions()
+        return self.keys.destructions()
 
     def _key(self, seal: int, *, make: bool) -> CustomerKey | ErasedError:
-        destructions = self._keys.destructions()
+        destructions = self.keys.destructions()
         if destructions != self._destructions:
             self._opened.clear()
             self._destructions = destructions
@@ -118,7 +119,7 @@ class CustomerSealer:
 
     def _fetch(self, seal: int, make: bool) -> CustomerKey | ErasedError:
         if seal not in self._ids:
-            with self._engine.reading() as connection:
+            with self._engine().reading() as connection:
                 self._learn(connection, range(seal, seal + _NEIGHBOURS))
             if seal not in self._ids:
                 raise SecurityError(f"there is no customer {seal}", where="privacy")
@@ -130,9 +131,15 @@ class CustomerSealer:
             self._opened[seal] = _opened(self._found(seal))
         return self._opened[seal]
 
+    def _engine(self) -> Engine:
+        engine = self._engine_of()
+        if engine is None:
+            raise UsageError("the store is closed", where="privacy")
+        return engine
+
     def _found(self, seal: int) -> bytes:
         try:
-            return self._keys.get(self._ids[seal], KIND)
+            return self.keys.get(self._ids[seal], KIND)
         except UsageError:
             raise SecurityError(
                 f"the key of customer {seal} is not in the key store: put back the copy of the "
@@ -148,7 +155,7 @@ class CustomerSealer:
 
     def _make(self, seals: Iterable[int]) -> None:
         wanted = {self._ids[seal]: seal for seal in seals if seal not in self._opened}
-        for name, key in self._keys.make_missing(wanted, KIND, KEY_OCTETS).items():
+        for name, key in self.keys.make_missing(wanted, KIND, KEY_OCTETS).items():
             self._opened[wanted[name]] = _opened(key)
 
     def _learn(self, connection: Connection, seals: Iterable[int]) -> None:
@@ -159,6 +166,19 @@ class CustomerSealer:
                 self._ids[row.id] = key_id(row.name, row.id)
                 if row.erased_s is not None:
                     self._erased[row.id] = ErasedError(row.erased_s)
+
+
+def customer_sealer(engine: Engine, keys: Keys) -> CustomerSealer:
+    """The sealer of this process for an engine and a key store: one for all who ask."""
+    among = _SEALERS.setdefault(engine, [])
+    for sealer in among:
+        if sealer.keys is keys:
+            return sealer
+    among.append(CustomerSealer(engine, keys))
+    return among[-1]
+
+
+_SEALERS: WeakKeyDictionary[Engine, list[CustomerSealer]] = WeakKeyDictionary()
 
 
 def _opened(key: bytes) -> CustomerKey | ErasedError:
