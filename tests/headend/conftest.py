@@ -16,6 +16,8 @@ from ferraris.headend.store.migrations import migrate
 
 sys.path.insert(0, str(Path(__file__).parent))  # for what the tests of several rooms share
 
+from kept_schema import KeptSchema, url_in
+
 POSTGRESQL = os.environ.get("FERRARIS_POSTGRESQL", "postgresql://root@127.0.0.1/test")
 
 
@@ -47,17 +49,30 @@ def postgresql_schema(postgresql):
         schema = f"ferraris_{uuid.uuid4().hex}"
         with postgresql.begin() as connection:
             connection.execute(text(f"CREATE SCHEMA {schema}"))
-        yield f"{POSTGRESQL}?options=-csearch_path%3D{schema}"
+        yield url_in(POSTGRESQL, schema)
         with postgresql.begin() as connection:
             connection.execute(text(f"DROP SCHEMA {schema} CASCADE"))
 
     return made
 
 
+@pytest.fixture(scope="session")
+def postgresql_kept(postgresql):
+    """A schema with all tables, for one test after the other."""
+    kept = KeptSchema(postgresql, POSTGRESQL)
+    yield kept
+    kept.drop()
+
+
 @pytest.fixture
-def postgresql_location(postgresql_schema):
-    """A database URL with an empty schema of its own."""
-    with postgresql_schema() as location:
+def postgresql_location(request):
+    """A database URL with an empty schema of its own; with all tables where `engine` makes them."""
+    if "engine" in request.fixturenames:
+        kept = request.getfixturevalue("postgresql_kept")
+        yield kept.location()
+        kept.clean()
+        return
+    with request.getfixturevalue("postgresql_schema")() as location:
         yield location
 
 
