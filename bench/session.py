@@ -14,11 +14,19 @@ import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 
-from ferraris.headend.collect import Collector, Limits
-from ferraris.headend.collect.dlms import DlmsMeters, DlmsTarget
-from ferraris.headend.store import MeterEntry, Plan, Store
+from ferraris.headend.collect import (
+    Collection,
+    CollectionSettings,
+    DlmsMeters,
+    SessionLimits,
+    plan_of,
+    put_plan,
+)
+from ferraris.headend.inventory import NewMeter, State, enrol, move_many, tenant_number
+from ferraris.headend.store.archive import Archive
+from ferraris.headend.store.engine import Engine
+from ferraris.headend.store.migrations import migrate
 from ferraris.keys import MemoryKeys
-from ferraris.line.url import parse_url
 
 try:
     from uvloop import run
@@ -27,7 +35,12 @@ except ImportError:
 
 METERS = 600
 MAX_PDU = 1024  # the client's, so that the day comes in four blocks
-PROFILE = "1-0:99.1.0*255"
+PLAN = {
+    "name": "bench",
+    "profiles": [{"profile": "1-0:99.1.0*255", "period": "15 min"}],
+    "back_days": 1,
+    "before_days": 1,
+}
 
 SERVER = """
 import asyncio, json, resource, sys
@@ -78,36 +91,42 @@ def main() -> None:
 async def collect(lines: list[dict[str, object]], used: object, day: int) -> tuple[float, float]:
     """One day of every meter; processor milliseconds a session of both ends."""
     keys = MemoryKeys()
-    targets = {}
+    new = []
     for line in lines:
         name = str(line["id"])
         for kind in ("encryption_key", "authentication_key"):
             keys.put(name, kind, bytes.fromhex(str(line[kind])))
         keys.raise_next(name, "send", day * 1000)
-        targets[name] = DlmsTarget(
-            name,
-            parse_url(str(line["url"])),
-            1,
-            int(str(line["server"])),
-            "gmac",
-            bytes.fromhex(str(line["system_title"])),
-            "residential",
+        new.append(
+            NewMeter(
+                external_id=name,
+                address=str(line["url"]),
+                server=int(str(line["server"])),
+                system_title=bytes.fromhex(str(line["system_title"])),
+                template="residential",
+            )
         )
-    today = int(datetime.now(UTC).timestamp()) // 86400
-    with tempfile.TemporaryDirectory() as folder, Store.open(Path(folder) / "s.sqlite") as store:
-        store.enrol(MeterEntry(name) for name in targets)
-        meters = DlmsMeters(keys, targets, system_title=b"FRRBENCH", max_pdu=MAX_PDU)
-        collector = Collector(
-            store,
+    now = datetime.now(UTC).timestamp()
+    with tempfile.TemporaryDirectory() as folder:
+        engine = Engine(Path(folder) / "s.sqlite")
+        migrate(engine)
+        with engine.transaction() as connection:
+            tenant = tenant_number(connection, "bench", make=True)
+            numbers = enrol(connection, tenant, new, at_s=now).values()
+            for state in (State.INSTALLED, State.ACTIVE):
+                move_many(connection, tenant, numbers, state, reason="", by="", at_s=now)
+            put_plan(connection, tenant, plan_of(PLAN), now=now)
+        meters = DlmsMeters(keys, system_title=b"FRRBENCH", max_pdu=MAX_PDU)
+        collection = Collection(
+            Archive(engine, tenant),
             meters.open,
-            targets,
-            Plan("bench", PROFILE, 900),
-            days=[today - 1],
-            limits=Limits(concurrency=50),
+            settings=CollectionSettings(concurrency=50, session=SessionLimits(check_clock=False)),
+            prepare=meters.prepare,
         )
         before, theirs = cpu(), used()  # type: ignore[operator]
-        summary = await collector.run()
+        summary = await collection.run_once()
         ours, theirs = cpu() - before, used() - theirs  # type: ignore[operator]
+        engine.close()
     assert summary.intervals == 96 * len(lines), summary
     return ours / len(lines) * 1e3, theirs / len(lines) * 1e3
 

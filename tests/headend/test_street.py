@@ -10,11 +10,29 @@ from typing import Any
 
 import pytest
 
-from ferraris.client import connect
 from ferraris.data.obis import Obis
-from ferraris.headend.collect import Collector, Limits, Summary
-from ferraris.headend.collect.dlms import DlmsMeters, DlmsTarget
-from ferraris.headend.store import MeterEntry, Plan, Store
+from ferraris.headend.collect import (
+    Collection,
+    CollectionSettings,
+    DlmsMeters,
+    Target,
+    plan_of,
+    put_plan,
+)
+from ferraris.headend.collect.operators import targets_of
+from ferraris.headend.inventory import (
+    NewMeter,
+    State,
+    create_group,
+    enrol,
+    group_selection,
+    key_id,
+    move_many,
+    tenant_number,
+)
+from ferraris.headend.store.archive import Archive
+from ferraris.headend.store.engine import Engine
+from ferraris.headend.store.migrations import migrate
 from ferraris.keys import KeyStore
 from ferraris.line.url import Endpoint
 from ferraris.meter.scenario.course import Course, Done
@@ -44,87 +62,110 @@ CODES = {
 PROGRAMMED = ("residential", "residential-three-phase")
 
 
-def plan_of(kind: Template) -> Plan:
+def plan_of_kind(kind: Template, days: int) -> dict[str, Any]:
     """What there is to be read from meters of a kind."""
     there = {str(Obis(name)) for _, name in kind.associations[1].rights.objects}
-    registers = tuple(name for name in (TOTAL, *RATES) if name in there)
-    return Plan(kind.name, PROFILE if PROFILE in there else None, 900, registers)
+    plan: dict[str, Any] = {"name": kind.name, "group": kind.name, "back_days": days}
+    plan["before_days"] = days
+    plan["registers"] = [name for name in (TOTAL, *RATES) if name in there]
+    plan["logs"] = list(LOGS if kind.name != "residential-sn" else LOGS[:1])
+    if PROFILE in there:
+        plan["profiles"] = [{"profile": PROFILE, "period": "15 min"}]
+    return plan
 
 
 class Street:
-    """The scenario, lived through; its meters on sockets; a store that a collector has filled."""
+    """The scenario, lived through; its meters on sockets; a store that a collection has filled."""
 
     def __init__(self, folder: Path) -> None:
         self.course = Course(scenario_of(read(str(STREET))), secret=b"street")
         self.course.finish()
         self.end = self.course.scenario.end
-        self.store = Store.open(folder / "store.sqlite")
+        self.engine = Engine(folder / "store.sqlite")
+        migrate(self.engine)
         self.keys = KeyStore.create(folder / "keys", "passphrase")
         self.logs: dict[str, list[tuple[int, int]]] = {}
+        self.numbers: dict[str, int] = {}
         self.versions: dict[str, Any] = {}
         self.calendars: dict[str, Any] = {}
-        self.summaries: list[Summary] = []
         self.days = range(self.course.scenario.start // DAY + 1, self.end // DAY)
 
     async def collect(self) -> None:
-        targets: dict[str, DlmsTarget] = {}
-        listenings = []
-        for fleet in self.course.fleets:
-            endpoint = Endpoint("tcp", "127.0.0.1", 0)
-            listening = await listen(fleet, endpoint, utc=lambda: float(self.end))
-            listenings.append(listening)
-            for index in range(len(fleet)):
-                line = listening.line(index)
-                name = line["id"]
-                targets[name] = DlmsTarget(
-                    name,
-                    listening.endpoint(index),
-                    line["client"],
-                    line["server"],
-                    "gmac",
-                    bytes.fromhex(line["system_title"]),
-                    fleet.template.name,
-                )
-                for kind in ("encryption_key", "authentication_key"):
-                    self.keys.put(name, kind, bytes.fromhex(line[kind]))  # type: ignore[literal-required]
-        self.store.enrol(MeterEntry(each.meter, each.system_title) for each in targets.values())
-        meters = DlmsMeters(self.keys, targets, system_title=b"FRRHES01")
-        for fleet in self.course.fleets:
-            own = {name: each for name, each in targets.items() if each.kind == fleet.template.name}
-            collector = Collector(
-                self.store,
-                meters.open,
-                own,
-                plan_of(fleet.template),
-                days=list(self.days),
-                limits=Limits(concurrency=32),
-                clock=lambda: float(self.end),
-                exclusive=True,
-            )
-            self.summaries.append(await collector.run())
+        with self.engine.transaction() as connection:
+            tenant = tenant_number(connection, "street", make=True)
+        self.archive = Archive(self.engine, tenant)
+        listenings = [await self._listen(fleet, tenant) for fleet in self.course.fleets]
+        meters = DlmsMeters(
+            self.keys,
+            system_title=b"FRRHES01",
+            key_of=lambda target: key_id("street", target.external_id),
+        )
+        collection = Collection(
+            self.archive,
+            meters.open,
+            settings=CollectionSettings(concurrency=32),
+            members=group_selection,
+            clock=lambda: float(self.end),
+            exclusive=True,
+        )
+        self.summary = await collection.run_once()
+        with self.engine.reading() as view:
+            targets = targets_of(view, tenant, list(self.numbers.values()))
+            for name, number in self.numbers.items():
+                found = self.archive.events(view, number, 0, self.end + DAY)
+                self.logs[name] = [
+                    (int(each.time.timestamp()), each.code)
+                    for each in found
+                    if each.time is not None and each.code is not None and str(each.log) in LOGS
+                ]
         await asyncio.gather(*(self._look(meters, target) for target in targets.values()))
         for listening in listenings:
             await listening.close()
 
-    async def _look(self, meters: DlmsMeters, target: DlmsTarget) -> None:
-        async with connect(
-            target.endpoint,
-            client=target.client,
-            server=target.server,
-            security=meters._security(target),
-            timeout_s=60,
-        ) as meter:
-            found = []
-            for log in LOGS if target.kind != "residential-sn" else LOGS[:1]:
-                rows = await meter.profile(log)
-                (codes,) = rows.columns
-                found += list(zip(rows.ends, codes, strict=True))
-            self.logs[target.meter] = found
-            self.versions[target.meter] = (await meter.read("1-0:0.2.0*255")).value
-            if target.kind in PROGRAMMED:
-                self.calendars[target.meter] = await meter.get(
+    async def _listen(self, fleet: Any, tenant: int) -> Any:
+        endpoint = Endpoint("tcp", "127.0.0.1", 0)
+        listening = await listen(fleet, endpoint, utc=lambda: float(self.end))
+        kind, now = fleet.template.name, float(self.end)
+        new = []
+        for index in range(len(fleet)):
+            line = listening.line(index)
+            new.append(
+                NewMeter(
+                    external_id=line["id"],
+                    address=listening.endpoint(index).url,
+                    client=line["client"],
+                    server=line["server"],
+                    system_title=bytes.fromhex(line["system_title"]),
+                    template=kind,
+                )
+            )
+            for secret in ("encryption_key", "authentication_key"):
+                self.keys.put(key_id("street", line["id"]), secret, bytes.fromhex(line[secret]))
+        with self.engine.transaction() as connection:
+            made = enrol(connection, tenant, new, at_s=now)
+            for state in (State.INSTALLED, State.ACTIVE):
+                move_many(connection, tenant, made.values(), state, reason="", by="", at_s=now)
+            self.numbers |= made
+            create_group(connection, tenant, kind, f"template={kind}")
+            plan = plan_of_kind(fleet.template, len(self.days))
+            put_plan(connection, tenant, plan_of(plan), now=now)
+        return listening
+
+    async def _look(self, meters: DlmsMeters, target: Target) -> None:
+        async with meters.open(target) as face:
+            self.versions[target.external_id] = (await face.meter.read("1-0:0.2.0*255")).value
+            if target.alike[1] in PROGRAMMED:
+                self.calendars[target.external_id] = await face.meter.get(
                     ActivityCalendar.calendar_name_active, CALENDAR
                 )
+
+    def series(self, name: str, first: int, last: int) -> Any:
+        with self.engine.reading() as view:
+            return self.archive.series(view, self.numbers[name], PROFILE, first, last)
+
+    def registers(self, name: str) -> list[Any]:
+        with self.engine.reading() as view:
+            return self.archive.registers(view, self.numbers[name], 0, self.end + 1)
 
     def meters(self, group: int) -> Iterator[tuple[str, SimulatedMeter]]:
         for meter in self.course.fleets[group]:
@@ -143,22 +184,22 @@ def done(street: Street, act: str, meter: str) -> list[Done]:
 
 
 def test_everybody_was_read(street: Street) -> None:
-    assert sum(each.meters for each in street.summaries) == 200
-    assert not any(each.failed for each in street.summaries)
+    assert (street.summary.meters, street.summary.read) == (200, 200)
+    assert street.summary.failures == {}
 
 
 def test_registers_and_profiles_are_those_of_the_meters(street: Street) -> None:
     first, last = street.days[0] * DAY, (street.days[-1] + 1) * DAY
     for group, fleet in enumerate(street.course.fleets):
         for name, meter in street.meters(group):
-            found = street.store.registers(name, 0, street.end + 1)
+            found = street.registers(name)
             by_name = {str(each.name): each.value for each in found}
             assert by_name[TOTAL] == meter.total(0, street.end), name
             if fleet.template.name in PROGRAMMED:
                 assert sum(by_name[rate] for rate in RATES) == by_name[TOTAL]
             if fleet.template.name in ("smr-5.2", "idis-like"):
                 continue  # no load profile, or one of other columns
-            series = street.store.series(name, PROFILE, first, last)
+            series = street.series(name, first, last)
             for end, value in zip(series.ends, series.columns[0], strict=True):
                 assert value == meter.total(0, end - meter.offset(end)), name
 
@@ -170,13 +211,13 @@ def test_every_day_is_there_but_for_what_an_outage_or_a_clock_took(street: Stree
         if fleet.template.name == "smr-5.2":
             continue
         for name, _ in street.meters(group):
-            ends = street.store.series(name, PROFILE, first, last).ends
+            ends = street.series(name, first, last).ends
             if name not in odd:
                 assert list(ends) == list(range(first + 900, last + 1, 900)), name
     for outage in (each for each in street.course.done if each.act == "outage"):
         if outage.phase == "ends" or not first <= outage.at < last:
             continue
-        ends = street.store.series(outage.meter, PROFILE, first, last).ends
+        ends = street.series(outage.meter, first, last).ends
         (over,) = (e.at for e in done(street, "outage", outage.meter) if e.phase == "ends")
         assert not [end for end in ends if outage.at < end < over]
 

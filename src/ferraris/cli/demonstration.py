@@ -34,10 +34,10 @@ async def demonstrate(
     Without `once` an interruption is its ordinary end, as soon as the first round is over.
     """
     with tempfile.TemporaryDirectory(prefix="ferraris-") as scratch:
-        file = Path(tempfile.mkdtemp(prefix="ferraris-demo-") if store is None else store)
+        place: str | Path = store or Path(tempfile.mkdtemp(prefix="ferraris-demo-"))
         if store is None:
-            file /= "ferraris.sqlite"  # kept: the summary says where
-        settings = DemoSettings(file, Path(scratch) / "keys.sqlite", meters, seed, concurrency)
+            place = Path(place) / "ferraris.sqlite"  # kept: the summary says where
+        settings = DemoSettings(place, Path(scratch) / "keys.sqlite", meters, seed, concurrency)
         async with Demo(settings) as demo:
             summary = await _collect(demo)
             _sum_up(summary, demo, as_json=as_json)
@@ -98,7 +98,7 @@ def _figures(read: int, failed: int, duration_s: float) -> str:
 def _sum_up(summary: Summary, demo: Demo, *, as_json: bool) -> None:
     figures: dict[str, Any] = {"version": 1} | summary.counts()
     figures["duration_s"] = round(summary.duration_s, 3)
-    figures["store"] = demo.store.location
+    figures["store"] = demo.engine.location
     if as_json:
         typer.echo(json_text(figures))
         return
@@ -108,7 +108,7 @@ def _sum_up(summary: Summary, demo: Demo, *, as_json: bool) -> None:
     )
     for reason, count in summary.failures.items():
         typer.echo(f"  {count} x {reason}")
-    typer.echo(f"store: {demo.store.location}")
+    typer.echo(f"store: {demo.engine.location}")
 
 
 async def _look(demo: Demo, last: Summary) -> None:

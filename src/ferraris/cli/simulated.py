@@ -44,7 +44,11 @@ def demo(
     once: Annotated[bool, typer.Option("--once", help="Collect one day, sum up, end.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="The summary as JSON.")] = False,
     store: Annotated[
-        str | None, typer.Option(metavar="URL", help="Where to keep it: sqlite:///FILE or FILE.")
+        str | None,
+        typer.Option(
+            metavar="URL",
+            help="Where to keep it: FILE, sqlite:///FILE or postgresql://USER@HOST/DATABASE.",
+        ),
     ] = None,
     seed: Annotated[int, typer.Option(help="Another seed, other households.")] = 1,
     concurrency: Annotated[int, typer.Option(help="Sessions at a time.")] = 64,
@@ -62,7 +66,7 @@ def demo(
     if concurrency < 1:
         raise UsageError("--concurrency is at least 1")
     return run_to_end(
-        demonstrate(meters, seed, concurrency, _file(store), once=once, as_json=as_json)
+        demonstrate(meters, seed, concurrency, _place(store), once=once, as_json=as_json)
     )
 
 
@@ -223,12 +227,10 @@ def _check_count(count: int, option: str) -> None:
         raise UsageError(f"{option} is 1 to {_MOST_METERS}, not {count}")
 
 
-def _file(store: str | None) -> str | None:
-    if store is None:
-        return None
-    scheme, separator, rest = store.partition("://")
-    if not separator:
-        return store
-    if scheme != "sqlite" or not rest.startswith("/") or not rest[1:]:
-        raise UsageError("--store is a file or sqlite:///FILE")
-    return rest[1:]
+def _place(store: str | None) -> str | None:
+    """A place that a store can be at; `UsageError` for any other."""
+    from ferraris.headend.store.engine import url_of
+
+    if store is not None:
+        url_of(store)
+    return store

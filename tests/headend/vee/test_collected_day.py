@@ -21,8 +21,11 @@ def collected(folder):
         settings = DemoSettings(folder / "store.sqlite", folder / "keys.sqlite", meters=4)
         async with Demo(settings) as demo:
             await demo.collect()
-            names = [meter.external_id for meter in demo.store.meters()]
-            return [demo.store.series(name, PROFILE, 0, 1 << 33) for name in names]
+            with demo.engine.reading() as view:
+                return [
+                    demo.archive.series(view, target.meter, PROFILE, 0, 1 << 33)
+                    for target in demo.targets.values()
+                ]
 
     found = asyncio.run(night())
     assert len({tuple(each.ends) for each in found}) == 1

@@ -2,142 +2,179 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 
 from ferraris.client import HighGMAC, Kind, Meter, NoSecurity, Password, Security, connect
+from ferraris.core.errors import UsageError
+from ferraris.data.date_time import DateTime
 from ferraris.data.readings import Reading, Series
+from ferraris.headend.collect.session import CLOCK
+from ferraris.headend.collect.target import Target
+from ferraris.headend.collect.windows import zone_of
 from ferraris.keys import RECEIVE, SEND, Keys
-from ferraris.line.url import Endpoint
+from ferraris.line.url import Endpoint, parse_url
 from ferraris.messaging.dlms.security.counters import CounterLease
+from ferraris.model.time_control import Clock
 
-__all__ = ["DlmsMeters", "DlmsTarget"]
+__all__ = ["DlmsFace", "DlmsMeters"]
 
 _LEASED_AT_ONCE = 256  # invocation counters for each meter: a session uses about ten
-_NEIGHBOURS = 500  # meters whose counters are leased in one transaction
-
-
-@dataclass(frozen=True, slots=True)
-class DlmsTarget:
-    """Where one meter is and how to speak to it; secrets are in the key store under `meter`.
-
-    `authentication` is "none", "password" or "gmac"; `kind` names meters that are alike.
-    """
-
-    meter: str
-    endpoint: Endpoint
-    client: int = 1
-    server: int = 1
-    authentication: str = "gmac"
-    system_title: bytes = b""
-    kind: str = ""
+_KINDS = 4096
+_LEASES = 200_000
 
 
 class DlmsMeters:
     """Opens associations for the collector.
 
     Invocation counters are leased from the key store before they are used, for many meters in one
-    transaction, since the store writes each lease to disk. Receive floors go back with `keep`.
-    `block_window` proposes general block transfer, which saves round trips with meters that take
-    only short APDUs.
+    transaction (`prepare`), since the store writes each lease to disk. Receive floors go back with
+    `keep`. `key_of` names the secrets of a meter, by default its external id. `block_window`
+    proposes general block transfer, which saves round trips with meters that take only short APDUs.
     """
 
     def __init__(
         self,
         keys: Keys,
-        targets: Mapping[str, DlmsTarget],
         *,
         system_title: bytes,
+        key_of: Callable[[Target], str] | None = None,
         timeout_s: float = 10.0,
         max_pdu: int = 0xFFFF,
         block_window: int = 0,
     ) -> None:
         self._keys = keys
-        self._targets = targets
         self._system_title = system_title
+        self._key_of = key_of or _external_id
         self._timeout_s = timeout_s
         self._max_pdu = max_pdu
         self._block_window = block_window
-        self._kinds: dict[str, Kind] = {}
-        self._leases: dict[str, CounterLease] = {}
-        self._floors: dict[str, int] = {}
-        self._order = list(targets)
-        self._place = {name: place for place, name in enumerate(self._order)}
+        self._kinds: dict[tuple[str, ...], Kind] = {}
+        # A counter belongs to the value of a key: with a renewed key a new lease begins.
+        self._leases: dict[str, tuple[bytes, CounterLease]] = {}
+        self._prepared: set[str] = set()  # whose key was looked up just now
+        self._floors: dict[str, tuple[bytes, int]] = {}
 
     @asynccontextmanager
-    async def open(self, target: DlmsTarget) -> AsyncIterator[_Face]:
+    async def open(self, target: Target) -> AsyncIterator[DlmsFace]:
         """Connect and associate; release on leaving."""
+        if not target.address:
+            raise UsageError("it has no address: it calls in", where="collect")
+        security, key = self._security(target)
         connecting = connect(
-            target.endpoint,
+            _endpoint(target.address),
             client=target.client,
             server=target.server,
-            security=self._security(target),
+            security=security,
             timeout_s=self._timeout_s,
-            device=target.meter,
+            device=target.external_id,
             max_pdu=self._max_pdu,
             block_window=self._block_window,
-            kind=self._kinds.setdefault(target.kind, Kind()) if target.kind else None,
+            zone=zone_of(target.zone),
+            kind=self.kind(target),
         )
         async with connecting as meter:
             try:
-                yield _Face(meter)
+                yield DlmsFace(meter)
             finally:
-                self._floors[target.meter] = meter.receive_floor
+                self._floors[self._key_of(target)] = (key, meter.receive_floor)
+
+    def kind(self, target: Target) -> Kind | None:
+        """What is known of meters like this one; None where nothing says which are alike."""
+        if not target.alike:
+            return None
+        if len(self._kinds) > _KINDS:
+            self._kinds.clear()
+        return self._kinds.setdefault((*target.alike, str(target.client)), Kind())
+
+    def prepare(self, targets: Iterable[Target]) -> None:
+        """Lease counters for meters that are to be read soon, all at the price of one."""
+        if len(self._leases) > _LEASES:
+            self._leases.clear()
+        needy = {}
+        for target in targets:
+            if target.authentication == "gmac" and self._needs_lease(name := self._key_of(target)):
+                needy[name] = self._keys.get(name, "encryption_key")
+        if needy:
+            self._lease(needy)
+            self._prepared |= set(needy)
 
     def keep(self) -> None:
         """Write the receive floors of finished sessions to the key store."""
-        floors = {meter: floor for meter, floor in self._floors.items() if floor >= 0}
+        floors = {meter: floor for meter, (_, floor) in self._floors.items() if floor >= 0}
         self._floors.clear()
         if floors:
             self._keys.raise_floors(floors, RECEIVE)
 
-    def _security(self, target: DlmsTarget) -> Security:
+    def _security(self, target: Target) -> tuple[Security, bytes]:
+        name = self._key_of(target)
         if target.authentication == "none":
-            return NoSecurity()
+            return NoSecurity(), b""
         if target.authentication == "password":
-            return Password(self._keys.get(target.meter, "password"))
-        return HighGMAC(
-            self._keys.get(target.meter, "encryption_key"),
-            self._keys.get(target.meter, "authentication_key"),
+            return Password(self._keys.get(name, "password")), b""
+        known = self._leases.get(name)
+        if known is not None and name in self._prepared:
+            self._prepared.discard(name)
+            key = known[0]
+        else:
+            key = self._keys.get(name, "encryption_key")
+        if known is None or known[0] != key or self._needs_lease(name):
+            self._lease({name: key})
+            known = self._leases[name]
+        floor_key, floor = self._floors.get(name, (b"", -1))
+        security = HighGMAC(
+            key,
+            self._keys.get(name, "authentication_key"),
             system_title=self._system_title,
-            lease=self._lease(target.meter),
+            lease=known[1],
             server_system_title=target.system_title,
-            receive_floor=self._floors.get(target.meter, -1),
+            receive_floor=floor if floor_key == key else -1,
         )
+        return security, key
 
-    def _lease(self, meter: str) -> CounterLease:
-        lease = self._leases.get(meter)
-        if lease is None or lease.left < _LEASED_AT_ONCE // 4:
-            place = self._place[meter]
-            self._lease_for(self._order[place : place + _NEIGHBOURS])
-            lease = self._leases[meter]
-        return lease
+    def _lease(self, names: Mapping[str, bytes]) -> None:
+        found = self._keys.lease_many(list(names), SEND, _LEASED_AT_ONCE)
+        floors = self._keys.floors(list(names), RECEIVE)
+        for name, values in found.items():
+            self._leases[name] = (names[name], CounterLease.of(values))
+            key, floor = self._floors.get(name, (b"", -1))
+            if key != names[name]:
+                floor = -1
+            self._floors[name] = (names[name], max(floor, floors.get(name, -1)))
 
-    def _lease_for(self, meters: Iterable[str]) -> None:
-        needy = [meter for meter in meters if self._needs_lease(meter)]
-        found = self._keys.lease_many(needy, SEND, _LEASED_AT_ONCE)
-        floors = self._keys.floors(needy, RECEIVE)
-        for meter, values in found.items():
-            self._leases[meter] = CounterLease.of(values)
-            self._floors.setdefault(meter, floors.get(meter, -1))
-
-    def _needs_lease(self, meter: str) -> bool:
-        if self._targets[meter].authentication != "gmac":
-            return False
-        lease = self._leases.get(meter)
-        return lease is None or lease.left < _LEASED_AT_ONCE // 4
+    def _needs_lease(self, name: str) -> bool:
+        known = self._leases.get(name)
+        return known is None or known[1].left < _LEASED_AT_ONCE // 4
 
 
-class _Face:
+class DlmsFace:
     """One open association as the collector wants it (`meter_face.MeterFace`)."""
 
     def __init__(self, meter: Meter) -> None:
-        self._meter = meter
+        self.meter = meter
 
-    async def read_profile(self, profile: str, since: datetime, until: datetime) -> Series:
-        return await self._meter.profile(profile, since, until)
+    async def read_profile(
+        self, profile: str, since: datetime | None, until: datetime | None
+    ) -> Series:
+        """The rows of a profile."""
+        return await self.meter.profile(profile, since, until)
 
     async def read_registers(self, names: Sequence[str]) -> list[Reading]:
-        return await self._meter.read_many(names)
+        """Those registers that the meter gives."""
+        return await self.meter.read_many(names)
+
+    async def set_clock(self, when: datetime) -> None:
+        """Write the time in the zone of the meter."""
+        local = when.astimezone(self.meter.zone) if self.meter.zone is not None else when
+        await self.meter.set(Clock.time, CLOCK, DateTime.from_datetime(local))
+
+
+def _external_id(target: Target) -> str:
+    return target.external_id
+
+
+@lru_cache(maxsize=65_536)
+def _endpoint(address: str) -> Endpoint:
+    return parse_url(address)

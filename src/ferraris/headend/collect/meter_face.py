@@ -5,27 +5,41 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
-from typing import Protocol, TypeVar
+from typing import Any, Protocol
 
 from ferraris.data.readings import Reading, Series
+from ferraris.headend.collect.target import Target
 
 __all__ = ["MeterFace", "OpenMeter"]
 
-Target = TypeVar("Target")
-
 
 class MeterFace(Protocol):
-    """One open association with one meter; its errors are those of `ferraris.core.errors`."""
+    """One open association with one meter; its errors are those of `ferraris.core.errors`.
 
-    async def read_profile(self, profile: str, since: datetime, until: datetime) -> Series:
+    `meter` is what is behind it, for commands that need more: a `ferraris.client.Meter`.
+    """
+
+    @property
+    def meter(self) -> Any:
+        """What is behind it."""
+        ...
+
+    async def read_profile(
+        self, profile: str, since: datetime | None, until: datetime | None
+    ) -> Series:
         """The rows of a profile whose interval ends lie in `since < end <= until` (UTC).
 
-        Rows outside are ignored, so a meter may send those at the border too.
+        None leaves that side open. Rows outside are ignored, so a meter may send those at the
+        border too.
         """
         ...
 
     async def read_registers(self, names: Sequence[str]) -> list[Reading]:
         """The registers of these OBIS codes, now; one that the meter lacks may be left out."""
+        ...
+
+    async def set_clock(self, when: datetime) -> None:
+        """Write the time; without an answer the error says that the outcome is unknown."""
         ...
 
 

@@ -1,4 +1,4 @@
-"""What to do after a failure: by the kind of error, when to try again or whom to ask.
+"""What to do after a failure: by the class of the error, when to try again or whom to ask.
 
 Only reads are repeated, and only here: neither the client nor a layer below tries twice.
 """
@@ -6,7 +6,10 @@ Only reads are repeated, and only here: neither the client nor a layer below tri
 from __future__ import annotations
 
 import zlib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, Final
 
 from ferraris.core.errors import (
     DecodeError,
@@ -19,62 +22,114 @@ from ferraris.core.errors import (
     UsageError,
 )
 
-__all__ = ["Failure", "RetryPolicy", "failure_of"]
+__all__ = ["HUMAN", "PERMANENT", "SECURITY", "SHORT", "TRANSIENT", "BackOff", "Failure", "Policy",
+           "Verdict", "failure_of"]  # fmt: skip
+
+TRANSIENT, PERMANENT, SECURITY, HUMAN, SHORT = (
+    "transient", "permanent", "security", "human", "short",
+)  # fmt: skip
+"""Classes of failures: what passes by itself, what hardly does, what may lock us out, what only a
+human can change, and days that a meter has not all rows of."""
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A failed session: `transient` ones may pass by themselves, the others need a human."""
+    """A failed session: its `reason`, the class that decides what follows, and a text."""
 
     reason: str
-    transient: bool
+    kind: str
     message: str
 
 
 @dataclass(frozen=True, slots=True)
-class RetryPolicy:
-    """Tries of one run, the pause before each next one, and when a later run may try again."""
+class BackOff:
+    """Pauses that grow: `first_s`, then `factor` times as long, up to `longest_s`.
 
-    tries: int = 3
-    first_pause_s: float = 2.0
+    After `tries` failures in a row a human is asked; 0 never asks, 1 asks at once.
+    """
+
+    first_s: float = 10.0
     factor: float = 3.0
-    longest_pause_s: float = 60.0
-    give_up_s: float = 900.0
-    """How long a meter rests after all tries of a run failed."""
-    short_pause_s: float = 6 * 3600.0
-    """How long to wait before asking again for rows that the meter did not have."""
-    short_tries: int = 3
-    """After so many reads without all rows the gap is held."""
-
-    def pause_s(self, tried: int, meter: int) -> float:
-        """The pause after `tried` failures: growing, and spread by up to a quarter over meters.
-
-        The spread is computed, not drawn, so that a run can be repeated exactly.
-        """
-        pause = min(self.first_pause_s * self.factor ** (tried - 1), self.longest_pause_s)
-        return pause * (0.75 + zlib.crc32(b"%d/%d" % (meter, tried)) % 1024 / 4096)
+    longest_s: float = 3600.0
+    tries: int = 0
 
 
-_TRANSIENT: tuple[tuple[type[BaseException], str], ...] = (
-    (LineError, "line"),
-    (TimeoutError, "line"),
-    (OSError, "line"),
-    (SequenceError, "sequence"),
-    (DecodeError, "decode"),
-)
-_PERMANENT: tuple[tuple[type[BaseException], str], ...] = (
-    (SecurityError, "security"),
-    (RefusedError, "refused"),
-    (IncompatibleError, "incompatible"),
-    (UsageError, "usage"),
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What follows from a failure: hold it for a human, or try again after a pause."""
+
+    held: bool
+    pause_s: float
+
+
+_DEFAULTS: Final[Mapping[str, BackOff]] = MappingProxyType(
+    {
+        TRANSIENT: BackOff(),
+        PERMANENT: BackOff(3600.0, 4.0, 86_400.0, 3),
+        SECURITY: BackOff(900.0, 4.0, 86_400.0, 3),
+        HUMAN: BackOff(tries=1),
+        SHORT: BackOff(6 * 3600.0, 1.0, 6 * 3600.0, 3),
+    }
 )
 
 
-def failure_of(error: Exception) -> Failure:
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """How each class of failures is met; `asleep_s` is how long a sleepy meter is left alone."""
+
+    classes: Mapping[str, BackOff] = field(default_factory=lambda: _DEFAULTS)
+    asleep_s: float = 900.0
+
+    @classmethod
+    def of(cls, document: Mapping[str, Any]) -> Policy:
+        """From a table of classes; what it leaves out stays as it is. Raises `UsageError`."""
+        classes = dict(_DEFAULTS)
+        for name, given in document.items():
+            if name not in classes or not isinstance(given, Mapping):
+                raise UsageError(f"back_off has tables {', '.join(classes)}", where="collect")
+            values = {key: getattr(classes[name], key) for key in BackOff.__slots__}
+            for key, value in given.items():
+                usable = isinstance(value, int | float) and not isinstance(value, bool)
+                if key not in values or not usable or value < 0:
+                    text = f"back_off.{name} has numbers {', '.join(values)}"
+                    raise UsageError(text, where="collect")
+                values[key] = int(value) if key == "tries" else float(value)
+            classes[name] = BackOff(**values)
+        return cls(MappingProxyType(classes))
+
+    def verdict(self, kind: str, tries: int, seed: int) -> Verdict:
+        """What follows from the failure number `tries` in a row, from 1."""
+        back_off = self.classes[kind]
+        if back_off.tries and tries >= back_off.tries:
+            return Verdict(True, 0.0)
+        power = min(tries - 1, 64)
+        pause = min(back_off.first_s * back_off.factor**power, back_off.longest_s)
+        # Spread over meters by up to a quarter; computed, not drawn, so a run can be repeated.
+        spread = 0.75 + zlib.crc32(b"%d/%d" % (seed, tries)) % 1024 / 4096
+        return Verdict(False, pause * spread)
+
+    def longest_s(self) -> float:
+        """No pause is longer; one that seems so means that a clock has jumped."""
+        return max(self.asleep_s, *(each.longest_s for each in self.classes.values()))
+
+
+_SORTED: Final[tuple[tuple[type[BaseException], str, str], ...]] = (
+    (LineError, "line", TRANSIENT),
+    (TimeoutError, "line", TRANSIENT),
+    (OSError, "line", TRANSIENT),
+    (SequenceError, "sequence", TRANSIENT),
+    (DecodeError, "decode", TRANSIENT),
+    (SecurityError, "security", SECURITY),
+    (RefusedError, "refused", PERMANENT),
+    (IncompatibleError, "incompatible", PERMANENT),
+    (UsageError, "usage", HUMAN),
+)
+
+
+def failure_of(error: BaseException) -> Failure:
     """Sort an exception of a session; what nobody foresaw is a fault of the program: `internal`."""
     message = str(error) if isinstance(error, Error | OSError) else repr(error)
-    for transient, table in ((True, _TRANSIENT), (False, _PERMANENT)):
-        for kind, reason in table:
-            if isinstance(error, kind):
-                return Failure(reason, transient, message)
-    return Failure("internal", False, message)
+    for known, reason, kind in _SORTED:
+        if isinstance(error, known):
+            return Failure(reason, kind, message)
+    return Failure("internal", HUMAN, message)

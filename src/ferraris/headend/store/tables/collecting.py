@@ -22,12 +22,14 @@ __all__ = [
     "COMMAND",
     "CONTACT",
     "ITEM",
+    "ITEM_LAYOUT",
     "LACK",
     "LOG_READ",
     "PLAN",
     "PLAN_ITEM",
     "PLAN_METER",
     "READ_SUCCESS",
+    "REREAD",
     "SESSION",
     "WORKER",
 ]
@@ -41,7 +43,16 @@ ITEM: Final = Table(
     text("kind"),  # profile, billing, registers, log
     text("name"),  # OBIS code; of registers a JSON list
     number("period_s"),  # of a profile; 0 otherwise
-    UniqueConstraint("tenant", "kind", "name", "period_s"),
+    text("each", default=""),  # of a billing profile: day, week, month, year
+    UniqueConstraint("tenant", "kind", "name", "period_s", "each"),
+)
+# The layouts of register reads that are all that some meters have of an item.
+ITEM_LAYOUT: Final = Table(
+    "item_layout",
+    METADATA,
+    tenant(),
+    refers("item", "item", key=True),
+    refers("layout", "layout", key=True),
 )
 
 # `document` (JSON) says the rest: windows, deadline, back-log, zone.
@@ -77,14 +88,16 @@ PLAN_METER: Final = Table(
     Index(None, "meter"),
 )
 
-# A worker's claims hold while it says that it lives; a killed one falls silent.
+# A worker's claims hold while its beats go on. The others watch the number change by their own
+# steady clocks, so no two wall clocks are ever compared; `alive_s` is for people.
 WORKER: Final = Table(
     "worker",
     METADATA,
     identity(),
     tenant(),
     text("name"),
-    moment("alive_until_s"),
+    number("beat"),
+    moment("alive_s"),
     UniqueConstraint("name"),
 )
 
@@ -101,7 +114,9 @@ CONTACT: Final = Table(
     moment("not_before_s"),
     text("reason"),
     text("message"),
+    moment("since_s"),  # of the state
     Index(None, "worker"),
+    Index(None, "tenant", "state"),
 )
 
 # A gap that a session could not fill although the meter answered: rows it does not have (short),
@@ -117,6 +132,21 @@ LACK: Final = Table(
     number("tries"),
     moment("not_before_s"),
     text("reason"),
+    text("message"),
+    moment("since_s"),
+    Index(None, "item", "day"),
+)
+
+# What an operator wants read once more although it is there.
+REREAD: Final = Table(
+    "reread",
+    METADATA,
+    tenant(),
+    refers("meter", "meter", key=True),
+    refers("item", "item", key=True),
+    number("day", key=True),
+    text("asked_by"),
+    moment("asked_s"),
 )
 
 # Until when a log of a meter is known: events at `until_s` or before are stored.
@@ -144,6 +174,7 @@ SESSION: Final = Table(
     number("intervals"),
     number("registers"),
     number("events"),
+    moment("deviation_s", null=True),  # how much the meter's clock was ahead of ours
     Index(None, "meter", "started_s"),
     Index(None, "tenant", "started_s"),
 )
@@ -164,6 +195,8 @@ READ_SUCCESS: Final = Table(
     number("late"),
     moment("deadline_s"),
     moment("counted_s"),
+    flag("final"),  # nothing that belongs to the day is chased any more
+    Index(None, "tenant", "day"),
 )
 
 # What an operator or the head-end itself wants done at a meter; an outcome can stay unknown.
@@ -182,6 +215,10 @@ COMMAND: Final = Table(
     moment("not_after_s", null=True),
     moment("ended_s", null=True),
     text("result", default=""),  # JSON
+    text("message", default=""),
+    refers("worker", "worker", null=True),  # whose it is while it runs
+    moment("started_s", null=True),
+    flag("changes"),  # the meter: without an answer it is unknown, and never repeated
     Index(None, "tenant", "state"),
     Index(None, "meter"),
 )

@@ -73,10 +73,11 @@ def upgrade() -> None:
         sa.UniqueConstraint("tenant", "name", name="uq_customer_tenant_name"))
     op.create_table("item", sa.Column("id", BIG, nullable=False), sa.Column("tenant", BIG,
         nullable=False), sa.Column("kind", sa.Text(), nullable=False), sa.Column("name", sa.Text(),
-        nullable=False), sa.Column("period_s", BIG, nullable=False),
-        sa.ForeignKeyConstraint(["tenant"], ["tenant.id"], name="fk_item_tenant"),
-        sa.PrimaryKeyConstraint("id", name="pk_item"), sa.UniqueConstraint("tenant", "kind", "name",
-        "period_s", name="uq_item_tenant_kind_name_period_s"))
+        nullable=False), sa.Column("period_s", BIG, nullable=False), sa.Column("each", sa.Text(),
+        server_default="", nullable=False), sa.ForeignKeyConstraint(["tenant"], ["tenant.id"],
+        name="fk_item_tenant"), sa.PrimaryKeyConstraint("id", name="pk_item"),
+        sa.UniqueConstraint("tenant", "kind", "name", "period_s", "each",
+        name="uq_item_tenant_kind_name_period_s_each"))
     op.create_table("layout", sa.Column("id", BIG, nullable=False), sa.Column("tenant", BIG,
         nullable=False), sa.Column("channels", sa.Text(), nullable=False),
         sa.ForeignKeyConstraint(["tenant"], ["tenant.id"], name="fk_layout_tenant"),
@@ -149,10 +150,11 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("tenant", "name", "version", name="pk_vee_rules"))
     op.create_index("ix_vee_rules_tenant_digest", "vee_rules", ["tenant", "digest"], unique=False)
     op.create_table("worker", sa.Column("id", BIG, nullable=False), sa.Column("tenant", BIG,
-        nullable=False), sa.Column("name", sa.Text(), nullable=False), sa.Column("alive_until_s",
-        sa.Double(), nullable=False), sa.ForeignKeyConstraint(["tenant"], ["tenant.id"],
-        name="fk_worker_tenant"), sa.PrimaryKeyConstraint("id", name="pk_worker"),
-        sa.UniqueConstraint("name", name="uq_worker_name"))
+        nullable=False), sa.Column("name", sa.Text(), nullable=False), sa.Column("beat", BIG,
+        nullable=False), sa.Column("alive_s", sa.Double(), nullable=False),
+        sa.ForeignKeyConstraint(["tenant"], ["tenant.id"], name="fk_worker_tenant"),
+        sa.PrimaryKeyConstraint("id", name="pk_worker"), sa.UniqueConstraint("name",
+        name="uq_worker_name"))
     op.create_table("access_grant", sa.Column("id", BIG, nullable=False), sa.Column("tenant", BIG,
         nullable=False), sa.Column("principal", BIG, nullable=False), sa.Column("role", sa.Text(),
         nullable=False), sa.Column("group_name", sa.Text(), server_default="", nullable=False),
@@ -168,6 +170,12 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["principal"], ["principal.id"], name="fk_idempotency_principal"),
         sa.ForeignKeyConstraint(["tenant"], ["tenant.id"], name="fk_idempotency_tenant"),
         sa.PrimaryKeyConstraint("tenant", "principal", "key", name="pk_idempotency"))
+    op.create_table("item_layout", sa.Column("tenant", BIG, nullable=False), sa.Column("item", BIG,
+        nullable=False), sa.Column("layout", BIG, nullable=False), sa.ForeignKeyConstraint(["item"],
+        ["item.id"], name="fk_item_layout_item"), sa.ForeignKeyConstraint(["layout"], ["layout.id"],
+        name="fk_item_layout_layout"), sa.ForeignKeyConstraint(["tenant"], ["tenant.id"],
+        name="fk_item_layout_tenant"), sa.PrimaryKeyConstraint("item", "layout",
+        name="pk_item_layout"))
     op.create_table("meter", sa.Column("id", BIG, nullable=False), sa.Column("tenant", BIG,
         nullable=False), sa.Column("external_id", sa.Text(), nullable=False), sa.Column("kind",
         sa.Text(), server_default="meter", nullable=False), sa.Column("state", sa.Text(),
@@ -211,9 +219,11 @@ def upgrade() -> None:
         sa.Text(), nullable=False), sa.Column("due", BIG, nullable=False), sa.Column("in_time", BIG,
         nullable=False), sa.Column("late", BIG, nullable=False), sa.Column("deadline_s",
         sa.Double(), nullable=False), sa.Column("counted_s", sa.Double(), nullable=False),
+        sa.Column("final", sa.Integer(), server_default="0", nullable=False),
         sa.ForeignKeyConstraint(["plan"], ["plan.id"], name="fk_read_success_plan"),
         sa.ForeignKeyConstraint(["tenant"], ["tenant.id"], name="fk_read_success_tenant"),
         sa.PrimaryKeyConstraint("plan", "day", "node", "model", "firmware", name="pk_read_success"))
+    op.create_index("ix_read_success_tenant_day", "read_success", ["tenant", "day"], unique=False)
     op.create_table("token", sa.Column("id", BIG, nullable=False), sa.Column("tenant", BIG,
         nullable=False), sa.Column("principal", BIG, nullable=False), sa.Column("name", sa.Text(),
         nullable=False), sa.Column("digest", sa.LargeBinary(), nullable=False),
@@ -255,8 +265,12 @@ def upgrade() -> None:
         sa.Column("requested_by", sa.Text(), nullable=False), sa.Column("requested_s", sa.Double(),
         nullable=False), sa.Column("not_after_s", sa.Double(), nullable=True), sa.Column("ended_s",
         sa.Double(), nullable=True), sa.Column("result", sa.Text(), server_default="",
-        nullable=False), sa.ForeignKeyConstraint(["meter"], ["meter.id"], name="fk_command_meter"),
+        nullable=False), sa.Column("message", sa.Text(), server_default="", nullable=False),
+        sa.Column("worker", BIG, nullable=True), sa.Column("started_s", sa.Double(), nullable=True),
+        sa.Column("changes", sa.Integer(), server_default="0", nullable=False),
+        sa.ForeignKeyConstraint(["meter"], ["meter.id"], name="fk_command_meter"),
         sa.ForeignKeyConstraint(["tenant"], ["tenant.id"], name="fk_command_tenant"),
+        sa.ForeignKeyConstraint(["worker"], ["worker.id"], name="fk_command_worker"),
         sa.PrimaryKeyConstraint("id", name="pk_command"))
     op.create_index("ix_command_meter", "command", ["meter"], unique=False)
     op.create_index("ix_command_tenant_state", "command", ["tenant", "state"], unique=False)
@@ -264,10 +278,12 @@ def upgrade() -> None:
         nullable=False), sa.Column("state", sa.Text(), nullable=False), sa.Column("worker", BIG,
         nullable=True), sa.Column("tries", BIG, nullable=False), sa.Column("not_before_s",
         sa.Double(), nullable=False), sa.Column("reason", sa.Text(), nullable=False),
-        sa.Column("message", sa.Text(), nullable=False), sa.ForeignKeyConstraint(["meter"],
-        ["meter.id"], name="fk_contact_meter"), sa.ForeignKeyConstraint(["tenant"], ["tenant.id"],
-        name="fk_contact_tenant"), sa.ForeignKeyConstraint(["worker"], ["worker.id"],
-        name="fk_contact_worker"), sa.PrimaryKeyConstraint("meter", name="pk_contact"))
+        sa.Column("message", sa.Text(), nullable=False), sa.Column("since_s", sa.Double(),
+        nullable=False), sa.ForeignKeyConstraint(["meter"], ["meter.id"], name="fk_contact_meter"),
+        sa.ForeignKeyConstraint(["tenant"], ["tenant.id"], name="fk_contact_tenant"),
+        sa.ForeignKeyConstraint(["worker"], ["worker.id"], name="fk_contact_worker"),
+        sa.PrimaryKeyConstraint("meter", name="pk_contact"))
+    op.create_index("ix_contact_tenant_state", "contact", ["tenant", "state"], unique=False)
     op.create_index("ix_contact_worker", "contact", ["worker"], unique=False)
     op.create_table("event", sa.Column("id", BIG, nullable=False), sa.Column("tenant", BIG,
         nullable=False), sa.Column("meter", BIG, nullable=False), sa.Column("log", sa.Text(),
@@ -324,11 +340,13 @@ def upgrade() -> None:
         nullable=False), sa.Column("item", BIG, nullable=False), sa.Column("day", BIG,
         nullable=False), sa.Column("held", sa.Integer(), server_default="0", nullable=False),
         sa.Column("tries", BIG, nullable=False), sa.Column("not_before_s", sa.Double(),
-        nullable=False), sa.Column("reason", sa.Text(), nullable=False),
+        nullable=False), sa.Column("reason", sa.Text(), nullable=False), sa.Column("message",
+        sa.Text(), nullable=False), sa.Column("since_s", sa.Double(), nullable=False),
         sa.ForeignKeyConstraint(["item"], ["item.id"], name="fk_lack_item"),
         sa.ForeignKeyConstraint(["meter"], ["meter.id"], name="fk_lack_meter"),
         sa.ForeignKeyConstraint(["tenant"], ["tenant.id"], name="fk_lack_tenant"),
         sa.PrimaryKeyConstraint("meter", "item", "day", name="pk_lack"))
+    op.create_index("ix_lack_item_day", "lack", ["item", "day"], unique=False)
     op.create_table("life", sa.Column("id", BIG, nullable=False), sa.Column("tenant", BIG,
         nullable=False), sa.Column("meter", BIG, nullable=False), sa.Column("before", sa.Text(),
         nullable=False), sa.Column("after", sa.Text(), nullable=False), sa.Column("at_s",
@@ -381,6 +399,13 @@ def upgrade() -> None:
     op.create_index("ix_registration_step_not_before_s", "registration", ["step", "not_before_s"],
         unique=False)
     op.create_index("ix_registration_tenant_step", "registration", ["tenant", "step"], unique=False)
+    op.create_table("reread", sa.Column("tenant", BIG, nullable=False), sa.Column("meter", BIG,
+        nullable=False), sa.Column("item", BIG, nullable=False), sa.Column("day", BIG,
+        nullable=False), sa.Column("asked_by", sa.Text(), nullable=False), sa.Column("asked_s",
+        sa.Double(), nullable=False), sa.ForeignKeyConstraint(["item"], ["item.id"],
+        name="fk_reread_item"), sa.ForeignKeyConstraint(["meter"], ["meter.id"],
+        name="fk_reread_meter"), sa.ForeignKeyConstraint(["tenant"], ["tenant.id"],
+        name="fk_reread_tenant"), sa.PrimaryKeyConstraint("meter", "item", "day", name="pk_reread"))
     op.create_table("service_point_meter", sa.Column("tenant", BIG, nullable=False),
         sa.Column("service_point", BIG, nullable=False), sa.Column("since_s", BIG, nullable=False),
         sa.Column("until_s", BIG, nullable=True), sa.Column("meter", BIG, nullable=False),
@@ -401,7 +426,8 @@ def upgrade() -> None:
         sa.Column("occasion", sa.Text(), nullable=False), sa.Column("outcome", sa.Text(),
         nullable=False), sa.Column("message", sa.Text(), nullable=False), sa.Column("intervals",
         BIG, nullable=False), sa.Column("registers", BIG, nullable=False), sa.Column("events", BIG,
-        nullable=False), sa.ForeignKeyConstraint(["meter"], ["meter.id"], name="fk_session_meter"),
+        nullable=False), sa.Column("deviation_s", sa.Double(), nullable=True),
+        sa.ForeignKeyConstraint(["meter"], ["meter.id"], name="fk_session_meter"),
         sa.ForeignKeyConstraint(["tenant"], ["tenant.id"], name="fk_session_tenant"),
         sa.PrimaryKeyConstraint("id", name="pk_session"))
     op.create_index("ix_session_meter_started_s", "session", ["meter", "started_s"], unique=False)

@@ -1,0 +1,138 @@
+"""Commands on their way to meters: looked for often, and let go before all plans."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Final
+
+from sqlalchemy import Connection, select
+
+from ferraris.headend.collect.commands import (
+    Command,
+    commands_of,
+    expire_commands,
+    queued_commands,
+    start_commands,
+)
+from ferraris.headend.collect.gaps import AtWork, MeterGaps
+from ferraris.headend.collect.ground import Ground
+from ferraris.headend.collect.job import Job
+from ferraris.headend.collect.sessions import Sessions
+from ferraris.headend.collect.target import CALLS_IN, Target
+from ferraris.headend.store.tables.inventory import METER
+
+__all__ = ["Operators", "targets_of"]
+
+_READ_BACK_S: Final = (5.0, 60.0, 600.0)
+_NOTHING: Final[list[AtWork]] = []
+
+
+class Operators:
+    """Takes queued commands to their meters, which are claimed whatever they wait for."""
+
+    def __init__(self, ground: Ground, sessions: Sessions) -> None:
+        self._ground = ground
+        self._sessions = sessions
+        self._wake = asyncio.Event()
+        self._read_back: dict[int, tuple[int, float]] = {}  # meter: turn, when
+
+    def wake(self) -> None:
+        """Look at once: this process has just queued something."""
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Look for commands until cancelled."""
+        while True:
+            self._wake.clear()
+            await self.look()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._ground.settings.poll_s):
+                    await self._wake.wait()
+
+    async def look(self) -> None:
+        """Take what is queued to the meters that are free."""
+        queued = await self._ground.read(queued_commands, self._ground.tenant)
+        now = self._ground.clock()
+        if any(each.not_after_s is not None and each.not_after_s <= now for each in queued):
+            await self._ground.write(self._expired)
+            queued = await self._ground.read(queued_commands, self._ground.tenant)
+        wanted: dict[int, list[Command]] = defaultdict(list)
+        for command in queued:
+            job = self._sessions.jobs.get(command.meter)
+            if job is None or (job.ticket is not None and not job.ticket.started):
+                wanted[command.meter].append(command)
+        due = [meter for meter, (_, at_s) in self._read_back.items() if at_s <= now]
+        for meter in due:
+            if meter not in self._sessions.jobs:
+                wanted.setdefault(meter, [])
+        if wanted and self._ground.claims.fresh:
+            await self._take(wanted)
+
+    def left_unknown(self, meter: int) -> None:
+        """Something is unknown at a meter: it will be asked what became of it."""
+        turn, _ = self._read_back.get(meter, (0, 0.0))
+        if turn < len(_READ_BACK_S):
+            self._read_back[meter] = (turn + 1, self._ground.clock() + _READ_BACK_S[turn])
+        else:
+            del self._read_back[meter]
+
+    def known_again(self, meter: int) -> None:
+        """Nothing is unknown at a meter any more."""
+        self._read_back.pop(meter, None)
+
+    async def _take(self, wanted: dict[int, list[Command]]) -> None:
+        mine = {meter for meter in wanted if meter in self._sessions.jobs}
+        begun, unknown, targets = await self._ground.write(
+            self._begun, wanted, [meter for meter in wanted if meter not in mine]
+        )
+        for meter in mine:
+            job = self._sessions.jobs.get(meter)
+            if job is None or not begun.get(meter):
+                continue
+            job.commands += begun[meter]
+            job.occasion = "operator"
+            self._sessions.urge(job)
+        free = [target for meter, target in targets.items() if meter not in self._sessions.jobs]
+        await self._sessions.prepare(free)
+        for target in free:
+            commands = begun.get(target.meter, [])
+            found = MeterGaps(target, priority=0)
+            job = Job(found, _NOTHING, {}, "operator", commands, unknown.get(target.meter, []))
+            self._sessions.enter(job)
+
+    def _begun(
+        self, connection: Connection, wanted: dict[int, list[Command]], meters: Sequence[int]
+    ) -> tuple[dict[int, list[Command]], dict[int, list[Command]], dict[int, Target]]:
+        """Claim the meters that are nobody's, and mark the commands of all that are ours."""
+        ground, now = self._ground, self._ground.clock()
+        targets = {
+            number: target
+            for number, target in targets_of(connection, ground.tenant, meters).items()
+            if target.contact != CALLS_IN and target.address
+        }
+        claimed = ground.claims.claim(connection, targets, now=now, longest_s=0.0, always=True)
+        ours = claimed | {meter for meter in wanted if meter not in meters}
+        asked = [command for meter in sorted(ours) for command in wanted[meter]]
+        begun: dict[int, list[Command]] = defaultdict(list)
+        for command in start_commands(connection, ground.claims.worker, asked, now=now):
+            begun[command.meter].append(command)
+        for commands in begun.values():
+            commands.sort(key=lambda each: (each.priority, each.number))
+        unknown = commands_of(connection, ground.tenant, sorted(claimed), "unknown")
+        return begun, unknown, {number: targets[number] for number in claimed}
+
+    def _expired(self, connection: Connection) -> None:
+        expire_commands(connection, self._ground.tenant, now=self._ground.clock())
+
+
+def targets_of(connection: Connection, tenant: int, meters: Sequence[int]) -> dict[int, Target]:
+    """Where these meters are."""
+    rows = connection.execute(
+        select(METER).where(
+            METER.c.tenant == tenant, METER.c.id.in_(sorted(meters)), METER.c.state != "retired"
+        )
+    )
+    return {row.id: Target.of(row) for row in rows}
