@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import itertools
+import threading
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -74,6 +75,36 @@ def test_a_retired_meter_measures_no_more(engine):
         inventory.move(connection, rows["E1"], "retired", reason="", by="", at_s=300)
         spans = [(each.since_s, each.until_s) for each in inventory.assignments(connection, tenant)]
         assert spans == [(100, 150), (200, 300)]
+
+
+def test_of_those_who_assign_at_once_one_is_first(engine):
+    """A meter for two service points, and two meters for one, each in a transaction of its own."""
+    with engine.transaction() as connection:
+        tenant, _ = street(connection)
+    outcomes, barrier = [], threading.Barrier(4)
+
+    def assign(point, meter):
+        barrier.wait()
+        try:
+            with engine.transaction() as connection:
+                inventory.assign(connection, tenant, point, meter, since_s=9, at_s=0)
+        except ConflictError:
+            outcomes.append("conflict")
+        else:
+            outcomes.append("done")
+
+    pairs = (("P1", "E1"), ("P1", "E2"), ("P2", "E1"), ("P1", "E3"))
+    threads = [threading.Thread(target=assign, args=pair) for pair in pairs]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    with engine.reading() as connection:
+        found = inventory.assignments(connection, tenant)
+    assert len(outcomes) == 4
+    assert outcomes.count("done") == len(found) in (1, 2)
+    assert len({each.service_point for each in found}) == len(found)
+    assert len({each.meter for each in found}) == len(found)
 
 
 ACTS = st.lists(

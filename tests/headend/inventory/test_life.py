@@ -6,12 +6,15 @@ import threading
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy import select
 
 from ferraris.core.errors import UsageError
 from ferraris.headend import inventory
+from ferraris.headend.audit import Journal, check
 from ferraris.headend.errors import ConflictError, NotFoundError
 from ferraris.headend.inventory import NewMeter, State
 from ferraris.headend.store.changes import changes_after
+from ferraris.headend.store.tables.access import AUDIT
 
 NOW = 1_780_000_000.0
 TENANTS = itertools.count()
@@ -93,6 +96,24 @@ def test_many_move_together_or_none(engine):
         inventory.move_many(connection, tenant, [rows["E0"], rows["E2"]], "installed", **how)
         inventory.move_many(connection, tenant, [], "installed", **how)
         assert inventory.meter(connection, tenant, "E2").state is State.INSTALLED
+
+
+def test_the_line_in_the_audit_log_is_there_with_the_step_or_not_at_all(engine):
+    tenant, meter = fresh(engine)
+    journal = Journal("one")
+    how = {"reason": "order 4711", "by": "anna", "at_s": NOW, "audit": journal.write}
+    with engine.transaction() as connection:
+        inventory.move(connection, meter, "installed", **how)
+    with pytest.raises(ZeroDivisionError), engine.transaction() as connection:
+        inventory.move(connection, meter, "active", **how)
+        raise ZeroDivisionError
+    with engine.reading() as connection:
+        rows = connection.execute(select(AUDIT)).all()
+        assert [(row.action, row.subject, row.principal) for row in rows] == [
+            ("move meter", "E1", "anna")
+        ]
+        assert check(connection) == []
+        assert inventory.meter(connection, tenant, "E1").state == "installed"
 
 
 def test_of_two_who_move_at_once_one_comes_too_late(engine):

@@ -88,7 +88,7 @@ def holds(query, meter):
     )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(query=QUERIES)
 def test_text_and_document_come_back_as_they_were(query):
     text = inventory.query_text(query)
@@ -144,7 +144,7 @@ def street(engine):
 
 
 @settings(
-    max_examples=60,
+    max_examples=40,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import itertools
+import threading
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -127,6 +128,45 @@ def test_however_nodes_move_no_circle_closes(engine, moves):
         assert found[meters[name]] == tuple(numbers[each] for each in way(name))
         assert below[name] == {each for each in NAMES if name in way(each)}
         assert {tree.nodes[each].name for each in tree.below(numbers[name])} == below[name]
+
+
+def test_two_who_move_at_once_close_no_circle(engine, tenant):
+    with engine.transaction() as connection:
+        for name in "AB":
+            inventory.create_node(connection, tenant, name, "network")
+    outcomes = at_once(
+        engine,
+        *(
+            lambda connection, name=name, parent=parent: inventory.change_node(
+                connection, tenant, name, {"parent": parent}
+            )
+            for name, parent in ("AB", "BA", "AB", "BA")
+        ),
+    )
+    assert sorted(outcomes) == ["conflict", "conflict", "done", "done"]  # one of both, twice
+
+
+def at_once(engine, *acts):
+    """Carry out acts in transactions of as many threads: what became of each."""
+    outcomes = []
+    barrier = threading.Barrier(len(acts))
+
+    def run(act):
+        barrier.wait()
+        try:
+            with engine.transaction() as connection:
+                act(connection)
+        except ConflictError:
+            outcomes.append("conflict")
+        else:
+            outcomes.append("done")
+
+    threads = [threading.Thread(target=run, args=(act,)) for act in acts]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return outcomes
 
 
 def test_a_tree_has_a_bottom(engine, tenant):

@@ -21,6 +21,7 @@ __all__ = ["CHANGEABLE", "change", "place", "put_in_place", "set_known", "set_wa
 
 CHANGEABLE: Final = (
     "system_title",
+    "logical_device_name",
     "serial_number",
     "maker",
     "model",

@@ -189,6 +189,7 @@ _CHECKS: Final[Mapping[str, Callable[[object], Any]]] = {
     "channel": _channel,
     "node": _name_or_none,
     "system_title": _title,
+    "logical_device_name": _text,
     "serial_number": _text,
     "maker": _text,
     "model": _text,

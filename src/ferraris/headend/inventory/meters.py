@@ -174,6 +174,7 @@ def _meter(row: Row[Any], labels: dict[str, str]) -> Meter:
         channel=row.channel,
         node=row.node_name,
         system_title=row.system_title,
+        logical_device_name=row.logical_device_name,
         serial_number=row.serial_number,
         maker=row.maker,
         model=row.model,

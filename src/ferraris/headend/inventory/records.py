@@ -53,7 +53,8 @@ class NewMeter:
 
     `node` and `behind` are names. Whatever is behind a host hangs at the host's node. `zone` (IANA
     name) serves stamps without a deviation. `address` is a URL of `ferraris.open`, empty for a
-    meter that calls in. `delivered` is the digest of its row in a shipment file.
+    meter that calls in. `logical_device_name` is what it calls itself, if not by its id.
+    `delivered` is the digest of its row in a shipment file.
     """
 
     external_id: str
@@ -62,6 +63,7 @@ class NewMeter:
     channel: int | None = None
     node: str | None = None
     system_title: bytes = b""
+    logical_device_name: str = ""
     serial_number: str = ""
     maker: str = ""
     model: str = ""

@@ -7,6 +7,7 @@
 | `kind` | meter, gateway, sub-meter |
 | `behind`, `channel` | external id of the host, and the channel there |
 | `node` | the segment where it hangs, which exists |
+| `logical_device_name` | what the meter calls itself, if not by its id |
 | `system_title` | 16 hexadecimal digits |
 | `medium` | electricity, gas, water, heat, cooling, other |
 | `zone` | IANA name |
@@ -59,6 +60,7 @@ _TEXTS = (
     "kind",
     "behind",
     "node",
+    "logical_device_name",
     "serial_number",
     "maker",
     "model",

@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from sqlalchemy import Connection, insert, select, text
+from sqlalchemy import Connection, select
 
 from ferraris.core.errors import UsageError
 from ferraris.headend.errors import NotFoundError
 from ferraris.headend.inventory.checking import check_name
 from ferraris.headend.store.tables.inventory import GROUP, TENANT
+from ferraris.headend.store.upsert import add
 
 __all__ = ["BUILT_IN", "key_id", "tenant_name", "tenant_number", "tenants", "transport_key_id"]
 
@@ -25,24 +26,24 @@ _TRANSPORT = "transport:"
 
 
 def tenant_number(connection: Connection, name: str, *, make: bool = False) -> int:
-    """The number of a tenant; with `make` a new name becomes a tenant with the built-in groups."""
-    found = connection.execute(select(TENANT.c.id).where(TENANT.c.name == name)).scalar()
-    if found is not None:
-        return int(found)
+    """The number of a tenant; with `make` there is one afterwards, and its built-in groups."""
+    wanted = select(TENANT.c.id).where(TENANT.c.name == name)
+    found = connection.execute(wanted).scalar()
     if not make:
-        raise NotFoundError(f"no tenant {name!r}")
-    if len(check_name(name, "name of a tenant")) > _TENANT_CHARACTERS:
-        raise UsageError(f"the name of a tenant has at most {_TENANT_CHARACTERS} characters")
-    statement = "INSERT INTO tenant (name) VALUES (:name) ON CONFLICT (name) DO NOTHING"
-    made = connection.execute(text(statement), {"name": name}).rowcount
-    number = int(connection.execute(select(TENANT.c.id).where(TENANT.c.name == name)).scalar_one())
-    if made:
-        rows = [
-            {"tenant": number, "name": group, "query": query, "built_in": 1}
-            for group, query in BUILT_IN.items()
-        ]
-        connection.execute(insert(GROUP), rows)
-    return number
+        if found is None:
+            raise NotFoundError(f"no tenant {name!r}")
+        return int(found)
+    if found is None:
+        if len(check_name(name, "name of a tenant")) > _TENANT_CHARACTERS:
+            raise UsageError(f"the name of a tenant has at most {_TENANT_CHARACTERS} characters")
+        add(connection, TENANT, [{"name": name}])
+        found = connection.execute(wanted).scalar_one()
+    rows = [
+        {"tenant": found, "name": group, "query": query, "built_in": 1}
+        for group, query in BUILT_IN.items()
+    ]
+    add(connection, GROUP, rows)
+    return int(found)
 
 
 def tenant_name(connection: Connection, number: int) -> str:

@@ -76,6 +76,7 @@ class MeterView:
     channel: int | None
     node: str | None
     system_title: str
+    logical_device_name: str
     serial_number: str
     maker: str
     model: str
@@ -109,6 +110,7 @@ class MeterDocument:
     channel: Annotated[int | None, "At the host."] = None
     node: Annotated[str | None, "Where it hangs in the segment tree."] = None
     system_title: Annotated[str, "16 hexadecimal digits."] = ""
+    logical_device_name: Annotated[str, "What it calls itself, if not by its id."] = ""
     serial_number: str = ""
     maker: str = ""
     model: str = ""
@@ -137,6 +139,7 @@ class MeterChange:
     channel: int | None = None
     node: str | None = None
     system_title: str | None = None
+    logical_device_name: str | None = None
     serial_number: str | None = None
     maker: str | None = None
     model: str | None = None
