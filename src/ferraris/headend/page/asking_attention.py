@@ -4,25 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import timedelta
 from typing import Any, Final
 
 from sqlalchemy import Select, and_, func, or_, select
 
 from ferraris.headend.access.rights import Right
+from ferraris.headend.operations.alarms import AlarmView, list_alarms
+from ferraris.headend.operations.registration import StrangerView, list_strangers
+from ferraris.headend.operations.validation import list_exceptions
 from ferraris.headend.page.look import Look
 from ferraris.headend.store.tables.collecting import COMMAND, CONTACT, LACK
-from ferraris.headend.store.tables.inventory import METER, NODE, STRANGER
-from ferraris.headend.store.tables.readings import ALARM
-from ferraris.headend.store.tables.validated import FINAL
+from ferraris.headend.store.tables.inventory import METER, NODE
+from ferraris.headend.vee.exceptions import DayException
 
 __all__ = [
-    "Alarm",
     "Command",
-    "Doubt",
     "Reason",
     "Silent",
-    "Stranger",
     "alarms",
     "commands",
     "doubts",
@@ -31,7 +30,8 @@ __all__ = [
     "strangers",
 ]
 
-_EPOCH: Final = date(1970, 1, 1)
+_MANY: Final = 500
+_WEEK: Final = 7
 _DAY_S: Final = 86_400
 _UNDER_WAY: Final = ("queued", "running")
 
@@ -58,27 +58,6 @@ class Silent:
 
 
 @dataclass(frozen=True, slots=True)
-class Alarm:
-    """An alarm that nobody has acknowledged."""
-
-    meter: str
-    name: str
-    times: int
-    last_s: float
-
-
-@dataclass(frozen=True, slots=True)
-class Stranger:
-    """Who announced itself and waits for a decision."""
-
-    identity: str
-    peer: str
-    reason: str
-    times: int
-    last_s: float
-
-
-@dataclass(frozen=True, slots=True)
 class Command:
     """What was asked of a meter."""
 
@@ -90,17 +69,6 @@ class Command:
     at_s: float
     ended_s: float | None
     result: str
-
-
-@dataclass(frozen=True, slots=True)
-class Doubt:
-    """A day of a meter that validation doubts."""
-
-    meter: str
-    day: date
-    suspect: int
-    estimated: int
-    missing: int
 
 
 def _troubles(look: Look) -> Any:
@@ -191,30 +159,16 @@ def _silent(look: Look, row: Any) -> Silent:
     )
 
 
-def alarms(look: Look, limit: int) -> tuple[int, list[Alarm]]:
-    """How many alarms wait for somebody, and the newest."""
-    open_ = and_(look.desk.visible(Right.SEE_METERS), ALARM.c.acknowledged_s.is_(None))
-    joined = ALARM.join(METER, METER.c.id == ALARM.c.meter)
-    rows = look.connection.execute(
-        select(METER.c.external_id, ALARM.c.name, ALARM.c.times, ALARM.c.last_s)
-        .select_from(joined)
-        .where(open_)
-        .order_by(ALARM.c.last_s.desc())
-        .limit(limit)
-    )
-    found = [Alarm(row.external_id, row.name, row.times, row.last_s) for row in rows]
-    return _count(look, select(func.count()).select_from(joined).where(open_)), found
+def alarms(look: Look) -> tuple[bool, list[AlarmView]]:
+    """The newest alarms that nobody has acknowledged; whether there are more of them."""
+    found = look.ask(list_alarms, unseen=True, limit=_MANY)
+    return bool(found.next), found.items
 
 
-def strangers(look: Look, limit: int) -> tuple[int, list[Stranger]]:
-    """How many strangers wait for a decision, and those who came last."""
-    look.desk.demand(Right.SEE_METERS)
-    waiting = and_(STRANGER.c.tenant == look.caller.tenant, STRANGER.c.decision == "")
-    rows = look.connection.execute(
-        select(STRANGER).where(waiting).order_by(STRANGER.c.last_s.desc()).limit(limit)
-    )
-    found = [Stranger(row.identity, row.peer, row.reason, row.times, row.last_s) for row in rows]
-    return _count(look, select(func.count()).select_from(STRANGER).where(waiting)), found
+def strangers(look: Look) -> tuple[bool, list[StrangerView]]:
+    """Who waits for a decision, those who came last first; whether there are more of them."""
+    found = look.ask(list_strangers, limit=_MANY)
+    return bool(found.next), sorted(found.items, key=lambda each: each.last, reverse=True)
 
 
 def commands(look: Look, limit: int, meter: str = "") -> tuple[int, list[Command]]:
@@ -247,48 +201,11 @@ def commands(look: Look, limit: int, meter: str = "") -> tuple[int, list[Command
     return _count(look, select(func.count()).select_from(joined).where(running)), found
 
 
-def doubts(look: Look, limit: int) -> tuple[int, list[Doubt]]:
-    """How many meters have suspect or missing values in the last week, and the newest days."""
-    first = int(look.now // _DAY_S) - 7
-    latest = (
-        select(
-            FINAL.c.meter,
-            FINAL.c.profile,
-            FINAL.c.channel,
-            FINAL.c.day,
-            func.max(FINAL.c.version).label("version"),
-        )
-        .where(FINAL.c.tenant == look.caller.tenant, FINAL.c.day >= first)
-        .group_by(FINAL.c.meter, FINAL.c.profile, FINAL.c.channel, FINAL.c.day)
-        .subquery()
-    )
-    keys = ("meter", "profile", "channel", "day", "version")
-    rows = look.connection.execute(
-        select(
-            METER.c.external_id,
-            FINAL.c.day,
-            func.max(FINAL.c.suspect).label("suspect"),
-            func.max(FINAL.c.estimated).label("estimated"),
-            func.max(FINAL.c.missing).label("missing"),
-        )
-        .select_from(FINAL)
-        .join(latest, and_(*(FINAL.c[key] == latest.c[key] for key in keys)))
-        .join(METER, METER.c.id == FINAL.c.meter)
-        .where(look.desk.visible(Right.SEE_READINGS), or_(FINAL.c.suspect > 0, FINAL.c.missing > 0))
-        .group_by(METER.c.external_id, FINAL.c.day)
-        .order_by(FINAL.c.day.desc(), METER.c.external_id)
-    ).all()
-    found = [
-        Doubt(
-            row.external_id,
-            _EPOCH + timedelta(days=row.day),
-            row.suspect,
-            row.estimated,
-            row.missing,
-        )
-        for row in rows[:limit]
-    ]
-    return len({row.external_id for row in rows}), found
+def doubts(look: Look) -> tuple[bool, list[DayException]]:
+    """Days of the last week that validation doubts, the newest first; whether there are more."""
+    today = look.formats.local(look.now).date()
+    found = look.ask(list_exceptions, since=today - timedelta(days=_WEEK), until=today, limit=_MANY)
+    return bool(found.next), found.items
 
 
 def _count(look: Look, query: Select[Any]) -> int:

@@ -12,6 +12,8 @@ from ferraris.data.readings import Event, Reading
 from ferraris.headend import inventory
 from ferraris.headend.access.rights import Right
 from ferraris.headend.inventory import Meter
+from ferraris.headend.operations.final_values import look as look_at
+from ferraris.headend.operations.final_values import sealer_of
 from ferraris.headend.operations.service_points import AssignmentView, list_assignments
 from ferraris.headend.page.look import Look
 from ferraris.headend.store.archive import Archive
@@ -19,7 +21,17 @@ from ferraris.headend.store.tables.collecting import SESSION
 from ferraris.headend.store.tables.inventory import METER, NODE
 from ferraris.headend.store.tables.readings import REGISTER_READ
 
-__all__ = ["Session", "archive", "events", "found", "point", "registers", "sessions", "zone"]
+__all__ = [
+    "Session",
+    "archive",
+    "events",
+    "found",
+    "point",
+    "registers",
+    "sessions",
+    "witness",
+    "zone",
+]
 
 _DAY_S: Final = 86_400
 _EVENT_DAYS: Final = 90
@@ -85,8 +97,15 @@ def point(look: Look, meter: str) -> AssignmentView | None:
 
 
 def archive(look: Look) -> Archive:
-    """The readings of the caller's tenant."""
-    return Archive(look.house.engine, look.caller.tenant)
+    """The readings of the caller's tenant, those of customers opened."""
+    return Archive(look.house.engine, look.caller.tenant, sealer_of(look.desk))
+
+
+def witness(look: Look, meter: Any) -> None:
+    """Keep for the audit log that readings were looked at, if they are a customer's."""
+    desk = look.desk
+    look_at(desk, meter)
+    look.looks += [("show_readings", each) for each in desk.looks]
 
 
 def registers(look: Look, meter: Any) -> Sequence[Reading]:
@@ -96,6 +115,7 @@ def registers(look: Look, meter: Any) -> Sequence[Reading]:
     ).scalar()
     if newest is None:
         return []
+    witness(look, meter)
     since = newest - _READ_DAYS * _DAY_S
     read = archive(look).registers(look.connection, meter.id, since, newest + 1)
     last = {str(reading.name): reading for reading in read}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import date
 from typing import Any, Final
 
 from ferraris.headend.page import asking_attention as asking
@@ -61,14 +62,28 @@ def missing_page(look: Look) -> Mapping[str, Any]:
 
 def alarms(look: Look) -> Mapping[str, Any]:
     """The newest alarms that nobody has acknowledged."""
-    count, rows = asking.alarms(look, _FEW)
-    return {"alarms": {"open": count, "rows": rows}}
+    more, found = asking.alarms(look)
+    rows = [
+        {"meter": each.meter, "name": each.name, "times": each.times, "at_s": each.last.timestamp()}
+        for each in found[:_FEW]
+    ]
+    return {"alarms": {"open": len(found), "more": more, "rows": rows}}
 
 
 def strangers(look: Look) -> Mapping[str, Any]:
     """Who waits for a decision."""
-    count, rows = asking.strangers(look, _FEW)
-    return {"strangers": {"open": count, "rows": rows}}
+    more, found = asking.strangers(look)
+    rows = [
+        {
+            "identity": each.identity,
+            "reason": each.reason,
+            "peer": each.peer,
+            "times": each.times,
+            "at_s": each.last.timestamp(),
+        }
+        for each in found[:_FEW]
+    ]
+    return {"strangers": {"open": len(found), "more": more, "rows": rows}}
 
 
 def commands(look: Look) -> Mapping[str, Any]:
@@ -94,5 +109,17 @@ def commands(look: Look) -> Mapping[str, Any]:
 
 def exceptions(look: Look) -> Mapping[str, Any]:
     """Days that validation doubts."""
-    meters, rows = asking.doubts(look, _FEW)
-    return {"exceptions": {"meters": meters, "rows": rows}}
+    more, found = asking.doubts(look)
+    rows = [
+        {
+            "meter": each.meter,
+            "day": date.fromisoformat(each.date),
+            "channel": each.channel.partition("*")[0],
+            "suspect": each.suspect,
+            "estimated": each.estimated,
+            "missing": each.missing,
+        }
+        for each in found[:_FEW]
+    ]
+    meters = len({each.meter for each in found})
+    return {"exceptions": {"meters": meters, "more": more, "rows": rows}}

@@ -64,7 +64,8 @@ def curve_part(look: Look, meter: Any, formats: Formats) -> Mapping[str, Any]:
             "day": chosen.first.isoformat(),
             "before": look.address(day=(chosen.first - timedelta(days=1)).isoformat()),
             "after": look.address(day=chosen.after.isoformat()),
-            "validated": found.validated if found else False,
+            "validated": found is None or found.validated,
+            "erased": found.erased if found else 0,
         },
     }
 

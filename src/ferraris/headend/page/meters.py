@@ -9,7 +9,9 @@ from typing import Any, Final
 from ferraris.data.obis import Obis
 from ferraris.data.readings import Event, Reading
 from ferraris.headend.access.rights import Right
+from ferraris.headend.operations import ForbiddenError, NotFoundError
 from ferraris.headend.operations.inventory import show_life, show_meter
+from ferraris.headend.operations.registration import show_registration
 from ferraris.headend.page import asking_meter as asking
 from ferraris.headend.page.asking_attention import Command
 from ferraris.headend.page.asking_attention import commands as asked_commands
@@ -30,6 +32,7 @@ __all__ = [
     "listing",
     "now",
     "registers",
+    "registration",
     "sessions",
 ]
 
@@ -41,6 +44,7 @@ _STATE_TONES: Final[Mapping[str, str]] = {
     "known": "",
     "installed": "busy",
 }
+_STEP_TONES: Final[Mapping[str, str]] = {"active": "good", "held": "warn", "quarantined": "bad"}
 _PAGE: Final = 50
 _EVENTS: Final = 25
 _SESSIONS: Final = 8
@@ -121,8 +125,10 @@ def registers(look: Look) -> Mapping[str, Any]:
 
 def _readable(look: Look) -> Any:
     """The meter, for who may see its readings."""
-    look.desk.demand(Right.SEE_READINGS)
-    return look.once("readable", lambda at: at.desk.meter(at.subject, Right.SEE_READINGS))
+    try:
+        return look.desk.meter(look.subject, Right.SEE_READINGS)
+    except NotFoundError:  # the right is for other meters than this one
+        raise ForbiddenError(f"{look.caller.name} lacks the right to see readings") from None
 
 
 def _register(formats: Formats, reading: Reading) -> dict[str, Any]:
@@ -171,6 +177,16 @@ def life(look: Look) -> Mapping[str, Any]:
     """Its steps from the shipment on, the newest first."""
     steps = look.ask(show_life, meter=_meter(look).external_id)
     return {"f": _formats(look), "life": steps[::-1], "tones": _STATE_TONES}
+
+
+def registration(look: Look) -> Mapping[str, Any]:
+    """How far it is on its way to being active, and with it its keys; never the keys."""
+    try:
+        found = look.ask(show_registration, meter=_meter(look).external_id)
+    except NotFoundError:
+        return {"registration": None}
+    tone = _STEP_TONES.get(found.step, "busy")
+    return {"f": _formats(look), "registration": found, "tone": tone}
 
 
 def now(look: Look) -> Mapping[str, Any]:

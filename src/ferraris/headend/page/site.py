@@ -16,6 +16,7 @@ from markupsafe import Markup
 
 from ferraris.core.errors import Error, SecurityError, UsageError
 from ferraris.headend.access.opening import Access
+from ferraris.headend.access.rights import Right
 from ferraris.headend.operations import (
     Caller,
     ConflictError,
@@ -146,7 +147,7 @@ class Site:
         try:
             found = dict(part.gather(look))
         except ForbiddenError as error:
-            refused = error.message.rpartition(" right to ")[2]
+            refused = next((each for each in Right if f" to {each}" in error.message), "")
         told = {
             "name": part.name,
             "kinds": " ".join(part.kinds),

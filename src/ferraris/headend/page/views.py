@@ -64,6 +64,7 @@ METER: Final = View(
             Part("registers", ("session", "readings"), meters.registers),
             Part("sessions", ("session",), meters.sessions),
             Part("events", ("session", "readings"), meters.events),
+            Part("registration", ("meter",), meters.registration),
             Part("life", ("meter",), meters.life),
         )
     ),
