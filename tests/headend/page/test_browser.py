@@ -28,6 +28,9 @@ RULES = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"
 # What can differ between themes, and between wide and narrow.
 OF_COLOUR = ("color-contrast", "link-in-text-block")
 OF_WIDTH = ("target-size", "scrollable-region-focusable", "empty-table-header", "listitem", "list")
+OVERFULL = """() => [...document.querySelectorAll(".sheet")]
+    .filter(each => each.scrollWidth > each.clientWidth + 1)
+    .map(each => `${each.id} is overfull at ${innerWidth}`)"""
 METER = f"/meters/{town.SHOWN}"
 PATHS = {
     "door": "/login",
@@ -143,7 +146,7 @@ def test_every_page_in_both_themes_on_a_desk_and_on_a_phone(place, reader, local
     for name, path in PATHS.items():
         page.goto(path)
         page.evaluate(axe)
-        found = judged(page, "tag", RULES)
+        found = judged(page, "tag", RULES) + page.evaluate(OVERFULL)
         assert page.evaluate("document.documentElement.lang") == locale[:2]
         page.emulate_media(color_scheme="dark")
         found += judged(page, "rule", OF_COLOUR)
@@ -153,12 +156,13 @@ def test_every_page_in_both_themes_on_a_desk_and_on_a_phone(place, reader, local
         if page.evaluate("document.documentElement.scrollWidth") > 360:
             found.append("too wide for a phone")
         found += judged(page, "rule", OF_WIDTH)
+        found += page.evaluate(OVERFULL)
         page.emulate_media(color_scheme="light")
         page.set_viewport_size({"width": 1280, "height": 900})
         wrong += [f"{name}: {line}" for line in found]
         if name == "door":
             window.enter(place.token("administrator"))
-    assert wrong == []
+    assert not wrong, "\n".join(wrong)
     assert len(grounds) == 1
 
 

@@ -9,11 +9,12 @@ from urllib.parse import quote
 
 import pytest
 import town
-from sqlalchemy import select
+from sqlalchemy import delete, insert, select
 
 from conftest import form_key
 from ferraris.headend.inventory.groups import create_group
 from ferraris.headend.store.tables.access import AUDIT
+from ferraris.headend.store.tables.validated import FINAL
 
 both = pytest.mark.parametrize(
     "place", ["sqlite", pytest.param("postgresql", marks=pytest.mark.services)], indirect=True
@@ -93,13 +94,16 @@ def test_a_meter_and_all_that_is_known_of_it(enter):
     curve = section(page, "curve")
     assert "Load profile, Mon 9 Mar 2026" in plain(curve)
     assert len(re.findall(r"<tr data-from=", curve)) == 96
-    assert "Missing" in plain(curve)
+    assert re.findall(r"(\w+)</td></tr>", curve).count("Estimated") == 11
+    assert 'class="estimated"' in curve
+    assert "not validated yet" not in curve
     assert "10.4" in plain(section(page, "registers"))
     assert "MWh" in plain(section(page, "registers"))
     assert "Active energy import" in section(page, "registers")
     assert "no answer within 10 s" in section(page, "sessions")
     assert "2 power up" in plain(section(page, "events"))
     assert "shipment" in section(page, "life")
+    assert "Active, keys renewed" in plain(section(page, "registration"))
     facts = plain(section(page, "facts"))
     assert "SP-1001" in facts
     assert "C-88123" in facts
@@ -118,6 +122,20 @@ def test_looks_at_what_belongs_to_a_customer_are_audited(place, enter):
     assert ("list_assignments", "C-88123") in lines("planner")
     enter("keeper of keys").get(f"/meters/{town.SHOWN}")
     assert lines("keeper of keys") == set()
+
+
+def test_what_no_rule_has_looked_at_is_shown_as_it_was_read(place, enter):
+    with place.engine.transaction() as connection:
+        days = connection.execute(select(FINAL.c.day)).scalars().all()
+        yesterday = FINAL.c.day == max(days)
+        kept = connection.execute(select(FINAL).where(yesterday)).mappings().all()
+        connection.execute(delete(FINAL).where(yesterday))
+    curve = section(enter("analyst").get(f"/meters/{town.SHOWN}").text, "curve")
+    with place.engine.transaction() as connection:
+        connection.execute(insert(FINAL), [dict(row) for row in kept])
+    assert "not validated yet" in curve
+    assert re.findall(r"(\w+)</td></tr>", curve).count("Missing") == 11
+    assert 'class="missing"' in curve
 
 
 @pytest.mark.parametrize(

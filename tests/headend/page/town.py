@@ -33,12 +33,14 @@ from ferraris.headend.store.tables.inventory import (
     LIFE,
     METER,
     NODE,
+    REGISTRATION,
     SERVICE_POINT,
     SERVICE_POINT_METER,
     STRANGER,
     TENANT,
 )
 from ferraris.headend.store.tables.readings import ALARM
+from ferraris.headend.vee.rounds import Rounds
 
 DAY_S = 86_400
 NOW = datetime(2026, 3, 10, 7, 25, tzinfo=UTC).timestamp()
@@ -68,6 +70,7 @@ def fill(engine) -> None:
         _plan(connection, chance)
         _trouble(connection)
         _readings(engine, connection, chance)
+    Rounds(engine).all(NOW)
 
 
 def token(engine, role, *, group="", tenant=1, name="", expires_s=None):
@@ -129,6 +132,21 @@ def _inventory(connection):
                 by="import",
             )
         )
+
+    connection.execute(
+        insert(REGISTRATION).values(
+            tenant=1,
+            meter=2,
+            step="active",
+            occasion="push",
+            asked_by="meter",
+            since_s=NOW - 50 * DAY_S,
+            changed_s=NOW - 50 * DAY_S + 60,
+            not_before_s=0,
+            counter_asked=0,
+            clock_offset_s=-75,
+        )
+    )
 
 
 def _plan(connection, chance):
@@ -246,17 +264,17 @@ def load(at_s, chance):
 
 def _readings(engine, connection, chance):
     start, end = (TODAY - 33) * DAY_S, TODAY * DAY_S
-    ends = [at for at in range(start + 900, end + 1, 900) if not 0 < (at - end + 50_000) < 9000]
-    total, imported = 10_000_000, []
-    for at in ends:
+    total, rows = 10_000_000, {}
+    for at in range(start + 900, end + 1, 900):
         total += int(load(at, chance) * 250)
-        imported.append(total)
+        rows[at] = total
+    ends = [at for at in rows if not 0 < (at - end + 50_000) < 9000]
     series = Series(
         "",
         Obis.parse(PROFILE),
         array("q", ends),
         [Channel(Obis.parse(f"1-0:{c}.8.0*255"), 3, 2, 0, 30) for c in (1, 2)],
-        [imported, [0] * len(ends)],
+        [[rows[at] for at in ends], [0] * len(ends)],
         stamps=[DateTime.from_epoch(at).octets for at in ends],
         status=[0] * len(ends),
     )
