@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import html
+import json
 import re
 from html.parser import HTMLParser
 from urllib.parse import quote
 
 import pytest
 import town
-from sqlalchemy import delete, insert, select
+from sqlalchemy import delete, insert, select, update
 
 from conftest import form_key
 from ferraris.headend.inventory.groups import create_group
 from ferraris.headend.store.tables.access import AUDIT
+from ferraris.headend.store.tables.collecting import COMMAND
 from ferraris.headend.store.tables.validated import FINAL
 
 both = pytest.mark.parametrize(
@@ -43,8 +45,8 @@ def test_the_overview_tells_how_the_night_went(enter):
     groups = plain(section(page, "groups"))
     assert all(name in groups for name in town.NODES)
     reasons = plain(section(page, "reasons"))
-    assert "Silent or line broken 3" in reasons
-    assert "Waits for somebody 3" in reasons
+    assert "Silent, or line broken 3" in reasons
+    assert "Wrong setting 3" in reasons
     missing = section(page, "missing")
     assert "no answer within 10 s" in missing
     assert "All missing meters" in missing
@@ -122,6 +124,64 @@ def test_looks_at_what_belongs_to_a_customer_are_audited(place, enter):
     assert ("list_assignments", "C-88123") in lines("planner")
     enter("keeper of keys").get(f"/meters/{town.SHOWN}")
     assert lines("keeper of keys") == set()
+
+
+def test_a_meter_is_read_now(place, enter):
+    visitor = enter("operator")
+    page = visitor.get(f"/meters/{town.SHOWN}").text
+    form = {"csrf": form_key(page)}
+    answer = visitor.post(f"/meters/{town.SHOWN}/read", data=form, follow_redirects=False)
+    assert answer.status_code == 303
+    assert answer.headers["location"] == f"/meters/{town.SHOWN}#part-now"
+    assert "Read registers Queued" in plain(visitor.get(f"/meters/{town.SHOWN}").text)
+    with place.engine.reading() as connection:
+        [command] = connection.execute(
+            select(COMMAND).where(COMMAND.c.meter == 2).order_by(COMMAND.c.id.desc())
+        ).all()
+        line = connection.execute(select(AUDIT).where(AUDIT.c.action == "put_command")).one()
+    assert json.loads(command.parameters)["names"] == ["1-0:1.8.0*255", "1-0:1.7.0*255"]
+    assert (command.requested_by, command.state) == ("operator", "queued")
+    assert (line.principal, line.subject, line.outcome) == ("operator", town.SHOWN, "done")
+    result = {
+        "readings": [
+            {"name": "1-0:1.8.0*255", "value": 10_543_210, "unit": "Wh", "time": None},
+            {"name": "1-0:32.7.0*255", "value": "230.1", "unit": "V", "time": None},
+            {"name": "0-0:96.1.0*255", "value": "<b>", "unit": None, "time": None},
+        ],
+        "missing": ["1-0:1.7.0*255"],
+    }
+    with place.engine.transaction() as connection:
+        connection.execute(
+            update(COMMAND)
+            .where(COMMAND.c.id == command.id)
+            .values(state="done", ended_s=town.NOW + 2, result=json.dumps(result))
+        )
+    now = section(visitor.get(f"/meters/{town.SHOWN}").text, "now")
+    assert "10.543\N{NO-BREAK SPACE}MWh" in now
+    assert "230.1\N{NO-BREAK SPACE}V" in now
+    assert "&lt;b&gt;" in now
+    assert "Not given: 1-0:1.7.0" in now
+    assert "took 2 s" in now
+    # Who may not see readings sees that it was read, and nothing of what was.
+    assert "MWh" not in enter("viewer").get(f"/meters/{town.SHOWN}").text
+
+
+def test_who_may_not_command_does_not(place, enter):
+    for role in ("viewer", "analyst", "auditor"):
+        visitor = enter(role)
+        key = form_key(visitor.get("/").text)
+        answer = visitor.post(f"/meters/{town.SHOWN}/read", data={"csrf": key})
+        assert answer.status_code == 403
+        assert "You may not do this" in answer.text
+    visitor = enter("operator")
+    key = form_key(visitor.get("/").text)
+    assert visitor.post(f"/meters/{town.FOREIGN}/read", data={"csrf": key}).status_code == 404
+    assert visitor.post("/meters/NOBODY/read", data={"csrf": key}).status_code == 404
+    suspended = visitor.post(f"/meters/{town.METERS[8]}/read", data={"csrf": key})
+    assert suspended.status_code == 409
+    assert "suspended" in suspended.text
+    visitor.cookies.clear()
+    assert visitor.post(f"/meters/{town.SHOWN}/read", data={"csrf": key}).status_code == 403
 
 
 def test_what_no_rule_has_looked_at_is_shown_as_it_was_read(place, enter):

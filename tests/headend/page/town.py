@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import random
 from array import array
@@ -16,6 +15,7 @@ from ferraris.data.obis import Obis
 from ferraris.data.readings import Channel, Event, Reading, Series
 from ferraris.headend.access import ROLES, principals, tokens
 from ferraris.headend.access.grants import Grant
+from ferraris.headend.collect import plan_of, put_plan
 from ferraris.headend.store.archive import Archive
 from ferraris.headend.store.exchange import pack_events, pack_readings, pack_series
 from ferraris.headend.store.migrations import migrate
@@ -23,7 +23,6 @@ from ferraris.headend.store.records import Brought
 from ferraris.headend.store.tables.collecting import (
     COMMAND,
     CONTACT,
-    PLAN,
     PLAN_METER,
     READ_SUCCESS,
     SESSION,
@@ -54,10 +53,10 @@ FOREIGN = "FOREIGN1"
 NODES = ("Nord", "Süd & <b>Mitte</b>", "Hafen")
 MODELS = ("AM550", "E450")
 TROUBLES = (
-    ("transient", "no answer within 10 s from 10.1.2.3:4059"),
+    ("line", "no answer within 10 s from 10.1.2.3:4059"),
     ("security", "the tag does not match: wrong key, or altered message"),
-    ("permanent", "object 1-0:99.1.0*255 is undefined"),
-    ("human", "clock deviates by 3 h"),
+    ("refused", "object 1-0:99.1.0*255 is undefined"),
+    ("usage", "clock deviates by 3 h"),
 )
 
 
@@ -150,10 +149,17 @@ def _inventory(connection):
 
 
 def _plan(connection, chance):
-    document = json.dumps({"zone": ZONE})
-    connection.execute(
-        insert(PLAN).values(id=1, tenant=1, name="daily", document=document, changed_s=0)
+    plan = plan_of(
+        {
+            "name": "daily",
+            "zone": ZONE,
+            "profiles": [{"profile": PROFILE, "period": "15 min"}],
+            "registers": ["1-0:1.8.0*255", "1-0:1.7.0*255"],
+            "windows": [{"from": "00:15", "until": "05:00"}],
+            "deadline": "06:00",
+        }
     )
+    put_plan(connection, 1, plan, now=NOW - 40 * DAY_S)
     connection.execute(
         insert(PLAN_METER),
         [
@@ -193,11 +199,12 @@ def _trouble(connection):
             insert(CONTACT).values(
                 tenant=1,
                 meter=number,
-                state="held" if reason == "human" else "waiting",
+                state="held" if reason == "usage" else "waiting",
                 tries=3,
                 not_before_s=NOW + 600 * number,
                 reason=reason,
                 message=message,
+                since_s=NOW,
             )
         )
     connection.execute(
@@ -228,7 +235,7 @@ def _trouble(connection):
             insert(COMMAND).values(
                 tenant=1,
                 meter=30 + place,
-                kind="read",
+                kind="read registers",
                 parameters="{}",
                 priority=0,
                 state=state,
@@ -245,7 +252,7 @@ def _trouble(connection):
                 started_s=NOW - back * DAY_S - 9000,
                 ended_s=NOW - back * DAY_S - 8997,
                 occasion="plan",
-                outcome="done" if fine else "transient",
+                outcome="done" if fine else "line",
                 message="" if fine else "no answer within 10 s",
                 intervals=96 * fine,
                 registers=5 * fine,

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
 
-from sqlalchemy import Select, and_, func, or_, select
+from sqlalchemy import and_, case, func, or_, select
 
 from ferraris.headend.access.rights import Right
+from ferraris.headend.collect.commands import ENDED, Command
+from ferraris.headend.collect.commands import commands as all_commands
 from ferraris.headend.operations.alarms import AlarmView, list_alarms
 from ferraris.headend.operations.registration import StrangerView, list_strangers
 from ferraris.headend.operations.validation import list_exceptions
@@ -19,7 +21,6 @@ from ferraris.headend.store.tables.inventory import METER, NODE
 from ferraris.headend.vee.exceptions import DayException
 
 __all__ = [
-    "Command",
     "Reason",
     "Silent",
     "alarms",
@@ -33,7 +34,6 @@ __all__ = [
 _MANY: Final = 500
 _WEEK: Final = 7
 _DAY_S: Final = 86_400
-_UNDER_WAY: Final = ("queued", "running")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,30 +57,28 @@ class Silent:
     held: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Command:
-    """What was asked of a meter."""
-
-    number: int
-    meter: str
-    kind: str
-    state: str
-    by: str
-    at_s: float
-    ended_s: float | None
-    result: str
-
-
 def _troubles(look: Look) -> Any:
     """Meter and reason: of its contact as a whole, else of something it lacks."""
     seen = look.desk.visible(Right.SEE_METERS)
     contact = (
-        select(METER.c.id.label("meter"), CONTACT.c.reason.label("reason"))
+        select(
+            METER.c.id.label("meter"),
+            CONTACT.c.reason.label("reason"),
+            CONTACT.c.message.label("message"),
+            CONTACT.c.not_before_s.label("not_before_s"),
+            CONTACT.c.state.label("state"),
+        )
         .join(CONTACT, CONTACT.c.meter == METER.c.id)
         .where(seen, CONTACT.c.state.in_(("waiting", "held")))
     )
     lack = (
-        select(METER.c.id.label("meter"), func.min(LACK.c.reason).label("reason"))
+        select(
+            METER.c.id.label("meter"),
+            func.min(LACK.c.reason).label("reason"),
+            func.min(LACK.c.message).label("message"),
+            func.min(LACK.c.not_before_s).label("not_before_s"),
+            case((func.min(LACK.c.held) == 1, "held"), else_="waiting").label("state"),
+        )
         .join(LACK, LACK.c.meter == METER.c.id)
         .outerjoin(
             CONTACT,
@@ -113,14 +111,13 @@ def silent(look: Look, reason: str, after: str, limit: int) -> tuple[list[Silent
             METER.c.heard_s,
             NODE.c.name.label("node"),
             trouble.c.reason,
-            CONTACT.c.state,
-            CONTACT.c.message,
-            CONTACT.c.not_before_s,
+            trouble.c.state,
+            trouble.c.message,
+            trouble.c.not_before_s,
         )
         .select_from(trouble)
         .join(METER, METER.c.id == trouble.c.meter)
         .outerjoin(NODE, NODE.c.id == METER.c.node)
-        .outerjoin(CONTACT, CONTACT.c.meter == METER.c.id)
         .order_by(heard, METER.c.external_id)
         .limit(limit + 1)
     )
@@ -175,30 +172,13 @@ def commands(look: Look, limit: int, meter: str = "") -> tuple[int, list[Command
     """How many commands are under way, and the newest of all, or of one meter."""
     seen = look.desk.visible(Right.SEE_METERS)
     if meter:
-        seen = and_(seen, METER.c.external_id == meter)
-    joined = COMMAND.join(METER, METER.c.id == COMMAND.c.meter)
-    rows = look.connection.execute(
-        select(COMMAND, METER.c.external_id)
-        .select_from(joined)
-        .where(seen)
-        .order_by(COMMAND.c.id.desc())
-        .limit(limit)
-    )
-    found = [
-        Command(
-            row.id,
-            row.external_id,
-            row.kind,
-            row.state,
-            row.requested_by,
-            row.requested_s,
-            row.ended_s,
-            row.result,
-        )
-        for row in rows
-    ]
-    running = and_(seen, COMMAND.c.state.in_(_UNDER_WAY))
-    return _count(look, select(func.count()).select_from(joined).where(running)), found
+        seen &= METER.c.external_id == meter
+    running = look.connection.execute(
+        select(func.count())
+        .select_from(COMMAND.join(METER, METER.c.id == COMMAND.c.meter))
+        .where(seen, COMMAND.c.state.not_in(ENDED))
+    ).scalar_one()
+    return int(running), all_commands(look.connection, look.caller.tenant, seen, limit=limit)
 
 
 def doubts(look: Look) -> tuple[bool, list[DayException]]:
@@ -206,7 +186,3 @@ def doubts(look: Look) -> tuple[bool, list[DayException]]:
     today = look.formats.local(look.now).date()
     found = look.ask(list_exceptions, since=today - timedelta(days=_WEEK), until=today, limit=_MANY)
     return bool(found.next), found.items
-
-
-def _count(look: Look, query: Select[Any]) -> int:
-    return int(look.connection.execute(query).scalar_one())

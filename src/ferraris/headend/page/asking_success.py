@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -11,15 +11,17 @@ from typing import Any, Final
 from sqlalchemy import and_, func, select
 
 from ferraris.headend.access.rights import Right
+from ferraris.headend.collect.plan import PROFILE
+from ferraris.headend.collect.plans import KnownPlan, plans, profile_numbers
 from ferraris.headend.page.look import Look
-from ferraris.headend.store.tables.collecting import PLAN, PLAN_METER, READ_SUCCESS
+from ferraris.headend.store.blocks import DAY_S
+from ferraris.headend.store.tables.collecting import PLAN_METER, READ_SUCCESS
 from ferraris.headend.store.tables.inventory import NODE
 from ferraris.headend.store.tables.readings import BLOCK
 
 __all__ = [
     "Day",
     "Group",
-    "PlanName",
     "success_arrivals",
     "success_days",
     "success_groups",
@@ -28,15 +30,6 @@ __all__ = [
 
 _EPOCH: Final = date(1970, 1, 1)
 _EACH_S: Final = 900
-
-
-@dataclass(frozen=True, slots=True)
-class PlanName:
-    """A plan whose success is counted, and the zone of its deadline."""
-
-    number: int
-    name: str
-    zone: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,18 +65,14 @@ class Day(Group):
     deadline_s: float
 
 
-def success_plans(look: Look) -> Sequence[PlanName]:
+def success_plans(look: Look) -> Sequence[KnownPlan]:
     """The plans that work, the most important first."""
-    look.desk.demand(Right.SEE_METERS)
-    rows = look.connection.execute(
-        select(PLAN.c.id, PLAN.c.name, PLAN.c.document)
-        .where(PLAN.c.tenant == look.caller.tenant, PLAN.c.active == 1)
-        .order_by(PLAN.c.priority, PLAN.c.name)
-    )
-    return [PlanName(row.id, row.name, json.loads(row.document).get("zone", "UTC")) for row in rows]
+    look.desk.demand_everywhere(Right.SEE_METERS)
+    found = [each for each in plans(look.connection, look.caller.tenant) if each.plan.active]
+    return sorted(found, key=lambda each: (each.plan.priority, each.plan.name))
 
 
-def success_days(look: Look, plan: PlanName, most: int) -> Sequence[Day]:
+def success_days(look: Look, plan: KnownPlan, most: int) -> Sequence[Day]:
     """The last days of a plan, in order."""
     of_plan = _of_plan(look, plan)
     newest = look.connection.execute(select(func.max(READ_SUCCESS.c.day)).where(of_plan)).scalar()
@@ -114,7 +103,7 @@ def success_days(look: Look, plan: PlanName, most: int) -> Sequence[Day]:
     ]
 
 
-def success_groups(look: Look, plan: PlanName, day: Day, by: str) -> Sequence[Group]:
+def success_groups(look: Look, plan: KnownPlan, day: Day, by: str) -> Sequence[Group]:
     """A day of a plan by segment, model or firmware."""
     column: Any = {
         "segment": NODE.c.name,
@@ -138,26 +127,36 @@ def success_groups(look: Look, plan: PlanName, day: Day, by: str) -> Sequence[Gr
     return [Group(row.name or "", int(row.due), int(row.in_time), int(row.late)) for row in rows]
 
 
-def _of_plan(look: Look, plan: PlanName) -> Any:
+def _of_plan(look: Look, plan: KnownPlan) -> Any:
     return and_(READ_SUCCESS.c.tenant == look.caller.tenant, READ_SUCCESS.c.plan == plan.number)
 
 
-def success_arrivals(look: Look, plan: PlanName, day: Day) -> Sequence[tuple[float, float]]:
-    """When the profiles of a day came, in quarters of an hour, as shares of what is due."""
-    number = (day.day - _EPOCH).days
-    first = (
-        select(BLOCK.c.meter, func.min(BLOCK.c.stored_s).label("stored_s"))
-        .join(PLAN_METER, PLAN_METER.c.meter == BLOCK.c.meter)
-        .where(BLOCK.c.day == number, PLAN_METER.c.plan == plan.number)
-        .group_by(BLOCK.c.meter)
-        .subquery()
-    )
-    quarter = func.floor(first.c.stored_s / float(_EACH_S)).label("quarter")
-    rows = look.connection.execute(
-        select(quarter, func.count().label("meters")).group_by(quarter).order_by(quarter)
+def success_arrivals(look: Look, plan: KnownPlan, day: Day) -> Sequence[tuple[float, float]]:
+    """When the load profiles of a day were whole, by quarters of an hour, as shares of all due."""
+    profiles = [each for each in plan.items.values() if each.kind == PROFILE]
+    numbers = profile_numbers(look.connection, look.caller.tenant, plan.items)
+    there: Counter[int] = Counter()
+    whole_s: dict[int, int] = {}
+    for each in profiles:
+        rows = look.connection.execute(
+            select(BLOCK.c.meter, func.min(BLOCK.c.stored_s))
+            .join(PLAN_METER, PLAN_METER.c.meter == BLOCK.c.meter)
+            .where(
+                PLAN_METER.c.plan == plan.number,
+                BLOCK.c.profile == numbers.get(each.name, -1),
+                BLOCK.c.day == (day.day - _EPOCH).days,
+                BLOCK.c.rows >= DAY_S // each.period_s,
+            )
+            .group_by(BLOCK.c.meter)
+        )
+        for meter, stored_s in rows:
+            there[meter] += 1
+            whole_s[meter] = max(whole_s.get(meter, 0), stored_s)
+    quarters = Counter(
+        stored_s // _EACH_S for meter, stored_s in whole_s.items() if there[meter] == len(profiles)
     )
     found, total = [], 0
-    for row in rows:
-        total += row.meters
-        found.append(((int(row.quarter) + 1) * float(_EACH_S), total / max(day.due, total)))
+    for quarter in sorted(quarters):
+        total += quarters[quarter]
+        found.append(((quarter + 1) * float(_EACH_S), min(1.0, total / max(day.due, 1))))
     return found

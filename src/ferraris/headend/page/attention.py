@@ -94,12 +94,12 @@ def commands(look: Look) -> Mapping[str, Any]:
             "running": running,
             "rows": [
                 {
-                    "meter": row.meter,
+                    "meter": row.external_id,
                     "kind": row.kind,
                     "state": row.state,
                     "tone": TONES.get(row.state, ""),
-                    "by": row.by,
-                    "at_s": row.at_s,
+                    "by": row.requested_by,
+                    "at_s": row.requested_s,
                 }
                 for row in rows
             ],

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
+from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
 from ferraris.data.obis import Obis
 from ferraris.data.readings import Event, Reading
 from ferraris.headend.access.rights import Right
+from ferraris.headend.collect.commands import Command
 from ferraris.headend.operations import ForbiddenError, NotFoundError
 from ferraris.headend.operations.inventory import show_life, show_meter
 from ferraris.headend.operations.registration import show_registration
 from ferraris.headend.page import asking_meter as asking
-from ferraris.headend.page.asking_attention import Command
 from ferraris.headend.page.asking_attention import commands as asked_commands
 from ferraris.headend.page.attention import TONES
 from ferraris.headend.page.curves import curve_part
@@ -49,6 +49,7 @@ _PAGE: Final = 50
 _EVENTS: Final = 25
 _SESSIONS: Final = 8
 _COMMANDS: Final = 3
+_READINGS: Final = 40
 
 
 def list_frame(look: Look) -> Mapping[str, Any]:
@@ -206,12 +207,30 @@ def now(look: Look) -> Mapping[str, Any]:
 
 
 def _command(formats: Formats, command: Command, readable: bool) -> dict[str, Any]:
+    ended_s = command.ended_s
+    result = command.result if isinstance(command.result, Mapping) and readable else {}
     return {
         "kind": command.kind,
         "state": command.state,
         "tone": TONES.get(command.state, ""),
-        "by": command.by,
-        "at_s": command.at_s,
-        "took_s": None if command.ended_s is None else command.ended_s - command.at_s,
-        "result": json.loads(command.result) if command.result and readable else None,
+        "by": command.requested_by,
+        "at_s": command.requested_s,
+        "took_s": None if ended_s is None else ended_s - command.requested_s,
+        "message": command.message,
+        "readings": [_plain(formats, each) for each in result.get("readings", ())[:_READINGS]],
+        "missing": [name.partition("*")[0] for name in result.get("missing", ())],
+    }
+
+
+def _plain(formats: Formats, reading: Mapping[str, Any]) -> dict[str, str]:
+    """A reading as a command brings it: numbers are texts, so that they are exact."""
+    value, unit = reading["value"], reading["unit"] or ""
+    if isinstance(value, str) and unit:
+        try:
+            value = Decimal(value)
+        except InvalidOperation:
+            unit = ""
+    return {
+        "code": str(reading["name"]).partition("*")[0],
+        "value": formats.quantity("" if value is None else value, unit),
     }

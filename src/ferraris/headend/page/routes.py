@@ -19,6 +19,7 @@ from ferraris.headend.access.identity import UnknownCallerError
 from ferraris.headend.access.opening import Access
 from ferraris.headend.operations import Caller, House
 from ferraris.headend.page import signing, views
+from ferraris.headend.page.ordering import read_now
 from ferraris.headend.page.rendering import STATIC
 from ferraris.headend.page.safety import HEADERS, check_form, local_path
 from ferraris.headend.page.site import PageSettings, SignedOutError, Site
@@ -101,7 +102,24 @@ def _reading(site: Site) -> list[Any]:
     def one_meter(request: Request[Any, Any, Any]) -> Response[str]:
         return site.page(request, views.METER, request.path_params["meter"])
 
-    return [overview, missing, meters, one_meter]
+    @post("/meters/{meter:str}/read", status_code=303)
+    async def read(request: Request[Any, Any, Any]) -> Response[Any]:
+        visit, _ = await _form(site, request)
+        meter = request.path_params["meter"]
+        await asyncio.to_thread(_read, site, visit, meter)
+        if request.headers.get("x-parts"):
+            return Response("", status_code=204, headers=dict(HEADERS))
+        going = f"/meters/{quote(meter, safe='')}#part-now"
+        return Redirect(going, status_code=303, headers=dict(HEADERS))
+
+    return [overview, missing, meters, one_meter, read]
+
+
+def _read(site: Site, visit: Visit, meter: str) -> None:
+    caller = site.caller(visit)
+    if caller is None:
+        raise SignedOutError
+    read_now(site.house, caller, meter)
 
 
 def _watching(site: Site) -> Any:

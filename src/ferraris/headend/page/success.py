@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import Any, Final
 
+from ferraris.headend.collect.plans import KnownPlan
+from ferraris.headend.operations import ForbiddenError
 from ferraris.headend.page.asking_success import (
     Day,
     Group,
-    PlanName,
     success_arrivals,
     success_days,
     success_groups,
@@ -33,8 +34,8 @@ _BYS: Final = ("segment", "model", "firmware")
 class Chosen:
     """The plan that is looked at, and its last thirty days, the newest last."""
 
-    plan: PlanName
-    plans: Sequence[PlanName]
+    plan: KnownPlan
+    plans: Sequence[KnownPlan]
     days: Sequence[Day]
 
 
@@ -43,16 +44,19 @@ def _chosen(look: Look) -> Chosen | None:
     if not plans:
         return None
     wanted = look.query.get("plan", "")
-    plan = next((each for each in plans if each.name == wanted), plans[0])
+    plan = next((each for each in plans if each.plan.name == wanted), plans[0])
     return Chosen(plan, plans, success_days(look, plan, _DAYS))
 
 
 def frame(look: Look) -> Mapping[str, Any]:
     """What stands around the parts: which plan is shown, and the others."""
-    chosen = look.once("success", _chosen)
+    try:
+        chosen = look.once("success", _chosen)
+    except ForbiddenError:  # the parts say so
+        chosen = None
     return {
-        "plan": chosen.plan.name if chosen else "",
-        "plans": [(each.name, each.name) for each in chosen.plans] if chosen else [],
+        "plan": chosen.plan.plan.name if chosen else "",
+        "plans": [(each.plan.name, each.plan.name) for each in chosen.plans] if chosen else [],
         "plan_address": lambda name: look.address(plan=name),
     }
 
@@ -63,7 +67,7 @@ def today(look: Look) -> Mapping[str, Any]:
     if chosen is None or not chosen.days:
         return {"today": None}
     day = chosen.days[-1]
-    formats = look.formats.at(zone_of(chosen.plan.zone))
+    formats = look.formats.at(zone_of(chosen.plan.plan.zone))
     share = day.share
     verdict = "open"
     if look.now >= day.deadline_s or (share or 0) >= look.target:
@@ -115,7 +119,7 @@ def month(look: Look) -> Mapping[str, Any]:
     known = [day for day in chosen.days if day.due] if chosen else []
     if chosen is None or not known:
         return {"month": None}
-    words, formats = look.words, look.formats.at(zone_of(chosen.plan.zone))
+    words, formats = look.words, look.formats.at(zone_of(chosen.plan.plan.zone))
     past = [day for day in known if day.deadline_s <= look.now] or known
     due = sum(day.due for day in past)
     mean = sum(day.in_time for day in past) / due

@@ -97,6 +97,27 @@ function listen() {
   addEventListener("pagehide", () => source.close(), { once: true });
 }
 
+// A command is put without leaving the page: what comes of it appears where it was asked for.
+document.addEventListener("submit", async (event) => {
+  const form = event.target;
+  if (!form.matches("form[data-stays]")) return;
+  event.preventDefault();
+  const button = form.querySelector("button");
+  button.disabled = true;
+  try {
+    const answer = await fetch(form.action, {
+      method: "POST",
+      body: new URLSearchParams(new FormData(form)),
+      headers: { "X-Parts": "none" },
+    });
+    if (!answer.ok) return form.submit();
+    due.add(form.closest("section").id);
+    plan(0);
+  } catch {
+    form.submit();
+  }
+});
+
 document.addEventListener("visibilitychange", () => { if (!document.hidden) plan(0); });
 addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
 setInterval(() => {

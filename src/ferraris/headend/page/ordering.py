@@ -1,0 +1,81 @@
+"""Reading a meter now: an operator's command, put before all plans."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from sqlalchemy import Connection, select
+
+from ferraris.headend.access.rights import Right
+from ferraris.headend.collect.command_kinds import CommandKinds, standard_kinds
+from ferraris.headend.collect.commands import put_command
+from ferraris.headend.collect.plan import REGISTERS, Item
+from ferraris.headend.operations import Caller, ConflictError, Desk, House, NotFoundError
+from ferraris.headend.store.tables.collecting import ITEM, PLAN_ITEM, PLAN_METER
+
+__all__ = ["read_now"]
+
+_KIND: Final = "read registers"
+_PATIENCE_S: Final = 900
+_USUAL: Final = ("0-0:1.0.0*255", "1-0:1.8.0*255", "1-0:2.8.0*255")
+_MOST: Final = 200
+
+
+def read_now(house: House, caller: Caller, external_id: str) -> int:
+    """Ask for the registers that the meter's plans want; returns the number of the command.
+
+    Raises `ForbiddenError`, `NotFoundError`, and `ConflictError` for a meter that is not active.
+    """
+    with house.engine.transaction() as connection:
+        desk = Desk(house, caller, connection)
+        desk.demand(Right.COMMAND)
+        meter = desk.meter(external_id, Right.COMMAND)
+        if meter.state != "active":
+            raise ConflictError(f"{external_id} is {meter.state}: only active meters are read")
+        now = house.clock()
+        number = put_command(
+            connection,
+            caller.tenant,
+            meter.id,
+            _KIND,
+            {"names": _names(connection, meter)},
+            kinds=_kinds(house),
+            requested_by=caller.name,
+            now=now,
+            not_after_s=now + _PATIENCE_S,
+        )
+        house.journal.write(
+            connection,
+            tenant=caller.tenant,
+            principal=caller.name,
+            action="put_command",
+            subject=external_id,
+            detail={"kind": _KIND, "by": "page"},
+            at_s=now,
+        )
+    return number
+
+
+def _kinds(house: House) -> CommandKinds:
+    try:
+        found: CommandKinds = house.part(CommandKinds)
+    except NotFoundError:
+        return standard_kinds()
+    return found
+
+
+def _names(connection: Connection, meter: Any) -> list[str]:
+    """The registers of all plans of the meter, or else those that every meter has."""
+    rows = connection.execute(
+        select(ITEM.c.name)
+        .join(PLAN_ITEM, PLAN_ITEM.c.item == ITEM.c.id)
+        .join(PLAN_METER, PLAN_METER.c.plan == PLAN_ITEM.c.plan)
+        .where(
+            PLAN_METER.c.meter == meter.id,
+            PLAN_METER.c.until_day.is_(None),
+            ITEM.c.kind == REGISTERS,
+        )
+        .order_by(ITEM.c.id)
+    )
+    wanted = [name for row in rows for name in Item(REGISTERS, row.name).registers]
+    return list(dict.fromkeys(wanted))[:_MOST] or list(_USUAL)
