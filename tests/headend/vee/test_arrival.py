@@ -67,7 +67,7 @@ def told(world, lots, *, one_by_one):
 
 
 @pytest.mark.parametrize("most", [1, 2000])
-@settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=4, deadline=None, suppress_health_check=list(HealthCheck))
 @given(histories())
 def test_the_order_of_arrival_leaves_no_trace(most, history):
     lots, zone = history

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from array import array
+from datetime import UTC, datetime
 
 from sqlalchemy import insert, select
 
+from ferraris.data import units
 from ferraris.data.obis import Obis
-from ferraris.data.readings import Channel, Series
+from ferraris.data.readings import Channel, Reading, Series
 from ferraris.headend.store.archive import Archive
 from ferraris.headend.store.catalogue import tenant_number
-from ferraris.headend.store.exchange import pack_series
+from ferraris.headend.store.exchange import pack_readings, pack_series
 from ferraris.headend.store.records import Brought
 from ferraris.headend.store.tables.inventory import METER
 from ferraris.headend.store.tables.readings import CHANNEL, PROFILE
@@ -61,6 +63,16 @@ class World:
         brought = Brought(blocks=pack_series(profile, series, 0, FOREVER))
         with self.engine.transaction() as connection:
             return self.archive.put(connection, self.meters[meter], brought, now=self.now)
+
+    def read(self, readings, at, *, meter=0):
+        """Store registers that were read at an instant: names to values."""
+        found = [
+            Reading("", Obis.parse(name), value, units.unit(30), datetime.fromtimestamp(at, UTC))
+            for name, value in readings.items()
+        ]
+        brought = Brought(reads=[pack_readings((at - 1) // DAY_S, at, found)])
+        with self.engine.transaction() as connection:
+            self.archive.put(connection, self.meters[meter], brought, now=self.now)
 
     def run(self):
         return self.rounds.all(self.now)

@@ -123,7 +123,7 @@ def edges_known(placed: Placed, registers: Iterable[int]) -> list[tuple[bool, bo
     some = np.zeros(placed.meters, bool)
     for channel in registers:
         if channel in placed.has:
-            has, known = placed.has[channel], placed.known[channel]
+            has, known = placed.has[channel], placed.reading_known(channel)
             some |= has
             opening &= known[:, 0] | ~has
             closing &= known[:, -1] | ~has
@@ -140,8 +140,8 @@ def joined_days(placed: Placed, registers: Iterable[int], bounds: Sequence[int])
     everywhere = np.ones(len(placed.grid.points), bool)
     for channel in registers:
         if channel in placed.has and placed.has[channel][0]:
-            known |= placed.known[channel][0]
-            everywhere &= placed.known[channel][0]
+            known |= placed.reading_known(channel)[0]
+            everywhere &= placed.reading_known(channel)[0]
     at = np.searchsorted(placed.grid.points, bounds).tolist()
     instants = np.flatnonzero(known)
     days = len(bounds) - 1

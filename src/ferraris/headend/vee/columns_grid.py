@@ -23,6 +23,7 @@ LONG_S = 82_800
 """From this period on, a profile has one row for each local day, however long that is."""
 
 _CLOCK_INVALID, _NOT_VALID, _CLOCK_ADJUSTED, _POWER_DOWN = 0x02, 0x04, 0x20, 0x80  # [facts-g]
+_MOST_READING = 1 << 61
 _DENIED = 0x01 | _NOT_VALID
 _AS_STATUS = (
     (Doubt.INVALID, _NOT_VALID),
@@ -70,6 +71,7 @@ class Placed:
     """The rows of many meters on one grid, for each channel: arrays of shape (meters, points).
 
     `noted` has what was found about the row of a point; `there` is where a meter has any row.
+    `told` are readings of the register of a channel that other profiles and reads tell.
     """
 
     grid: Grid
@@ -81,6 +83,7 @@ class Placed:
     known: dict[int, Truths] = field(default_factory=dict)
     noted: dict[int, Flags] = field(default_factory=dict)
     has: dict[int, Truths] = field(default_factory=dict)
+    told: dict[int, tuple[Numbers, Truths]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         shape = (self.meters, len(self.grid.points))
@@ -156,6 +159,49 @@ class Placed:
             self.values[channel][here] = np.where(known | old, values, 0)
             self.known[channel][here] = known | old
 
+    def hear(
+        self, sheet: Sheet, rows: Sequence[int], channels: Iterable[tuple[int, int]]
+    ) -> None:  # fmt: skip
+        """Take what another profile tells of registers at the points; the first one stays."""
+        points = self.grid.points
+        place = np.minimum(np.searchsorted(points, sheet.ends), len(points) - 1)
+        columns = np.flatnonzero(points[place] == sheet.ends)
+        members = np.flatnonzero(np.array(rows) >= 0)
+        if not len(columns) or not len(members):
+            return
+        here = np.ix_(np.array(rows, np.intp)[members], place[columns])
+        source = np.ix_(members, columns)
+        for column, channel in channels:
+            values, known = self.told.setdefault(channel, self._nothing_told())
+            new = sheet.known[:, column][source] & ~known[here]
+            values[here] = np.where(new, sheet.values[:, column][source], values[here])
+            known[here] |= new
+
+    def tell(self, row: int, instant: int, channel: int, reading: int) -> None:
+        """Take one reading of a register, if it is of a point."""
+        at = int(np.searchsorted(self.grid.points, instant))
+        if at < len(self.grid.points) and self.grid.points[at] == instant:
+            values, known = self.told.setdefault(channel, self._nothing_told())
+            if not known[row, at]:
+                values[row, at], known[row, at] = reading, True
+
+    def reading_known(self, channel: int) -> Truths:
+        """Where the register of a channel is known, from wherever."""
+        told = self.told.get(channel)
+        return self.known[channel] if told is None else self.known[channel] | told[1]
+
+    def _nothing_told(self) -> tuple[Numbers, Truths]:
+        return np.zeros(self.there.shape, np.int64), np.zeros(self.there.shape, bool)
+
+    def _with_told(
+        self, channel: int, rows: NDArray[np.intp], readings: Numbers, good: Truths
+    ) -> tuple[Numbers, Truths]:
+        if channel not in self.told:
+            return np.where(good, readings, 0), good
+        values, known = (column[rows] for column in self.told[channel])
+        sound = known & (np.abs(values) < _MOST_READING)
+        return np.where(good, readings, np.where(sound, values, 0)), np.array(good | sound, bool)
+
     def of_registers(self, channel: int, rows: NDArray[np.intp]) -> Intervals:
         """The intervals between what a register had counted at the points."""
         readings, known = self.values[channel][rows], self.known[channel][rows]
@@ -166,30 +212,27 @@ class Placed:
         conflict = noted & _CONFLICT
         found = noted[:, 1:] | conflict[:, :-1]
         denied = status & _DENIED
-        good = known & (denied == 0) & (conflict == 0) & (np.abs(readings) < 1 << 61)
+        good = known & (denied == 0) & (conflict == 0) & (np.abs(readings) < _MOST_READING)
+        readings, good = self._with_told(channel, rows, readings, good)
         return Intervals(
             self.grid.axis,
             np.where(present, values, 0),
             present,
             (status[:, 1:] | denied[:, :-1]).astype(np.uint8),
             np.where(present, found, _GAP).astype(np.int32),
-            np.where(good, readings, 0),
+            readings,
             good,
         )
 
-    def of_intervals(
-        self, channel: int, rows: NDArray[np.intp], register: int | None = None
-    ) -> Intervals:
-        """The intervals as the meters told them; `register` is the channel that counts them."""
+    def of_intervals(self, channel: int, rows: NDArray[np.intp]) -> Intervals:
+        """The intervals as the meters told them, with the register that counts them, as told."""
         values, known = self.values[channel][rows, 1:], self.known[channel][rows, 1:]
         present = known & (np.abs(values) < MOST_VALUE)
         noted = np.where(present, self.noted[channel][rows, 1:], _GAP)
         noted |= np.where(self.astray[rows], _OVERLAP, 0)
-        readings = np.zeros((len(rows), self.grid.count + 1), np.int64)
-        good = np.zeros(readings.shape, bool)
-        if register is not None and register in self.values:
-            good = self.known[register][rows] & (self.noted[register][rows] & _CONFLICT == 0)
-            readings = np.where(good, self.values[register][rows], 0)
+        shape = len(rows), self.grid.count + 1
+        readings, good = np.zeros(shape, np.int64), np.zeros(shape, bool)
+        readings, good = self._with_told(channel, rows, readings, good)
         return Intervals(
             self.grid.axis,
             np.where(present, values, 0),

@@ -17,8 +17,9 @@ from ferraris.headend.store.records import ChannelKey
 from ferraris.headend.store.sealing import ErasedError, Sealer, seal_context
 from ferraris.headend.store.tables.collecting import ITEM
 from ferraris.headend.store.tables.inventory import METER, SERVICE_POINT, SERVICE_POINT_METER
-from ferraris.headend.store.tables.readings import BLOCK, CHANNEL, LAYOUT, PROFILE
+from ferraris.headend.store.tables.readings import BLOCK, CHANNEL, LAYOUT, PROFILE, REGISTER_READ
 from ferraris.headend.store.tables.validated import FINAL, HUMAN_EDIT
+from ferraris.headend.vee.applies import register_of
 
 __all__ = [
     "Block",
@@ -26,6 +27,7 @@ __all__ = [
     "Decided",
     "MeterFacts",
     "Mount",
+    "ReadBody",
     "Version",
     "blocks_of",
     "decisions_of",
@@ -34,6 +36,7 @@ __all__ = [
     "known_period",
     "neighbours",
     "opened",
+    "reads_of",
     "unfinished",
     "versions_of",
     "windows",
@@ -49,6 +52,16 @@ class Block(NamedTuple):
     profile: int
     day: int
     layout: int
+    body: bytes
+
+
+class ReadBody(NamedTuple):
+    """Registers of a meter that were read at about one moment, in the clear."""
+
+    meter: int
+    read_s: int
+    layout: int
+    registers: int
     body: bytes
 
 
@@ -135,6 +148,13 @@ class Catalogue:
             for row in connection.execute(query.where(CHANNEL.c.id.in_(missing))):
                 self._channels[row[0]] = ChannelKey(*row[1:])
         return {number: self._channels[number] for number in wanted if number in self._channels}
+
+    def of_intervals(self, connection: Connection, tenant: int) -> list[int]:
+        """The channels that tell what each interval brought, by their OBIS codes."""
+        query = select(CHANNEL.c.id, CHANNEL.c.name).where(
+            CHANNEL.c.tenant == tenant, CHANNEL.c.is_obis == 1
+        )
+        return [number for number, name in connection.execute(query) if name != register_of(name)]
 
     @staticmethod
     def periods(connection: Connection, tenant: int) -> dict[str, int]:
@@ -280,6 +300,26 @@ def decisions_of(
     return list(found.values())
 
 
+def reads_of(
+    connection: Connection, sealer: Sealer, meters: Collection[int], days: tuple[int, int]
+) -> list[ReadBody]:
+    """The register reads of meters on UTC days, the newest version of one read last."""
+    found = []
+    names = ("meter", "day", "read_s", "layout", "version")
+    for lot in windows(meters):
+        query = (
+            select(*(REGISTER_READ.c[name] for name in names), REGISTER_READ.c.count,
+                   REGISTER_READ.c.seal, REGISTER_READ.c.body)
+            .where(REGISTER_READ.c.meter.in_(lot), REGISTER_READ.c.day.between(*days))
+            .order_by(REGISTER_READ.c.version)
+        )  # fmt: skip
+        for *key, count, seal, body in connection.execute(query):
+            plain = opened(sealer, "register_read", key, seal, body)
+            if plain is not None:
+                found.append(ReadBody(key[0], key[2], key[3], count, plain))
+    return found
+
+
 def known_channels(
     connection: Connection, meters: Collection[int], profile: int, days: tuple[int, int]
 ) -> dict[int, set[int]]:
@@ -315,9 +355,15 @@ def known_period(
 
 
 def unfinished(
-    connection: Connection, meters: Collection[int], days: tuple[int, int]
+    connection: Connection,
+    meters: Collection[int],
+    days: tuple[int, int],
+    always: Collection[int] = (),
 ) -> list[tuple[int, int, int]]:
-    """The (meter, profile, local day) with values that are estimated, missing or suspect."""
+    """The (meter, profile, local day) with values that are estimated, missing or suspect.
+
+    Of the channels `always` those that are all valid as well.
+    """
     found = []
     for lot in windows(meters):
         query = (
@@ -325,7 +371,12 @@ def unfinished(
             .where(
                 FINAL.c.meter.in_(lot),
                 FINAL.c.day.between(*days),
-                or_(FINAL.c.estimated > 0, FINAL.c.missing > 0, FINAL.c.suspect > 0),
+                or_(
+                    FINAL.c.estimated > 0,
+                    FINAL.c.missing > 0,
+                    FINAL.c.suspect > 0,
+                    FINAL.c.channel.in_(always),
+                ),
             )
             .distinct()
         )

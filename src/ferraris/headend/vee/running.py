@@ -28,6 +28,7 @@ from ferraris.headend.vee.columns_days import (
     unpack_blocks,
 )
 from ferraris.headend.vee.columns_grid import Grid, Placed, grid_of
+from ferraris.headend.vee.columns_hearing import hear_profiles, hear_reads
 from ferraris.headend.vee.columns_judging import Judging
 from ferraris.headend.vee.gathering import (
     Catalogue,
@@ -39,6 +40,7 @@ from ferraris.headend.vee.gathering import (
     known_channels,
     known_period,
     neighbours,
+    reads_of,
     versions_of,
 )
 from ferraris.headend.vee.local_days import DAY_S, day_bounds, touched_days
@@ -110,13 +112,43 @@ class Run:
             return
         channels = self._channels(blocks, lot.profile, lot.meters, lot.day)
         placed = place_blocks(grid, lot.meters, blocks, channels)
+        self._hear(lot, placed, lot.meters, channels)
         registers = self._registers(channels)
         alone, joined = self._apart(lot, placed, registers)
         if joined:
             placed = place_blocks(grid, alone, blocks, channels)
+            self._hear(lot, placed, alone, channels)
         self._run(lot, [(lot.day, grid)], alone, placed, channels)
         for meter in joined:
             self._together(lot, meter, period_s)
+
+    def _hear(
+        self, lot: Lot, placed: Placed, meters: Sequence[int], channels: Mapping[int, ChannelKey]
+    ) -> None:
+        """Ask the other profiles and the reads of meters for registers that are not known."""
+        registers = self._registers(channels)
+        edges = edges_known(placed, registers)
+        lacking = [meter for meter, both in zip(meters, edges, strict=True) if both != (True, True)]
+        asked = meters if len(registers) < len(channels) else lacking
+        if not asked or not channels:
+            return
+        points = placed.grid.points
+        days = utc_days(int(points[0]), int(points[-1]))
+        blocks = [
+            each
+            for each in blocks_of(self._connection, self._sealer, asked, None, days)
+            if each.profile != lot.profile
+        ]
+        unpacked = unpack_blocks(blocks, self._layouts({each.layout for each in blocks}))
+        numbers = {number for each in unpacked for number in each.channels}
+        keys = self._catalogue.channels(self._connection, numbers)
+        hear_profiles(placed, meters, channels, unpacked, keys)
+        reads = reads_of(self._connection, self._sealer, asked, days)
+        layouts = {}
+        for layout, numbers_of in self._layouts({each.layout for each in reads}).items():
+            found = self._catalogue.channels(self._connection, numbers_of)
+            layouts[layout] = [found[number] for number in numbers_of]
+        hear_reads(placed, meters, channels, reads, layouts)
 
     def _apart(
         self, lot: Lot, placed: Placed, registers: Sequence[int]
@@ -164,6 +196,7 @@ class Run:
             blocks = self._blocks(lot.profile, [meter], (bounds[0][0], bounds[-1][1]))
             channels = self._channels(blocks, lot.profile, [meter], lot.day)
             placed = place_blocks(grid, [meter], blocks, channels)
+            self._hear(lot, placed, [meter], channels)
             registers = self._registers(channels)
             wider = self._wider(lot, meter, (first, last), edges_known(placed, registers)[0])
             if wider == (first, last):
@@ -176,6 +209,7 @@ class Run:
                 inner = grid_of([bounds[at] for at in part], period_s)
                 assert inner is not None
                 placed = place_blocks(inner, [meter], blocks, channels)
+                self._hear(lot, placed, [meter], channels)
                 self._run(lot, [(day, one) for day, one in some if one], [meter], placed, channels)
 
     def _wider(
@@ -250,11 +284,10 @@ class Run:
         self, profile: int, meters: Sequence[int], bounds: tuple[int, int]
     ) -> list[Unpacked]:  # fmt: skip
         blocks = blocks_of(self._connection, self._sealer, meters, profile, utc_days(*bounds))
-        layouts = {
-            each: self._catalogue.layout(self._connection, each)
-            for each in {block.layout for block in blocks}
-        }
-        return unpack_blocks(blocks, layouts)
+        return unpack_blocks(blocks, self._layouts({each.layout for each in blocks}))
+
+    def _layouts(self, numbers: Collection[int]) -> dict[int, tuple[int, ...]]:
+        return {each: self._catalogue.layout(self._connection, each) for each in numbers}
 
     def _channels(
         self, blocks: Sequence[Unpacked], profile: int, meters: Sequence[int], day: int

@@ -79,7 +79,8 @@ def tasks_of(
             asked = one.local and one.reason == NOTHING_CAME
             lot.demanded[one.meter] = lot.demanded.get(one.meter, False) or asked
             new[one.meter].add((one.profile, day))
-    _add_others(connection, catalogue, lots, new)
+    always = catalogue.of_intervals(connection, due[0].tenant) if due else []
+    _add_others(connection, catalogue, lots, new, always)
     return [lots[key] for key in sorted(lots)]
 
 
@@ -88,12 +89,14 @@ def _add_others(
     catalogue: Catalogue,
     lots: dict[tuple[int, int, str], Lot],
     new: Mapping[int, Iterable[tuple[int, int]]],
+    always: Sequence[int],
 ) -> None:
     if not new:
         return
     days = [day for each in new.values() for _, day in each]
+    span = min(days), max(days)
     zones = {(meter, lot.day): lot.zone for lot in lots.values() for meter in lot.demanded}
-    for meter, profile, day in unfinished(connection, new.keys(), (min(days), max(days))):
+    for meter, profile, day in unfinished(connection, new.keys(), span, always):
         zone = zones.get((meter, day))
         if zone is None or (profile, day) in new[meter]:
             continue
