@@ -139,6 +139,23 @@ def test_an_id_is_there_once(engine, tenant):
         get(engine, other, "E2")
 
 
+def test_a_system_title_belongs_to_one_meter_that_lives(engine, tenant):
+    title = b"FRR\0\0\0\0\1"
+    rows = enrol(engine, tenant, NewMeter(external_id="E1", system_title=title))
+    enrol(engine, tenant, NewMeter(external_id="E2"), NewMeter(external_id="E3"))
+    with pytest.raises(ConflictError, match="title of E4 is that of E1"):
+        enrol(engine, tenant, NewMeter(external_id="E4", system_title=title))
+    with pytest.raises(ConflictError, match="belongs to E1"):
+        change(engine, tenant, "E2", system_title=title)
+    twins = [NewMeter(external_id=name, system_title=b"TWIN\0\0\0\1") for name in ("A", "B")]
+    with pytest.raises(ConflictError, match="two of these"):
+        enrol(engine, tenant, *twins)
+    with engine.transaction() as connection:
+        inventory.move(connection, rows["E1"], "retired", reason="", by="", at_s=NOW)
+    assert change(engine, tenant, "E2", system_title=title).system_title == title
+    assert change(engine, tenant, "E2", model="x").version == 3
+
+
 def test_a_channel_has_one_meter_until_that_retires(engine, tenant):
     sub = {"kind": Kind.SUB_METER, "behind": "E1", "channel": 1}
     rows = enrol(engine, tenant, NewMeter(external_id="E1"), NewMeter(external_id="G1", **sub))

@@ -12,7 +12,7 @@ from ferraris.headend.errors import ConflictError
 from ferraris.headend.inventory.checking import check_place, check_value
 from ferraris.headend.inventory.hosts import attach, hang
 from ferraris.headend.inventory.meters import meter
-from ferraris.headend.inventory.naming import chunks, external_ids_of, node_numbers
+from ferraris.headend.inventory.naming import chunks, external_ids_of, node_numbers, owners_of
 from ferraris.headend.inventory.records import Meter
 from ferraris.headend.store.changes import note, note_many
 from ferraris.headend.store.tables.inventory import LABEL, METER
@@ -74,6 +74,9 @@ def change(
     different = {name: value for name, value in wanted.items() if getattr(found, name) != value}
     if not different:
         return found
+    title = different.get("system_title")
+    for _, name in owners_of(connection, tenant, [title] if title else ()):
+        raise ConflictError(f"system_title: belongs to {name}")
     if different.keys() & set(_PLACED):
         put_in_place(connection, tenant, found, different)
     if "labels" in different:

@@ -22,7 +22,7 @@ from sqlalchemy.exc import IntegrityError
 from ferraris.headend.errors import ConflictError, NotFoundError
 from ferraris.headend.inventory.checking import check_meter
 from ferraris.headend.inventory.hosts import attach
-from ferraris.headend.inventory.naming import chunks, node_numbers, numbers_of, some
+from ferraris.headend.inventory.naming import chunks, node_numbers, numbers_of, owners_of, some
 from ferraris.headend.inventory.records import Authentication, Contact, Kind, Meter, NewMeter
 from ferraris.headend.inventory.states import State
 from ferraris.headend.store.changes import note_many
@@ -82,7 +82,8 @@ def enrol(
 ) -> dict[str, int]:
     """Add meters as `known`, all or none, and give their rows by external id.
 
-    Hosts may be among them. Raises `ConflictError` for ids that exist or come twice.
+    Hosts may be among them. Raises `ConflictError` for ids and system titles that exist or come
+    twice.
     """
     rows = [check_meter(each) for each in new]
     names = [row["external_id"] for row in rows]
@@ -94,6 +95,7 @@ def enrol(
         raise ConflictError(f"these meters exist already: {some(sorted(existing))}")
     if not rows:
         return {}
+    _check_titles(connection, tenant, rows)
     nodes = node_numbers(connection, tenant, {row["node"] for row in rows} - {None})
     stored = [_columns(row, tenant, nodes, int(at_s)) for row in rows]
     try:
@@ -118,6 +120,14 @@ def enrol(
     )
     note_many(connection, tenant, "meter", names, at_s=at_s, detail={"state": State.KNOWN.value})
     return numbers
+
+
+def _check_titles(connection: Connection, tenant: int, rows: Sequence[dict[str, Any]]) -> None:
+    titles = {row["system_title"]: row["external_id"] for row in rows if row["system_title"]}
+    if len(titles) != sum(bool(row["system_title"]) for row in rows):
+        raise ConflictError("two of these meters have the same system title")
+    for title, name in owners_of(connection, tenant, titles):
+        raise ConflictError(f"the system title of {titles[title]} is that of {name}")
 
 
 def _columns(

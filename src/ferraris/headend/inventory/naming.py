@@ -9,6 +9,7 @@ from sqlalchemy import Connection, select
 
 from ferraris.core.errors import UsageError
 from ferraris.headend.errors import NotFoundError
+from ferraris.headend.inventory.states import State
 from ferraris.headend.store.tables.inventory import METER, NODE
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "meter_number",
     "node_numbers",
     "numbers_of",
+    "owners_of",
     "some",
 ]
 
@@ -63,6 +65,23 @@ def external_ids_of(connection: Connection, numbers: Iterable[int]) -> dict[int,
             select(METER.c.id, METER.c.external_id).where(METER.c.id.in_(some_numbers))
         )
         found.update((number, name) for number, name in rows)
+    return found
+
+
+def owners_of(
+    connection: Connection, tenant: int, titles: Iterable[bytes]
+) -> list[tuple[bytes, str]]:
+    """System titles with the external ids of the meters that have them, but for retired ones."""
+    found: list[tuple[bytes, str]] = []
+    for some_titles in chunks(titles):
+        rows = connection.execute(
+            select(METER.c.system_title, METER.c.external_id).where(
+                METER.c.tenant == tenant,
+                METER.c.system_title.in_(some_titles),
+                METER.c.state != State.RETIRED.value,
+            )
+        )
+        found += ((title, name) for title, name in rows)
     return found
 
 

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, select
 from ferraris.core.errors import UsageError
 from ferraris.headend.inventory.hosts import taken_channels
 from ferraris.headend.inventory.meters import meters
-from ferraris.headend.inventory.naming import chunks
+from ferraris.headend.inventory.naming import chunks, owners_of
 from ferraris.headend.inventory.records import HOSTS, Kind, Meter
 from ferraris.headend.inventory.shipment_columns import Draft
 from ferraris.headend.inventory.shipment_report import Findings
@@ -184,18 +184,10 @@ def _check_titles(
     connection: Connection, tenant: int, drafts: Sequence[Draft], findings: Findings
 ) -> None:
     rows = {draft.meter.system_title: draft for draft in drafts if draft.meter.system_title}
-    for titles in chunks(rows):
-        found = connection.execute(
-            select(METER.c.system_title, METER.c.external_id).where(
-                METER.c.tenant == tenant,
-                METER.c.system_title.in_(titles),
-                METER.c.state != State.RETIRED.value,
-            )
-        )
-        for title, name in found:
-            draft = rows[title]
-            if name != draft.meter.external_id:
-                findings.add(draft.row, "system_title", f"belongs to {name}")
+    for title, name in owners_of(connection, tenant, rows):
+        draft = rows[title]
+        if name != draft.meter.external_id:
+            findings.add(draft.row, "system_title", f"belongs to {name}")
 
 
 def _check_serials(
