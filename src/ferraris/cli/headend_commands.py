@@ -21,7 +21,11 @@ __all__ = ["commands"]
 
 # Commands that no operation declares, because they work before or without a head-end; each module
 # has `register(app)`.
-_FURTHER: tuple[str, ...] = ("ferraris.cli.headend_init", "ferraris.cli.headend_store")
+_FURTHER: tuple[str, ...] = (
+    "ferraris.cli.headend_export",
+    "ferraris.cli.headend_init",
+    "ferraris.cli.headend_store",
+)
 
 _PLAIN: dict[str, Any] = {
     "no_args_is_help": True,

@@ -20,6 +20,7 @@ from ferraris.headend.access.identity import UnknownCallerError
 from ferraris.headend.operations.errors import ConflictError, ForbiddenError, NotFoundError
 from ferraris.headend.operations.once import KeyUsedError
 from ferraris.headend.store.records import StoreAwayError, StoreError
+from ferraris.headend.store.sealing import ErasedError
 
 __all__ = ["PROBLEM", "HttpError", "Problem", "problem_of"]
 
@@ -66,6 +67,7 @@ _KINDS: Final[tuple[tuple[type[Error], int, str], ...]] = (
     (UnknownCallerError, 401, "Not signed in"),
     (ForbiddenError, 403, "Not allowed"),
     (NotFoundError, 404, "Not found"),
+    (ErasedError, 410, "Erased"),
     (KeyUsedError, 422, "Key used"),
     (ConflictError, 409, "Conflict"),
     (UsageError, 400, "Bad request"),

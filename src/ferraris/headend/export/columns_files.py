@@ -18,24 +18,24 @@ import pandas as pd
 import pyarrow as pa
 from pyarrow import parquet
 
-from ferraris.core.errors import UsageError
 from ferraris.headend.export.columns_long import LongBatches
-from ferraris.headend.export.files import clear_parts, whole_file
+from ferraris.headend.export.files import claim_folder, whole_file
 from ferraris.headend.export.gathering import Gathering
 from ferraris.headend.export.selection import Progress
 
 __all__ = [
+    "FILE",
     "arrow_stream",
     "frame",
     "parquet_stream",
     "record_batches",
+    "rows_in",
     "table",
     "write_arrow",
     "write_days",
     "write_parquet",
 ]
 
-ABOUT: Final = "_export.json"
 FILE: Final = "readings.parquet"
 # Columns of names and of what hardly changes shrink to a tenth; every Arrow library reads it.
 _PACKED: Final = pa.ipc.IpcWriteOptions(compression="lz4")
@@ -58,6 +58,11 @@ def record_batches(gathering: Gathering, progress: Progress | None = None) -> An
     """A `pyarrow.RecordBatchReader` over the export; what it holds at a time is one portion."""
     made = LongBatches(gathering)
     return pa.RecordBatchReader.from_batches(made.schema, _batches(made, gathering, progress))
+
+
+def rows_in(place: Path) -> int:
+    """How many values a Parquet file has."""
+    return int(parquet.read_metadata(place).num_rows)
 
 
 def table(gathering: Gathering) -> Any:
@@ -122,7 +127,7 @@ def write_days(
     """
     gathering.widen()
     made = LongBatches(gathering)
-    _claim(folder, about, made)
+    claim_folder(folder, json.dumps([about, made.schema.names]))
     values, left = 0, gathering.portions(by_day=True)
     total = len(left)
     while left:
@@ -147,26 +152,6 @@ def _write_day(made: LongBatches, todo: list[Any], place: Path) -> int:
         for batch in batches:
             writer.add(batch)
     return writer.values
-
-
-def _claim(folder: Path, about: str, made: LongBatches) -> None:
-    wanted = {"about": about, "columns": made.schema.names}
-    place = folder / ABOUT
-    if place.exists():
-        try:
-            found = json.loads(place.read_text())
-        except (OSError, ValueError):
-            found = None
-        if found != wanted:
-            raise UsageError(
-                f"{folder} holds another export: choose another folder", where="export"
-            )
-    elif folder.exists() and any(folder.iterdir()):
-        raise UsageError(f"{folder} is not empty and holds no export", where="export")
-    else:
-        with whole_file(place) as file:
-            file.write(json.dumps(wanted).encode())
-    clear_parts(folder)
 
 
 def _batches(

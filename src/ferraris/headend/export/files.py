@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -10,8 +11,9 @@ from typing import IO
 
 from ferraris.core.errors import UsageError
 
-__all__ = ["clear_parts", "whole_file"]
+__all__ = ["ABOUT", "claim_folder", "clear_parts", "whole_file"]
 
+ABOUT = "_export.json"
 _PART = ".part"
 
 
@@ -37,6 +39,31 @@ def whole_file(place: Path) -> Iterator[IO[bytes]]:
     except BaseException:
         _forget(part)
         raise
+
+
+def claim_folder(folder: Path, about: str) -> None:
+    """Make a folder that of one export; what killed ones left there is removed.
+
+    `about` says what is exported: `UsageError` when the folder holds something else, or files of
+    anybody else.
+    """
+    wanted = {"about": about}
+    place = folder / ABOUT
+    if place.exists():
+        try:
+            known = json.loads(place.read_text())
+        except (OSError, ValueError):
+            known = None
+        if known != wanted:
+            raise UsageError(
+                f"{folder} holds another export: choose another folder", where="export"
+            )
+    elif folder.exists() and any(folder.iterdir()):
+        raise UsageError(f"{folder} is not empty and holds no export", where="export")
+    else:
+        with whole_file(place) as file:
+            file.write(json.dumps(wanted).encode())
+    clear_parts(folder)
 
 
 def clear_parts(folder: Path) -> None:

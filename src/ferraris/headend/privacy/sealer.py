@@ -49,7 +49,7 @@ class CustomerSealer:
         self._ids: dict[int, str] = {}
         self._opened: dict[int, CustomerKey | ErasedError] = {}
         self._erased: dict[int, ErasedError] = {}  # as the database says, whatever the keys say
-        self._destructions = keys.destructions()
+        self._destructions = -1  # asked when a key is needed, as a store may have no customers
 
     def holders(
         self, connection: Connection, days: Iterable[tuple[int, int]]

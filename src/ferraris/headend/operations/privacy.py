@@ -1,0 +1,149 @@
+"""Operations on personal data: a customer's archive, erasure, and looks that are audited."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import IO, Any, Final
+
+from ferraris.headend.access.rights import Right
+from ferraris.headend.operations.desk import Desk
+from ferraris.headend.operations.operation import operation
+from ferraris.headend.operations.streams import Stream
+from ferraris.headend.privacy import (
+    PERSONAL_DATA,
+    CustomerSealer,
+    concerns_customer,
+    customer_sealer,
+    erase,
+    hand_out,
+    look_detail,
+)
+
+__all__ = [
+    "ErasureDocument",
+    "ErasureView",
+    "TreatmentView",
+    "erase_customer",
+    "export_customer",
+    "list_personal_data",
+    "note_look",
+    "sealer_of",
+]
+
+_CHUNK: Final = 1 << 16
+_IN_MEMORY: Final = 8 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class ErasureDocument:
+    """Why a customer is erased, such as the number of their request."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ErasureView:
+    """What an erasure did; `rows` were written over or deleted beside what lay under the key."""
+
+    customer: str
+    erased_at: datetime
+    meters: int
+    rows: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class TreatmentView:
+    """What one table of the store tells about customers, and what an erasure does with it."""
+
+    table: str
+    at_erasure: str
+    exported: bool
+    holds: str
+
+
+@operation("GET /customers/{customer}/archive", command="customers export", right=Right.PRIVACY)
+def export_customer(desk: Desk, customer: str) -> Stream:
+    """Give a customer's readings and what else is kept of them, as a zip for them."""
+    desk.demand_everywhere(Right.PRIVACY)
+    desk.looks.append(customer)
+    target = tempfile.SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115  (closed by the chunks)
+    try:
+        handed = hand_out(
+            desk.connection,
+            sealer_of(desk),
+            desk.tenant,
+            customer,
+            target,
+            at_s=desk.now,
+            finals=_finals(desk),
+        )
+    except BaseException:
+        target.close()
+        raise
+    desk.detail |= {"meters": handed.meters, "values": handed.values}
+    target.seek(0)
+    return Stream("application/zip", _chunks(target), f"{_plain(customer)}.zip")
+
+
+@operation("POST /customers/{customer}/erasure", command="customers erase", right=Right.PRIVACY)
+def erase_customer(desk: Desk, customer: str, body: ErasureDocument) -> ErasureView:
+    """Erase a customer's readings for good: their key is destroyed."""
+    desk.demand_everywhere(Right.PRIVACY)
+    done = erase(
+        desk.connection, sealer_of(desk), desk.tenant, customer, reason=body.reason, at_s=desk.now
+    )
+    desk.detail |= {"reason": body.reason, "meters": done.meters, "rows": dict(done.rows)}
+    erased_at = datetime.fromtimestamp(done.erased_s, UTC)
+    return ErasureView(done.customer, erased_at, done.meters, dict(done.rows))
+
+
+@operation("GET /personal-data", command="customers data", right=Right.SEE_METERS)
+def list_personal_data(desk: Desk) -> list[TreatmentView]:
+    """Tell of each table of the store what it tells about customers."""
+    del desk
+    return [
+        TreatmentView(table, str(told.fate), told.exported, told.told)
+        for table, told in sorted(PERSONAL_DATA.items())
+    ]
+
+
+def sealer_of(desk: Desk) -> CustomerSealer:
+    """What opens readings of customers."""
+    return customer_sealer(desk.house.engine, desk.house.keys)
+
+
+def note_look(
+    desk: Desk, meters: Collection[int], since_s: int, until_s: int, *, subjects: Sequence[str]
+) -> None:
+    """Have a look at readings audited where it concerns a customer, a line for each subject.
+
+    A subject is the external id of a meter or, for many meters at once, the name of their group.
+    """
+    if not concerns_customer(desk.connection, meters, since_s, until_s):
+        return
+    desk.looks.extend(subjects)
+    desk.detail |= look_detail(since_s, until_s) | {"meters": len(meters)}
+
+
+def _finals(desk: Desk) -> Any:
+    try:
+        from ferraris.headend.operations.columns_final import (  # noqa: PLC0415  (optional)
+            ValidatedValues,
+        )
+    except ImportError:
+        return None
+    return ValidatedValues(sealer_of(desk))
+
+
+def _chunks(target: IO[bytes]) -> Iterator[bytes]:
+    with target:
+        while chunk := target.read(_CHUNK):
+            yield chunk
+
+
+def _plain(name: str) -> str:
+    """A name for a file, of letters and digits."""
+    return "".join(letter if letter.isalnum() and letter.isascii() else "-" for letter in name)
