@@ -79,6 +79,8 @@ PERSONAL_DATA: Final[Mapping[str, Treatment]] = MappingProxyType(
         "contact": Treatment(_NONE, "when a device can be tried again"),
         "lack": Treatment(_NONE, "what a device did not have"),
         "push_lists": Treatment(_NONE, "what is in the pushes of devices"),
+        "item_layout": Treatment(_NONE, "the layouts of what is collected"),
+        "reread": Treatment(_NONE, "which days are to be read again"),
         "log_read": Treatment(_NONE, "until when a log is known"),
         "session": Treatment(Fate.KEPT, "when a device was talked to and how it went", True),
         "read_success": Treatment(_NONE, "counts of a whole network"),

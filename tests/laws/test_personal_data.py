@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
+
+pytest.importorskip("sqlalchemy")
+
 from ferraris.headend.privacy.personal import PERSONAL_DATA, Fate
 from ferraris.headend.store.tables import METADATA
 
