@@ -16,6 +16,8 @@ from ferraris.headend.access.rights import Right
 from ferraris.headend.api import ApiSettings, application
 from ferraris.headend.operations import Desk, House, Stream, operation
 from ferraris.headend.operations.registry import collected
+from ferraris.headend.store.engine import Engine
+from ferraris.headend.store.migrations import migrate
 from ferraris.headend.store.tables.inventory import GROUP, METER, TENANT
 from ferraris.keys import MemoryKeys
 
@@ -223,9 +225,26 @@ def clock():
     return Clock()
 
 
+BOTH = pytest.mark.parametrize(
+    "back_end",
+    ["sqlite", pytest.param("postgresql", marks=pytest.mark.services)],
+)
+"""For tests that lean on what the database does; the others are content with SQLite."""
+
+
 @pytest.fixture
-def made(engine, clock):
+def back_end():
+    return "sqlite"
+
+
+@pytest.fixture
+def made(request, back_end, clock):
     """Makes the API with other settings."""
+    if back_end == "sqlite":
+        engine = request.getfixturevalue("sqlite_engine")
+    else:
+        engine = Engine(request.getfixturevalue("postgresql_location"))
+        migrate(engine)
     secrets = furnish(engine, clock)
     house = House(engine, MemoryKeys(), clock)
     loop = asyncio.new_event_loop()
@@ -242,6 +261,7 @@ def made(engine, clock):
     yield make
     loop.run_until_complete(loop.shutdown_default_executor())
     loop.close()
+    engine.close()
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ import json
 from concurrent.futures import ThreadPoolExecutor
 
 from sqlalchemy import select, text
+from tests.headend.api.conftest import BOTH
 
 from ferraris.headend.access import tokens
 from ferraris.headend.audit import check
@@ -35,6 +36,7 @@ def check_problem(got, status):
     return got.json["detail"]
 
 
+@BOTH
 def test_a_view_a_change_and_their_line(api) -> None:
     got = api.ask("GET", "/v1/planted/a")
     assert (got.status, got.json) == (200, {"meter": "a", "model": ""})
@@ -92,6 +94,7 @@ def test_a_viewer_who_writes(api) -> None:
     ]
 
 
+@BOTH
 def test_what_is_of_another_tenant_is_not_there(api) -> None:
     """Nor what is of another group: the same answer as for what does not exist."""
     for who, others in (("stranger", "ab"), ("admin", "c"), ("north", "bc")):
@@ -112,6 +115,7 @@ def test_what_is_of_another_tenant_is_not_there(api) -> None:
     check_problem(api.ask("GET", "/v1/principals", who="north"), 403)
 
 
+@BOTH
 def test_an_error_tells_nothing_of_the_inside(api, caplog) -> None:
     got = api.ask("PUT", "/v1/planted/a", body={"model": "m", "how": "break"})
     check_problem(got, 500)
@@ -154,6 +158,7 @@ DOCUMENTS = [
 ]
 
 
+@BOTH
 def test_documents_that_are_none(api) -> None:
     for what, status in DOCUMENTS:
         check_problem(api.ask("PUT", "/v1/planted/a", **what), status)
@@ -208,6 +213,7 @@ def test_methods_that_are_not_there(api) -> None:
         assert got.headers["allow"] == "GET, HEAD, PUT"
 
 
+@BOTH
 def test_a_long_answer_and_its_name(api) -> None:
     got = api.ask("GET", "/v1/planted/a/columns?chunks=5")
     assert (got.status, got.body) == (200, b"aaaaa")
@@ -216,6 +222,7 @@ def test_a_long_answer_and_its_name(api) -> None:
         assert api.ask("HEAD", "/v1/planted/a/columns").body == b""
 
 
+@BOTH
 def test_versions_of_a_view(api) -> None:
     tag = api.ask("GET", "/v1/planted/a").headers["etag"]
     got = api.ask("GET", "/v1/planted/a", headers=[("If-None-Match", tag)])
@@ -228,6 +235,7 @@ def test_versions_of_a_view(api) -> None:
     assert model(api) == "1"
 
 
+@BOTH
 def test_a_request_with_a_key(api, made) -> None:
     key = [("Idempotency-Key", "k-1")]
 
@@ -274,6 +282,7 @@ def test_who_guesses_tokens_waits_longer(made) -> None:
     assert api.ask("GET", "/v1/me", address="127.0.0.2").status == 200
 
 
+@BOTH
 def test_access_is_managed(api) -> None:
     created = api.ask("POST", "/v1/principals", body={"name": "eve", "roles": ["viewer"]})
     assert created.json["grants"] == [{"role": "viewer", "group": ""}]

@@ -6,6 +6,8 @@ import asyncio
 import json
 from contextlib import asynccontextmanager
 
+from tests.headend.api.conftest import BOTH
+
 from ferraris.headend.access import principals
 from ferraris.headend.operations.watching import Watch
 from ferraris.headend.store.changes import note
@@ -91,6 +93,7 @@ def run(api, procedure):
     api.loop.run_until_complete(procedure())
 
 
+@BOTH
 def test_everybody_hears_what_they_may_see(api) -> None:
     notes = [
         ("meter", "a"),
@@ -124,6 +127,7 @@ def test_everybody_hears_what_they_may_see(api) -> None:
     run(api, watch)
 
 
+@BOTH
 def test_who_comes_back_misses_nothing(api) -> None:
     async def watch():
         async with watched(api) as stream:
@@ -192,6 +196,7 @@ def test_there_is_room_for_some_only(made) -> None:
     run(api, watch)
 
 
+@BOTH
 def test_numbers_that_appear_late_are_not_missed(api) -> None:
     """In PostgreSQL numbers are given before the commit, so the order of commits is another."""
     engine = api.house.engine
