@@ -17,7 +17,6 @@ from ferraris.headend.api import ApiSettings, application
 from ferraris.headend.operations import Desk, House, Stream, operation
 from ferraris.headend.operations.registry import collected
 from ferraris.headend.store.engine import Engine
-from ferraris.headend.store.migrations import migrate
 from ferraris.headend.store.tables.inventory import GROUP, METER, TENANT
 from ferraris.keys import MemoryKeys
 
@@ -243,8 +242,8 @@ def made(request, back_end, clock):
     if back_end == "sqlite":
         engine = request.getfixturevalue("sqlite_engine")
     else:
-        engine = Engine(request.getfixturevalue("postgresql_location"))
-        migrate(engine)
+        kept = request.getfixturevalue("postgresql_kept")
+        engine = Engine(kept.location())
     secrets = furnish(engine, clock)
     house = House(engine, MemoryKeys(), clock)
     loop = asyncio.new_event_loop()
@@ -262,6 +261,8 @@ def made(request, back_end, clock):
     loop.run_until_complete(loop.shutdown_default_executor())
     loop.close()
     engine.close()
+    if back_end == "postgresql":
+        kept.clean()
 
 
 @pytest.fixture

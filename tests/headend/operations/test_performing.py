@@ -25,6 +25,7 @@ from ferraris.headend.operations import (
 from ferraris.headend.operations.once import Answer, KeyUsedError, Once
 from ferraris.headend.operations.performing import perform
 from ferraris.headend.operations.shape import shape_of
+from ferraris.headend.store.records import StoreError
 from ferraris.headend.store.tables.access import AUDIT, PRINCIPAL
 from ferraris.headend.store.tables.inventory import METER, TENANT
 from ferraris.keys import MemoryKeys
@@ -197,9 +198,11 @@ def test_the_same_request_many_times_at_once(house) -> None:
 
 def test_a_store_that_goes_away_is_told_as_such(house) -> None:
     with house.engine.transaction() as connection:
-        connection.execute(text("DROP TABLE audit"))
-    with pytest.raises(Exception, match="audit"):
+        connection.execute(text("ALTER TABLE audit RENAME TO elsewhere"))
+    with pytest.raises(StoreError, match="audit"):
         put(house, caller(*Right), model="x")
+    with house.engine.transaction() as connection:
+        connection.execute(text("ALTER TABLE elsewhere RENAME TO audit"))
     assert model(house, "a") == ""
 
 
