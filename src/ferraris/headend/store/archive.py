@@ -75,6 +75,8 @@ class Archive(Reader):
     def _put_window(
         self, connection: Connection, batch: Sequence[tuple[int, Brought]], source: str, now: int
     ) -> list[Stored]:
+        # First of all, while nothing is held that others may wait for.
+        self.catalogue.ensure_months(connection, _days_of(batch))
         blocks = [
             self._block(connection, place, meter, block, source)
             for place, (meter, brought) in enumerate(batch)
@@ -87,7 +89,6 @@ class Archive(Reader):
         ]
         days = {(c.key[0], c.key[2]) for c in blocks} | {(c.key[0], c.key[1]) for c in reads}
         apart = [meter for meter, brought in batch if brought.undated]
-        self.catalogue.ensure_months(connection, {day for _, day in days})
         seals = self._seals(connection, days | {(meter, day_of(now)) for meter in apart})
         putting = Putting(connection, self.tenant, self.sealer, seals, now)
         putting.put(BLOCKS, blocks)
@@ -207,6 +208,11 @@ class Archive(Reader):
 
 
 _UNDATED: Final = tuple(column.name for column in UNDATED.columns if column.name != "id")
+
+
+def _days_of(batch: Iterable[tuple[int, Brought]]) -> set[int]:
+    blocks = {block.day for _, brought in batch for block in brought.blocks}
+    return blocks | {read.day for _, brought in batch for read in brought.reads}
 
 
 def _added(candidates: Iterable[Candidate]) -> Counter[int]:

@@ -11,7 +11,12 @@ from sqlalchemy import Connection, bindparam, event, func, select
 
 from ferraris.headend.store.engine import Engine
 from ferraris.headend.store.exchange import canonical
-from ferraris.headend.store.partitions import ensure_partitions, month_of, partition_days
+from ferraris.headend.store.partitions import (
+    ensure_partitions,
+    following,
+    month_of,
+    partition_days,
+)
 from ferraris.headend.store.records import ChannelKey, StoreError
 from ferraris.headend.store.tables.inventory import TENANT
 from ferraris.headend.store.tables.readings import CHANNEL, LAYOUT, PROFILE
@@ -150,6 +155,8 @@ class Catalogue:
         if not self._months:
             return
         wanted = {month for month in map(month_of, set(days)) if month is not None}
+        if wanted:  # while nobody needs it yet, nobody waits for it
+            wanted.add(following(max(wanted)))
         if missing := [m for m in wanted if not self._memory.find(connection, ("month", m))]:
             made = ensure_partitions(connection, [_day_in(month) for month in missing])
             for month in missing:

@@ -12,10 +12,18 @@ from datetime import date, timedelta
 from typing import Final
 
 from sqlalchemy import Connection, text
+from sqlalchemy.exc import OperationalError
 
 from ferraris.headend.store.tables import METADATA
 
-__all__ = ["PARTITIONED", "ensure_partitions", "month_of", "months_of", "partition_days"]
+__all__ = [
+    "PARTITIONED",
+    "ensure_partitions",
+    "following",
+    "month_of",
+    "months_of",
+    "partition_days",
+]
 
 PARTITIONED: Final = tuple(
     table.name
@@ -23,6 +31,9 @@ PARTITIONED: Final = tuple(
     if table.dialect_options["postgresql"]["partition_by"]
 )
 """Names of the tables that PostgreSQL keeps by month."""
+
+PATIENCE_MS = 2000
+"""How long a writer waits for others that keep it from making a month."""
 
 _EPOCH: Final = date(1970, 1, 1)
 _LEAST, _MOST = date(1, 2, 1), date(9999, 11, 30)
@@ -60,8 +71,9 @@ def partition_days(month: tuple[int, int]) -> tuple[int, int]:
 def ensure_partitions(connection: Connection, days: Iterable[int]) -> list[tuple[int, int]]:
     """Make the partitions for some UTC days where they are missing; returns the months made.
 
-    It waits for another who makes the same one. The writer remembers which months there are, so
-    it asks once for each month (`Catalogue.ensure_months`).
+    The writer remembers which months there are, so it asks once for each (`Catalogue`). A view
+    that is open for long, as that of a backup, keeps a month from being made; this waits for it a
+    moment and then leaves it: its rows go into the default partition, and move the next time.
     """
     if connection.dialect.name != "postgresql":
         return []
@@ -69,8 +81,32 @@ def ensure_partitions(connection: Connection, days: Iterable[int]) -> list[tuple
     made: set[tuple[int, int]] = set()
     for table in PARTITIONED:
         for month in sorted(wanted.difference(months_of(connection, table))):
-            made |= {month} if _make(connection, table, month) else set()
+            made |= {month} if _made(connection, table, month) else set()
     return sorted(made)
+
+
+def following(month: tuple[int, int]) -> tuple[int, int]:
+    """The month after."""
+    return (month[0] + month[1] // 12, month[1] % 12 + 1)
+
+
+def _made(connection: Connection, table: str, month: tuple[int, int]) -> bool:
+    before = connection.execute(text("SHOW lock_timeout")).scalar()
+    try:
+        with connection.begin_nested():
+            _wait(connection, f"{PATIENCE_MS}ms")
+            made = _make(connection, table, month)
+    except OperationalError as error:
+        if error.connection_invalidated:
+            raise
+        made = False
+    _wait(connection, str(before))
+    return made
+
+
+def _wait(connection: Connection, at_most: str) -> None:
+    setting = "SELECT set_config('lock_timeout', :at_most, true)"
+    connection.execute(text(setting), {"at_most": at_most})
 
 
 def _make(connection: Connection, table: str, month: tuple[int, int]) -> bool:
