@@ -11,7 +11,6 @@ import pytest
 from sqlalchemy import create_engine, text
 from sqlalchemy.exc import OperationalError
 
-from ferraris.headend.store import Store
 from ferraris.headend.store.engine import Engine, url_of
 from ferraris.headend.store.migrations import migrate
 
@@ -20,12 +19,6 @@ sys.path.insert(0, str(Path(__file__).parent))  # for what the tests of several 
 from kept_schema import KeptSchema, url_in
 
 POSTGRESQL = os.environ.get("FERRARIS_POSTGRESQL", "postgresql://root@127.0.0.1/test")
-
-
-@pytest.fixture
-def store():
-    with Store.open(":memory:") as opened:
-        yield opened
 
 
 @pytest.fixture(scope="session")

@@ -1,33 +1,29 @@
-"""What the head-end knows and has read: packed blocks in an embedded database."""
+"""What the head-end knows and has read, in SQLite or PostgreSQL: packed blocks in versions."""
 
 from __future__ import annotations
 
-from ferraris.headend.store.gaps import GapList
+from ferraris.headend.store.archive import Archive
+from ferraris.headend.store.engine import Engine
+from ferraris.headend.store.opening import Store
 from ferraris.headend.store.records import (
+    BlockVersion,
+    Brought,
     ChannelKey,
-    Deferred,
-    Held,
-    MeterEntry,
-    Plan,
-    Result,
+    StoreAwayError,
     Stored,
     StoreError,
     StoreSummary,
-    Work,
 )
-from ferraris.headend.store.store import Store
 
 __all__ = [
+    "Archive",
+    "BlockVersion",
+    "Brought",
     "ChannelKey",
-    "Deferred",
-    "GapList",
-    "Held",
-    "MeterEntry",
-    "Plan",
-    "Result",
+    "Engine",
     "Store",
+    "StoreAwayError",
     "StoreError",
     "StoreSummary",
     "Stored",
-    "Work",
 ]

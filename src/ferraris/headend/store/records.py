@@ -11,21 +11,15 @@ __all__ = [
     "BlockVersion",
     "Brought",
     "ChannelKey",
-    "Deferred",
-    "Held",
-    "MeterEntry",
     "PackedBlock",
     "PackedEvent",
     "PackedRead",
     "PackedUndated",
-    "Plan",
-    "Result",
     "StoreAwayError",
     "StoreError",
     "StoreSummary",
     "Stored",
     "Total",
-    "Work",
 ]
 
 
@@ -52,47 +46,6 @@ class ChannelKey(NamedTuple):
     scaler: int
     unit: int
     origin: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class MeterEntry:
-    """One meter of the inventory; `zone` (IANA name) serves stamps without a deviation."""
-
-    external_id: str
-    system_title: bytes = b""
-    zone: str = "UTC"
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What is due from a meter on every UTC day: the rows of a profile, and a read of registers."""
-
-    name: str
-    profile: str | None = None
-    period_s: int = 900
-    registers: tuple[str, ...] = ()
-
-    @property
-    def rows_a_day(self) -> int:
-        """How many rows a complete day has."""
-        return 86_400 // self.period_s
-
-
-@dataclass(frozen=True, slots=True)
-class Work:
-    """The gaps of one meter, claimed: `days` are all, `profile_days` those that lack rows.
-
-    `registers` tells whether a register read is due for the last of `days`, `reason` what the last
-    try failed of.
-    """
-
-    meter: int
-    external_id: str
-    days: tuple[int, ...]
-    profile_days: tuple[int, ...]
-    registers: bool
-    tries: int = 0
-    reason: str = ""
 
 
 class Total(NamedTuple):
@@ -181,51 +134,12 @@ class BlockVersion:
 
 
 @dataclass(frozen=True, slots=True)
-class Deferred:
-    """A gap that stays: `waiting` until `not_before_s`, or `held` until a human releases it."""
-
-    day: int
-    held: bool
-    not_before_s: float
-    reason: str
-    tries: int
-
-
-@dataclass(slots=True)
-class Result:
-    """What one session with a meter brought; written in one transaction or not at all.
-
-    `outcome` is `done` or the kind of failure; the gaps of `work` that are not in `deferred` are
-    given back to the gap list, which no longer has them if they were filled.
-    """
-
-    work: Work
-    started_s: float
-    ended_s: float
-    outcome: str = "done"
-    message: str = ""
-    blocks: list[PackedBlock] = field(default_factory=list)
-    reads: list[PackedRead] = field(default_factory=list)
-    undated: list[PackedUndated] = field(default_factory=list)
-    deferred: list[Deferred] = field(default_factory=list)
-
-
-@dataclass(frozen=True, slots=True)
 class Stored:
     """What was not there before: profile rows, register values, lines of event logs."""
 
     intervals: int = 0
     registers: int = 0
     events: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Held:
-    """A gap that waits for a human."""
-
-    external_id: str
-    day: int
-    reason: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from alembic.config import Config
-from alembic.runtime.environment import EnvironmentContext
-from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, inspect, text
 
 from ferraris.headend.store.engine import Engine
 from ferraris.headend.store.records import StoreError
+
+if TYPE_CHECKING:
+    from alembic.script import ScriptDirectory
 
 __all__ = ["VERSION_TABLE", "head", "is_known", "migrate", "revision_of", "scripts"]
 
@@ -27,6 +27,10 @@ _WHERE: Final = "store"
 @lru_cache(maxsize=1)
 def scripts() -> ScriptDirectory:
     """The revisions that this program knows."""
+    # Loaded when a store is opened: other commands start without it.
+    from alembic.config import Config  # noqa: PLC0415
+    from alembic.script import ScriptDirectory  # noqa: PLC0415
+
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
     return ScriptDirectory.from_config(config)
@@ -95,6 +99,9 @@ def _refuse_others(connection: Connection) -> None:
 
 
 def _upgrade(connection: Connection, wanted: str) -> None:
+    from alembic.config import Config  # noqa: PLC0415
+    from alembic.runtime.environment import EnvironmentContext  # noqa: PLC0415
+
     known = scripts()
 
     def steps(revision: Any, _: Any) -> Any:
