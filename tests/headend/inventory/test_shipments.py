@@ -4,6 +4,7 @@ import io
 import json
 import os
 import signal
+import threading
 from dataclasses import replace
 
 import pytest
@@ -14,6 +15,7 @@ from sqlalchemy import event
 from ferraris.core.errors import UsageError
 from ferraris.crypto.wrap import wrap, wrap_padded
 from ferraris.headend import inventory
+from ferraris.headend.errors import ConflictError
 from ferraris.headend.inventory import (
     Contact,
     Kind,
@@ -526,6 +528,30 @@ def test_killed_at_any_step_it_is_all_or_nothing_and_can_be_imported_again(
     assert (False, False) in outcomes
     assert (False, True) in outcomes  # killed between the key store and the commit
     assert (True, True) in outcomes
+
+
+def test_the_same_file_twice_at_once_comes_in_once(engine, tenant, keys):
+    content = table(G1, *({**E1, "external_id": f"E{n}"} for n in range(1, 40)))
+    outcomes, barrier = [], threading.Barrier(3)
+
+    def run():
+        barrier.wait()
+        try:
+            report = bring(engine, tenant, keys, content)
+        except ConflictError:
+            outcomes.append("too late")
+        else:
+            outcomes.append((report.new, report.unchanged, report.error_count))
+
+    threads = [threading.Thread(target=run) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert outcomes.count((40, 0, 0)) == 1
+    assert all(each in ("too late", (40, 0, 0), (0, 40, 0)) for each in outcomes), outcomes
+    assert len(ids(engine, tenant)) == 40
+    assert keys.get(key_id("north", "E39"), "password") == b"12345678"
 
 
 def test_a_store_that_fails_leaves_the_inventory_alone(engine, tenant, keys):
