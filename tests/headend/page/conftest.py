@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import os
 import re
+import shutil
 import sys
 import time
 import uuid
@@ -21,6 +23,12 @@ from ferraris.headend.store.engine import Engine
 sys.path.insert(0, str(Path(__file__).parent))
 
 import town
+
+CHROMIUM = os.environ.get("FERRARIS_CHROMIUM") or shutil.which("chromium")
+FLAGS = [
+    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
+    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+]
 
 
 class Clock:
@@ -106,3 +114,15 @@ def enter(place, visitor):
         return visitor
 
     return with_role
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    """One browser for a module; what opens in it is closed by who opened it."""
+    playwright = pytest.importorskip("playwright.sync_api")
+    if not CHROMIUM:
+        pytest.skip("no chromium: set FERRARIS_CHROMIUM")
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()

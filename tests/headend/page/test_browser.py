@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import socket
 import threading
 from urllib.parse import quote, urlsplit
@@ -19,11 +17,6 @@ from ferraris.headend.store.tables.readings import ALARM
 
 pytestmark = pytest.mark.services
 
-CHROMIUM = os.environ.get("FERRARIS_CHROMIUM") or shutil.which("chromium")
-FLAGS = [
-    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
-    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
-]
 RULES = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice")
 # What can differ between themes, and between wide and narrow.
 OF_COLOUR = ("color-contrast", "link-in-text-block")
@@ -41,17 +34,6 @@ PATHS = {
     "month": f"{METER}?span=month",
     "nowhere": "/no/such/page",
 }
-
-
-@pytest.fixture(scope="module")
-def chromium(tmp_path_factory):
-    playwright = pytest.importorskip("playwright.sync_api")
-    if not CHROMIUM:
-        pytest.skip("no chromium: set FERRARIS_CHROMIUM")
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")

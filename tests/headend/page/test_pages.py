@@ -15,7 +15,7 @@ from sqlalchemy import delete, insert, select, update
 from conftest import form_key
 from ferraris.headend.inventory.groups import create_group
 from ferraris.headend.store.tables.access import AUDIT
-from ferraris.headend.store.tables.collecting import COMMAND
+from ferraris.headend.store.tables.collecting import COMMAND, READ_SUCCESS
 from ferraris.headend.store.tables.validated import FINAL
 
 both = pytest.mark.parametrize(
@@ -42,6 +42,7 @@ def test_the_overview_tells_how_the_night_went(enter):
     assert "06:00" in today
     month = plain(section(page, "month"))
     assert "29 of 30" in month
+    assert re.search(r"Sun 1 Mar 1,200 8\d\.\d% 9\d\.\d%", month)
     groups = plain(section(page, "groups"))
     assert all(name in groups for name in town.NODES)
     reasons = plain(section(page, "reasons"))
@@ -53,6 +54,24 @@ def test_the_overview_tells_how_the_night_went(enter):
     assert "1 open" in plain(section(page, "alarms"))
     assert "1 under way" in plain(section(page, "commands"))
     assert "4652523030303939" in section(page, "strangers")
+
+
+def test_a_head_end_that_has_just_begun(place, enter):
+    """Nothing was read yet, then one day only."""
+    with place.engine.transaction() as connection:
+        rows = connection.execute(select(READ_SUCCESS)).mappings().all()
+        connection.execute(delete(READ_SUCCESS))
+    page = enter("viewer").get("/").text
+    assert "No plan is being read yet." in page
+    assert "Nothing has been due yet." in page
+    newest = [dict(row) for row in rows if row["day"] == town.TODAY - 1]
+    with place.engine.transaction() as connection:
+        connection.execute(insert(READ_SUCCESS), newest)
+    page = enter("viewer").get("/").text
+    with place.engine.transaction() as connection:
+        connection.execute(delete(READ_SUCCESS))
+        connection.execute(insert(READ_SUCCESS), [dict(row) for row in rows])
+    assert "1 of 1" in plain(section(page, "month"))
 
 
 @both
@@ -147,6 +166,12 @@ def test_a_meter_is_read_now(place, enter):
             {"name": "1-0:1.8.0*255", "value": 10_543_210, "unit": "Wh", "time": None},
             {"name": "1-0:32.7.0*255", "value": "230.1", "unit": "V", "time": None},
             {"name": "0-0:96.1.0*255", "value": "<b>", "unit": None, "time": None},
+            {
+                "name": "0-0:1.0.0*255",
+                "value": "07ea030a02072f1e00ffc400",
+                "unit": None,
+                "time": None,
+            },
         ],
         "missing": ["1-0:1.7.0*255"],
     }
@@ -160,8 +185,9 @@ def test_a_meter_is_read_now(place, enter):
     assert "10.543\N{NO-BREAK SPACE}MWh" in now
     assert "230.1\N{NO-BREAK SPACE}V" in now
     assert "&lt;b&gt;" in now
+    assert "10 Mar 2026, 07:47:30 CET" in now
     assert "Not given: 1-0:1.7.0" in now
-    assert "took 2 s" in now
+    assert "took 2.0\N{NO-BREAK SPACE}s" in now
     # Who may not see readings sees that it was read, and nothing of what was.
     assert "MWh" not in enter("viewer").get(f"/meters/{town.SHOWN}").text
 

@@ -35,7 +35,7 @@ __all__ = [
 
 _DAY_S: Final = 86_400
 _EVENT_DAYS: Final = 90
-_READ_DAYS: Final = 40
+_READS: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,17 +108,21 @@ def witness(look: Look, meter: Any) -> None:
     look.looks += [("show_readings", each) for each in desk.looks]
 
 
-def registers(look: Look, meter: Any) -> Sequence[Reading]:
-    """The last read of every register, in the order of their names."""
-    newest = look.connection.execute(
-        select(func.max(REGISTER_READ.c.read_s)).where(REGISTER_READ.c.meter == meter.id)
-    ).scalar()
-    if newest is None:
-        return []
-    witness(look, meter)
-    since = newest - _READ_DAYS * _DAY_S
-    read = archive(look).registers(look.connection, meter.id, since, newest + 1)
-    last = {str(reading.name): reading for reading in read}
+def registers(look: Look, meter: Any) -> Sequence[tuple[Reading, int]]:
+    """The last value of every register with when it was read (UTC seconds), by name."""
+    reads = look.connection.execute(
+        select(REGISTER_READ.c.read_s)
+        .where(REGISTER_READ.c.meter == meter.id)
+        .distinct()
+        .order_by(REGISTER_READ.c.read_s.desc())
+        .limit(_READS)
+    ).scalars()
+    last: dict[str, tuple[Reading, int]] = {}
+    for read_s in sorted(reads):
+        for reading in archive(look).registers(look.connection, meter.id, read_s, read_s + 1):
+            last[str(reading.name)] = reading, read_s
+    if last:
+        witness(look, meter)
     return [last[name] for name in sorted(last)]
 
 

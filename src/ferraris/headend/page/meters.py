@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
+from ferraris.core.errors import Error
+from ferraris.data.date_time import DateTime
 from ferraris.data.obis import Obis
 from ferraris.data.readings import Event, Reading
 from ferraris.headend.access.rights import Right
@@ -50,6 +52,8 @@ _EVENTS: Final = 25
 _SESSIONS: Final = 8
 _COMMANDS: Final = 3
 _READINGS: Final = 40
+_CLOCK: Final = "0-0:1.0.0"
+_CLOCK_OCTETS: Final = 12
 
 
 def list_frame(look: Look) -> Mapping[str, Any]:
@@ -121,7 +125,7 @@ def registers(look: Look) -> Mapping[str, Any]:
     """The last value of every register."""
     formats = _formats(look)
     found = asking.registers(look, _readable(look))
-    return {"f": formats, "registers": [_register(formats, each) for each in found]}
+    return {"f": formats, "registers": [_register(formats, *each) for each in found]}
 
 
 def _readable(look: Look) -> Any:
@@ -132,20 +136,31 @@ def _readable(look: Look) -> Any:
         raise ForbiddenError(f"{look.caller.name} lacks the right to see readings") from None
 
 
-def _register(formats: Formats, reading: Reading) -> dict[str, Any]:
-    value = reading.value
+def _register(formats: Formats, reading: Reading, read_s: int) -> dict[str, Any]:
     unit = reading.unit.symbol if reading.unit else ""
-    text = formats.quantity(value, unit) if not isinstance(value, bytes) else _octets(value)
+    value = reading.value
     return {
         "code": str(reading.name).partition("*")[0],
         "name": obis_name(reading.name) if isinstance(reading.name, Obis) else "",
-        "value": text,
-        "at_s": reading.time.timestamp() if reading.time else None,
+        "value": _octets(formats, value)
+        if isinstance(value, bytes)
+        else _shown(formats, value, unit),
+        "of_s": reading.time.timestamp() if reading.time else None,
+        "read_s": read_s,
     }
 
 
-def _octets(value: bytes) -> str:
-    """Text where it is text, else hexadecimal digits."""
+def _shown(formats: Formats, value: Any, unit: str) -> str:
+    return formats.words("none") if value is None else formats.quantity(value, unit)
+
+
+def _octets(formats: Formats, value: bytes) -> str:
+    """A moment where it is one, text where it is text, else hexadecimal digits."""
+    if len(value) == _CLOCK_OCTETS:
+        try:
+            return formats.exact(DateTime(value).to_datetime(formats.zone).timestamp())
+        except Error:
+            pass
     try:
         text = value.decode("ascii")
     except UnicodeDecodeError:
@@ -224,13 +239,12 @@ def _command(formats: Formats, command: Command, readable: bool) -> dict[str, An
 
 def _plain(formats: Formats, reading: Mapping[str, Any]) -> dict[str, str]:
     """A reading as a command brings it: numbers are texts, so that they are exact."""
-    value, unit = reading["value"], reading["unit"] or ""
+    code, value, unit = str(reading["name"]).partition("*")[0], reading["value"], reading["unit"]
+    if code == _CLOCK and isinstance(value, str) and len(value) == 2 * _CLOCK_OCTETS:
+        return {"code": code, "value": _octets(formats, bytes.fromhex(value))}
     if isinstance(value, str) and unit:
         try:
             value = Decimal(value)
         except InvalidOperation:
             unit = ""
-    return {
-        "code": str(reading["name"]).partition("*")[0],
-        "value": formats.quantity("" if value is None else value, unit),
-    }
+    return {"code": code, "value": _shown(formats, value, unit or "")}

@@ -142,7 +142,7 @@ def month(look: Look) -> Mapping[str, Any]:
     return {
         "f": formats,
         "month": {
-            "days": [day for _, day in _filled(chosen.days)],
+            "days": known,
             "mean": mean,
             "target": look.target,
             "met": met,
