@@ -12,16 +12,22 @@ from .world import World
 
 
 @pytest.fixture
-def make_world(tmp_path):
-    """Makes worlds in embedded stores of their own."""
+def make_engine(tmp_path):
+    """Makes embedded stores."""
     opened = []
 
-    def make(**settings):
+    def make():
         engine = Engine(tmp_path / f"store-{len(opened)}.sqlite")
         migrate(engine)
         opened.append(engine)
-        return World(engine, **settings)
+        return engine
 
     yield make
     for engine in opened:
         engine.close()
+
+
+@pytest.fixture
+def make_world(make_engine):
+    """Makes worlds in embedded stores of their own."""
+    return lambda **settings: World(make_engine(), **settings)
