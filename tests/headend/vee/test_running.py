@@ -207,6 +207,21 @@ def test_nothing_is_guessed_where_a_meter_is_not_mounted(make_world):
     assert after.final.sum() == counted(END, 1) - counted(noon, 1)
 
 
+def test_a_history_begins_with_its_first_reading(make_world):
+    world = make_world()
+    begin = START + 10 * 3600
+    world.put(rows_of(begin - 900, END))
+    world.run()
+    row, columns = world.finals()[IMPORT, DAY]
+    assert (row.start_s, row.intervals, row.missing) == (begin, 56, 0)
+    assert (columns.quality == Quality.VALID).all()
+    world.put(rows_of(START - 900, START + 3600))
+    world.run()
+    row, columns = world.finals()[IMPORT, DAY]
+    assert (row.start_s, row.intervals, row.estimated) == (START, 96, 36)
+    assert columns.final.sum() == counted(END) - counted(START)
+
+
 def test_daily_rows_and_other_scalers(make_world):
     world = make_world(zone="Europe/Berlin")
     days = [day_bounds(DAY + n, "Europe/Berlin")[0] for n in range(5)]

@@ -54,7 +54,10 @@ class _Part:
 
 @dataclass(frozen=True, slots=True)
 class Judging:
-    """Days in a row of meters of a lot; `silent` are the channels of meters without rows."""
+    """Days in a row of meters of a lot; `silent` are the channels of meters without rows.
+
+    `new` are meters of which nothing is known before: their registers begin with a reading.
+    """
 
     lot: Lot
     days: Sequence[tuple[int, Grid]]
@@ -62,6 +65,7 @@ class Judging:
     placed: Placed
     facts: Mapping[int, MeterFacts]
     silent: Mapping[int, Collection[int]]
+    new: Collection[int]
     before: Mapping[Key, Version]
     decisions: Sequence[Decided]
     book: Book
@@ -133,19 +137,24 @@ class Judging:
         self, channel: int, rows: list[int], by_register: bool
     ) -> Iterator[tuple[list[tuple[int, Grid]], tuple[int, int], list[int]]]:
         """Which rows share a part of the grid: days, first and last point, rows."""
-        if len(self.days) > 1 and by_register:
-            yield list(self.days), (0, self.placed.grid.count), rows
+        if len(self.days) > 1 and by_register:  # of one meter
+            (day, grid), *others = self.days
+            first, _ = self._mounted(channel, rows[0], (0, grid.count), by_register)
+            yield (
+                [(day, grid.part(first, grid.count)), *others],
+                (first, self.placed.grid.count),
+                rows,
+            )
             return
-        begin = 0
+        at = 0
         for day, grid in self.days:
             spans: defaultdict[tuple[int, int], list[int]] = defaultdict(list)
-            end = begin + grid.count
+            end = at + grid.count
             for row in rows:
-                spans[self._mounted(channel, row, (begin, end), by_register)].append(row)
+                spans[self._mounted(channel, row, (at, end), by_register)].append(row)
             for span, some in sorted(spans.items()):
-                part = self.placed.grid.part(*span)
-                yield [(day, part)], span, some
-            begin = end
+                yield [(day, self.placed.grid.part(*span))], span, some
+            at = end
 
     def _mounted(
         self, channel: int, row: int, whole: tuple[int, int], by_register: bool
@@ -159,7 +168,7 @@ class Judging:
             if mount.since_s < end and (mount.until_s is None or mount.until_s > start)
         ]
         if not mounts:
-            return whole
+            return self._told(channel, row, whole) if by_register else whole
         since, until = min(each[0] for each in mounts), max(each[1] for each in mounts)
         if since <= start and until >= end:
             return whole
@@ -172,6 +181,13 @@ class Judging:
             told = whole[0] + int(known[0]) - (not by_register)
             first, last = min(first, told), max(last, whole[0] + int(known[-1]))
         return (first, last) if first < last else whole
+
+    def _told(self, channel: int, row: int, whole: tuple[int, int]) -> tuple[int, int]:
+        """The points from the first reading of a new meter on."""
+        if self.meters[row] not in self.new:
+            return whole
+        known = np.flatnonzero(self.placed.known[channel][row, whole[0] : whole[1]])
+        return (whole[0] + int(known[0]), whole[1]) if len(known) else whole
 
     # What is made of it.
 

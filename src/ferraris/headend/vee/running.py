@@ -86,6 +86,7 @@ class Run:
         self._periods = catalogue.periods(connection, tenant)
         self._facts: dict[int, MeterFacts] = {}
         self._silent: dict[int, set[int]] = {}
+        self._new: set[int] = set()
         self._made: dict[Key, FinalDay] = {}
         self.ran = Ran(now)
 
@@ -159,6 +160,7 @@ class Run:
             for meter, edges in zip(lot.meters, edges_known(placed, registers), strict=True)
             if edges != (True, True)
         }
+        self._new = set()
         if not ragged or not registers:
             return lot.meters, []
         span = utc_days(*lot.bounds)
@@ -169,6 +171,11 @@ class Run:
             if (not opening and self._linked(lot, meter, beyond[meter][0]))
             or (not closing and self._linked(lot, meter, beyond[meter][1]))
         ]
+        self._new = {
+            meter
+            for meter, (opening, _) in ragged.items()
+            if not opening and beyond[meter][0] is None
+        }
         return sorted(set(lot.meters) - set(joined)), joined
 
     def _linked(self, lot: Lot, meter: int, utc_day: int | None) -> bool:
@@ -205,6 +212,8 @@ class Run:
         starts = [start for start, _ in bounds] + [bounds[-1][1]]
         for part in joined_days(placed, registers, starts):
             if lot.day - first in part:
+                opening, _ = edges_known(placed, registers)[0]
+                self._new = {meter} if not part.start and not opening else set()
                 some = [(days[at], grid_of([bounds[at]], period_s)) for at in part]
                 inner = grid_of([bounds[at] for at in part], period_s)
                 assert inner is not None
@@ -257,6 +266,7 @@ class Run:
             placed=placed,
             facts=self._facts,
             silent=self._silent,
+            new=self._new,
             before={each[:4]: each for each in before},
             decisions=decisions_of(
                 self._connection, meters, lot.profile, int(points[0]), int(points[-1])
