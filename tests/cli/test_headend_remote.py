@@ -26,6 +26,7 @@ from ferraris.headend.api import application, serving_options, settings_of
 from ferraris.headend.configuration import load, parse
 from ferraris.headend.inventory.tenants import tenant_number
 from ferraris.headend.operations import House
+from ferraris.headend.store.changes import note
 from ferraris.headend.store.engine import Engine
 from ferraris.headend.store.migrations import migrate
 from ferraris.keys import MemoryKeys
@@ -132,6 +133,33 @@ def test_the_same_from_here_and_from_afar(ferraris, served) -> None:
     ran = ferraris(*eve, "principals", "list")
     assert (ran.code, ran.out) == (1, "")
     assert "eve lacks the right to manage access" in ran.err
+
+
+def test_what_is_new_is_watched(ferraris, served) -> None:
+    there = ("--url", served.url, "--token", "@token", "--authority", "certificate.pem")
+    done = threading.Event()
+
+    def happen() -> None:
+        while not done.wait(0.05):
+            with served.engine.transaction() as connection:
+                note(connection, 1, "plan", "daily", at_s=1.5)
+                note(connection, 1, "meter", "m\u0007", at_s=1.5, detail={"state": "active"})
+
+    thread = threading.Thread(target=happen)
+    thread.start()
+    try:
+        for where in (("--config", "headend.toml"), there):
+            watch = ("headend", *where, "watch", "--kind", "meter", "--count", "2")
+            ran = ferraris(*watch)
+            line = "1970-01-01T00:00:01Z  meter     m·  state=active"
+            assert (ran.code, ran.out.splitlines()) == (0, [line] * 2)
+            first, second = ferraris(*watch, "--json").json_lines
+            assert set(first) == {"number", "kind", "subject", "detail", "at_s"}
+            assert first["number"] < second["number"]
+    finally:
+        done.set()
+        thread.join()
+    assert ferraris("headend", *there, "watch", "--kind", "nonsense").code == 2
 
 
 def test_who_cannot_be_trusted_gets_no_token(ferraris, served) -> None:

@@ -25,6 +25,7 @@ _FURTHER: tuple[str, ...] = (
     "ferraris.cli.headend_export",
     "ferraris.cli.headend_init",
     "ferraris.cli.headend_store",
+    "ferraris.cli.headend_watch",
 )
 
 _PLAIN: dict[str, Any] = {

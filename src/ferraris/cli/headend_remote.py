@@ -69,28 +69,39 @@ class Remote:
             place = place.replace(f"{{{name}}}", quote(value, safe=""))
         if query:
             place += "?" + urlencode(query, doseq=True)
-        headers = {"Accept": "application/json, */*"}
-        if self._token:
-            headers["Authorization"] = f"Bearer {self._token}"
-        data = None
+        headers, data = {"Accept": "application/json, */*"}, None
         if body is not None:
             data = json.dumps(body).encode()
             headers["Content-Type"] = "application/json"
-        request = Request(  # noqa: S310  (the scheme was looked at)
-            f"{self._url}/v1{place}", data=data, headers=headers, method=operation.method
-        )
+        request = self._request(place, headers, data, operation.method)
+        return _answer(self._sent(request, changes=operation.changes))
+
+    def watch(self, kinds: Sequence[str]) -> Iterator[Any]:
+        """What is new, line by line, until the server ends it."""
+        place = "/changes?" + urlencode({"kind": list(kinds)}, doseq=True)
+        request = self._request(place, {"Accept": "text/event-stream"}, None, "GET")
+        with self._sent(request, changes=False) as response:
+            for line in response:
+                if line.startswith(b"data: "):
+                    yield json.loads(line.removeprefix(b"data: "))
+
+    def _request(
+        self, place: str, headers: dict[str, str], data: bytes | None, method: str
+    ) -> Request:
+        if self._token:
+            headers["Authorization"] = f"Bearer {self._token}"
+        url = f"{self._url}/v1{place}"
+        return Request(url, data=data, headers=headers, method=method)  # noqa: S310  (looked at)
+
+    def _sent(self, request: Request, *, changes: bool) -> HTTPResponse:
         try:
-            response = self._opener.open(request, timeout=_PATIENCE_S)
+            response: HTTPResponse = self._opener.open(request, timeout=_PATIENCE_S)
         except HTTPError as error:
             raise _problem(error) from None
         except (URLError, OSError, HTTPException) as error:
-            reason = getattr(error, "reason", error)
-            raise self._silence(operation, f"{reason}") from None
-        return _answer(response)
-
-    def _silence(self, operation: Operation, reason: str) -> Error:
-        silent = LineError(f"{self._url} does not answer: {reason}")
-        return silent.with_unknown_outcome() if operation.changes else silent
+            silent = LineError(f"{self._url} does not answer: {getattr(error, 'reason', error)}")
+            raise (silent.with_unknown_outcome() if changes else silent) from None
+        return response
 
 
 _HERE = ("localhost", "127.0.0.1", "::1")

@@ -286,3 +286,31 @@ def test_what_no_provider_issued_is_nobody(access, issuer, clock) -> None:
     for wrong in (token(issuer, clock, iss="https://elsewhere.example"), "a.b.c", "x"):
         with pytest.raises(UnknownCallerError):
             access.identify(wrong)
+
+
+def test_known_keys_do_not_wait_for_a_provider_that_hangs(issuer, clock) -> None:
+    hanging, held, over = threading.Event(), threading.Event(), threading.Event()
+
+    def fetch(url):
+        if hanging.is_set():
+            held.set()
+            over.wait(20)
+            raise LineError("too late")
+        return issuer.document(url)
+
+    provider = OpenIdProvider(settings(issuer), clock=clock, monotonic=clock.monotonic, fetch=fetch)
+    good = token(issuer, clock)
+    provider.verify(good)
+    clock.go(11)
+    hanging.set()
+
+    def ask() -> None:
+        with pytest.raises(SecurityError):
+            provider.verify(token(issuer, clock, headers={"kid": "made up"}))
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    assert held.wait(20)
+    assert provider.verify(good).subject == "ada-1"
+    over.set()
+    asking.join()

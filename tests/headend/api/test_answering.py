@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from concurrent.futures import ThreadPoolExecutor
 
+import jwt
 from sqlalchemy import select, text
 from tests.headend.api.conftest import BOTH
 
 from ferraris.headend.access import tokens
+from ferraris.headend.access.openid import OpenIdSettings
 from ferraris.headend.audit import check
 from ferraris.headend.store.engine import Engine
 from ferraris.headend.store.tables.access import AUDIT, PRINCIPAL, TOKEN
@@ -62,6 +65,18 @@ def test_nobody_comes_in_without_a_token(api) -> None:
     check_problem(api.ask("GET", "/v1/planted/a", who=None, headers=basic), 401)
     check_problem(api.ask("GET", "/v1/planted/a", headers=basic), 400)  # two of them
     assert audited(api) == []
+
+
+def test_a_provider_that_is_away_is_not_the_end(made, caplog) -> None:
+    api = made(openid=(OpenIdSettings("http://127.0.0.1:1", "ferraris"),))
+    claims = {"iss": "http://127.0.0.1:1", "aud": "ferraris", "sub": "x", "exp": 9e9}
+    shown = jwt.encode(claims, "k" * 32, algorithm="HS256", headers={"kid": "k"})
+    check_problem(api.ask("GET", "/v1/me", who=shown), 401)  # an algorithm that is not allowed
+    head = base64.urlsafe_b64encode(b'{"alg":"RS256","kid":"k"}').rstrip(b"=").decode()
+    got = api.ask("GET", "/v1/me", who=head + shown[shown.index(".") :])
+    assert "127.0.0.1" not in check_problem(got, 503)
+    assert got.headers["retry-after"] == "5"
+    assert api.ask("GET", "/v1/me").status == 200
 
 
 def test_a_token_that_was_revoked_or_has_expired(api) -> None:

@@ -79,21 +79,30 @@ class KeysOfIssuer:
         self._tried_s: float | None = None
 
     def key(self, key_id: str) -> jwt.PyJWK:
-        """A key; `SecurityError` when the provider has none of that id."""
-        with self._lock:
-            if self._due(key_id):
-                self._refresh()
+        """A key; `SecurityError` when the provider has none of that id.
+
+        Who names a known key does not wait while another asks the provider.
+        """
+        found = self._keys.get(key_id)
+        if found is None or self._stale():
+            if self._lock.acquire(blocking=found is None):
+                try:
+                    if self._due(key_id):
+                        self._refresh()
+                finally:
+                    self._lock.release()
             found = self._keys.get(key_id)
         if found is None:
             raise SecurityError("the provider has no such key", where=_WHERE)
         return found
 
+    def _stale(self) -> bool:
+        return self._fetched_s is None or self._clock() - self._fetched_s > _FRESH_S
+
     def _due(self, key_id: str) -> bool:
-        now = self._clock()
-        if self._tried_s is not None and now - self._tried_s < _AGAIN_S:
+        if self._tried_s is not None and self._clock() - self._tried_s < _AGAIN_S:
             return False
-        stale = self._fetched_s is None or now - self._fetched_s > _FRESH_S
-        return stale or key_id not in self._keys
+        return self._stale() or key_id not in self._keys
 
     def _refresh(self) -> None:
         self._tried_s = self._clock()

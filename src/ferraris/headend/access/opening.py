@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
@@ -11,7 +12,6 @@ from urllib.parse import urlsplit
 
 from sqlalchemy import Connection, Row, select
 
-from ferraris.core.errors import UsageError
 from ferraris.headend.access import principals, tokens
 from ferraris.headend.access.identity import Identity, UnknownCallerError
 from ferraris.headend.access.openid import Claims, OpenIdProvider
@@ -20,6 +20,7 @@ from ferraris.headend.store.tables.inventory import TENANT
 
 __all__ = ["Access"]
 
+_LOG: Final = logging.getLogger("ferraris.headend.access")
 _KEPT_S: Final = 3.0
 _MOST: Final = 10_000
 _REFUSED_S: Final = 60.0
@@ -51,6 +52,11 @@ class Access:
         self._known: OrderedDict[bytes, tuple[Identity, float]] = OrderedDict()
         self._refused: dict[int, float] = {}
 
+    @staticmethod
+    def ours(secret: str) -> bool:
+        """Whether a secret is one of our own tokens, which only the store knows."""
+        return secret.startswith(tokens.PREFIX)
+
     def known(self, secret: str) -> Identity | None:
         """Who was let in with this a moment ago; never blocks."""
         found = self._known.get(_digest(secret))
@@ -63,10 +69,7 @@ class Access:
         identity = self.known(secret)
         if identity is not None:
             return identity
-        if secret.startswith(tokens.PREFIX):
-            identity = self._by_token(secret)
-        else:
-            identity = self._by_provider(secret)
+        identity = self._by_token(secret) if self.ours(secret) else self._by_provider(secret)
         kept_s = _KEPT_S
         if identity.until_s is not None:
             kept_s = min(kept_s, identity.until_s - self._clock())
@@ -178,5 +181,6 @@ def _digest(secret: str) -> bytes:
 def _tenant(connection: Connection, name: str) -> int:
     found = connection.execute(select(TENANT.c.id).where(TENANT.c.name == name)).scalar()
     if found is None:
-        raise UsageError(f"the store has no tenant {name!r}", where="openid")
+        _LOG.warning("the tenant of an OpenID provider is not in the store: %s", name)
+        raise UnknownCallerError("the token is not known")
     return int(found)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -11,15 +10,11 @@ from typing import Any, Final
 
 import msgspec
 
-from ferraris.core.errors import SecurityError
-from ferraris.headend.access.identity import Identity, UnknownCallerError
-from ferraris.headend.access.opening import Access
 from ferraris.headend.api.asking import Asked, Receive, Scope, Send, asked, document, parsed
-from ferraris.headend.api.limits import Buckets
+from ferraris.headend.api.doorkeeper import Doorkeeper
 from ferraris.headend.api.problems import PROBLEM, HttpError, Problem, problem_of
 from ferraris.headend.api.routing import Match, Routes
 from ferraris.headend.api.settings import ApiSettings
-from ferraris.headend.operations.callers import caller_of
 from ferraris.headend.operations.desk import Caller, House
 from ferraris.headend.operations.once import Answer, Once
 from ferraris.headend.operations.performing import Condition, perform, refuse
@@ -30,7 +25,6 @@ __all__ = [
     "HEADERS",
     "VERSION",
     "Answering",
-    "Doorkeeper",
     "response_headers",
     "send_answer",
     "send_problem",
@@ -38,13 +32,7 @@ __all__ = [
 
 VERSION: Final = b"/v1"
 _JSON: Final = "application/json"
-_GUESS_COST: Final = 10.0
-_KEPT_S: Final = 2.0
-_MOST_CALLERS: Final = 10_000
 _LONGEST_KEY: Final = 200
-_SHARED: Final = 4
-"""How many times what one principal may ask one address may: several can share it."""
-
 HEADERS: Final[tuple[tuple[bytes, bytes], ...]] = (
     (b"cache-control", b"no-store"),
     (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
@@ -52,70 +40,6 @@ HEADERS: Final[tuple[tuple[bytes, bytes], ...]] = (
     (b"x-content-type-options", b"nosniff"),
 )
 _TLS: Final = (b"strict-transport-security", b"max-age=31536000")
-
-
-class Doorkeeper:
-    """Finds out who asks, and whether they ask too often."""
-
-    def __init__(
-        self,
-        house: House,
-        access: Access,
-        settings: ApiSettings,
-        executor: Executor,
-        monotonic: Callable[[], float],
-    ) -> None:
-        self._house = house
-        self._access = access
-        self._executor = executor
-        self._monotonic = monotonic
-        rate, size = settings.requests_a_second, settings.burst
-        self._principals = Buckets(rate, size, monotonic)
-        self._addresses = Buckets(rate * _SHARED, size * _SHARED, monotonic)
-        self._callers: dict[Identity, tuple[Caller, float]] = {}
-
-    async def caller(self, request: Asked) -> Caller:
-        """The caller; raises 401 and 429."""
-        _wait(self._addresses.take(request.address))
-        secret = request.secret()
-        if not secret:
-            raise UnknownCallerError("show a token: Authorization: Bearer …")
-        identity = self._access.known(secret)
-        found = self._callers.get(identity) if identity is not None else None
-        if found is not None and found[1] > self._monotonic():
-            caller = found[0]
-        else:
-            loop = asyncio.get_running_loop()
-            try:
-                caller = await loop.run_in_executor(self._executor, self._let_in, secret)
-            except SecurityError:
-                self._addresses.charge(request.address, _GUESS_COST)
-                raise UnknownCallerError("the token is not known") from None
-        _wait(self._principals.take((caller.tenant, caller.principal)))
-        return caller
-
-    def _let_in(self, secret: str) -> Caller:
-        identity = self._access.identify(secret)
-        with self._house.engine.reading() as connection:
-            caller = caller_of(connection, identity)
-        if len(self._callers) >= _MOST_CALLERS:
-            self._callers.clear()
-        self._callers[identity] = caller, self._monotonic() + _KEPT_S
-        return caller
-
-    async def still(self, secret: str) -> Caller | None:
-        """The caller as of now, for streams that go on; None when nobody is known by it now."""
-        loop = asyncio.get_running_loop()
-        try:
-            return await loop.run_in_executor(self._executor, self._let_in, secret)
-        except SecurityError:
-            return None
-
-
-def _wait(seconds: float) -> None:
-    if seconds > 0:
-        whole = str(max(1, round(seconds + 0.5)))
-        raise HttpError(429, "Too often", "too many requests, please wait", retry_after=whole)
 
 
 @dataclass(frozen=True, slots=True)

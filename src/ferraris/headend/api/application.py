@@ -18,8 +18,9 @@ from litestar.types import ControllerRouterHandler
 
 from ferraris.headend.access.openid import OpenIdProvider
 from ferraris.headend.access.opening import Access
-from ferraris.headend.api.answering import HEADERS, Answering, Doorkeeper, send_answer
+from ferraris.headend.api.answering import HEADERS, Answering, send_answer
 from ferraris.headend.api.document import openapi
+from ferraris.headend.api.doorkeeper import Doorkeeper
 from ferraris.headend.api.problems import PROBLEM, Problem, problem_of
 from ferraris.headend.api.routing import Routes
 from ferraris.headend.api.settings import ApiSettings
@@ -92,6 +93,7 @@ def application(
             with suppress(asyncio.CancelledError):
                 await looking
             watching.close()
+            doorkeeper.close()
             executor.shutdown(cancel_futures=True)
 
     return Litestar(

@@ -13,8 +13,9 @@ from typing import Any, Final
 
 import msgspec
 
-from ferraris.headend.api.answering import VERSION, Doorkeeper, response_headers, send_problem
+from ferraris.headend.api.answering import VERSION, response_headers, send_problem
 from ferraris.headend.api.asking import Asked, Receive, Scope, Send, asked
+from ferraris.headend.api.doorkeeper import Doorkeeper
 from ferraris.headend.api.problems import HttpError, problem_of
 from ferraris.headend.api.settings import ApiSettings
 from ferraris.headend.operations.desk import Caller, House
