@@ -35,7 +35,7 @@ def watch(
     count: Annotated[int | None, typer.Option(help="End after so many.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
 ) -> int:
-    """Watch what is new: meters, sessions, readings, alarms, commands, changes; until interrupted."""
+    """Watch what is new: meters, sessions, readings, alarms, commands; until interrupted."""
     kinds = tuple(kind or RIGHTS)
     strange = set(kinds) - set(RIGHTS)
     if strange:
