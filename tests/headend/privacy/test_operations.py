@@ -121,3 +121,18 @@ def test_what_the_store_tells_about_customers_can_be_asked(house, town):
     rows = perform(house, caller(town, Right.SEE_METERS), found("list_personal_data"), {})
     assert {row.table for row in rows} == set(PERSONAL_DATA)
     assert next(row for row in rows if row.table == "block").exported
+
+
+def test_erasures_are_settled_after_a_restore(house, town, engine, keys):
+    """The database came back from before the erasure; another tenant's officer cannot settle it."""
+    sealer = CustomerSealer(engine, keys)
+    with engine.transaction() as connection:
+        sealer.destroy(connection, town.ann, 1_700_000_000.0)
+    settle = found("settle_erasures")
+    assert perform(house, caller(town, Right.PRIVACY, tenant=town.tenant + 1), settle, {}) == []
+    with pytest.raises(ForbiddenError):
+        perform(house, caller(town, Right.SEE_READINGS), settle, {})
+    (done,) = perform(house, caller(town, Right.PRIVACY), settle, {})
+    assert (done.customer, done.erased_at.year) == ("C-1", 2023)
+    assert ("erase_customer", "C-1", "done") in audited(engine)
+    assert perform(house, caller(town, Right.PRIVACY), settle, {}) == []

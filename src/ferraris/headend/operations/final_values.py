@@ -14,9 +14,9 @@ from ferraris.headend.access.rights import Right
 from ferraris.headend.operations.desk import Desk
 from ferraris.headend.operations.errors import NotFoundError
 from ferraris.headend.operations.operation import operation
-from ferraris.headend.privacy import CustomerSealer
+from ferraris.headend.operations.privacy import sealer_of
+from ferraris.headend.privacy import look_detail
 from ferraris.headend.store.exchange import canonical
-from ferraris.headend.store.sealing import NoSealer, Sealer
 from ferraris.headend.store.tables.inventory import SERVICE_POINT_METER
 from ferraris.headend.store.tables.readings import CHANNEL, PROFILE
 from ferraris.headend.store.tables.validated import FINAL
@@ -135,7 +135,7 @@ def _series(
     if not 0 < span[1] - span[0] <= MOST_DAYS * DAY_S:
         raise UsageError(f"until: after since, at most {MOST_DAYS} days")
     channels = [channel_of(desk, row.id, number, channel)] if channel else None
-    look(desk, row)
+    look(desk, row, span)
     return final_series(
         desk.connection, sealer_of(desk), row.id, number, span, channels=channels
     )  # fmt: skip
@@ -166,21 +166,17 @@ def _sum(one: DaySum) -> Sum:
     )  # fmt: skip
 
 
-def sealer_of(desk: Desk) -> Sealer:
-    """Who opens the readings of customers here."""
-    try:
-        found: Sealer = desk.house.part(CustomerSealer)
-    except NotFoundError:
-        return NoSealer()
-    return found
+def look(desk: Desk, meter: Row[Any], span: tuple[int, int] | None = None) -> None:
+    """A look at readings of a meter that measures for a customer, or did, leaves a line.
 
-
-def look(desk: Desk, meter: Row[Any]) -> None:
-    """A look at readings of a meter that measures for a customer, or did, leaves a line."""
+    `span` is from when the readings are, where it is known.
+    """
     at = SERVICE_POINT_METER
     customers = select(exists().where(at.c.meter == meter.id, at.c.customer.is_not(None)))
     if desk.connection.execute(customers).scalar():
         desk.looks.append(meter.external_id)
+        if span is not None:
+            desk.detail |= look_detail(*span)
 
 
 def profile_of(desk: Desk, name: str) -> int:

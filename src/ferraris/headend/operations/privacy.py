@@ -15,6 +15,8 @@ from ferraris.headend.operations.streams import Stream
 from ferraris.headend.privacy import (
     PERSONAL_DATA,
     CustomerSealer,
+    Erasure,
+    complete,
     concerns_customer,
     customer_sealer,
     erase,
@@ -31,6 +33,7 @@ __all__ = [
     "list_personal_data",
     "note_look",
     "sealer_of",
+    "settle_erasures",
 ]
 
 _CHUNK: Final = 1 << 16
@@ -96,8 +99,25 @@ def erase_customer(desk: Desk, customer: str, body: ErasureDocument) -> ErasureV
         desk.connection, sealer_of(desk), desk.tenant, customer, reason=body.reason, at_s=desk.now
     )
     desk.detail |= {"reason": body.reason, "meters": done.meters, "rows": dict(done.rows)}
-    erased_at = datetime.fromtimestamp(done.erased_s, UTC)
-    return ErasureView(done.customer, erased_at, done.meters, dict(done.rows))
+    return _view(done)
+
+
+@operation("POST /customers/erasures", command="customers settle", right=Right.PRIVACY)
+def settle_erasures(desk: Desk) -> list[ErasureView]:
+    """Finish erasures that the database or the key store does not know of, as after a restore.
+
+    A head-end that runs does this at its start and once a day.
+    """
+    desk.demand_everywhere(Right.PRIVACY)
+    desk.subject = "erasures"
+    done = complete(
+        desk.connection,
+        sealer_of(desk),
+        at_s=desk.now,
+        journal=desk.house.journal.write,
+        tenant=desk.tenant,
+    )
+    return [_view(each) for each in done]
 
 
 @operation("GET /personal-data", command="customers data", right=Right.SEE_METERS)
@@ -111,7 +131,10 @@ def list_personal_data(desk: Desk) -> list[TreatmentView]:
 
 
 def sealer_of(desk: Desk) -> CustomerSealer:
-    """What opens readings of customers."""
+    """What opens readings of customers: one for the whole process."""
+    given = desk.house.parts.get(CustomerSealer)
+    if isinstance(given, CustomerSealer):
+        return given
     return customer_sealer(desk.house.engine, desk.house.keys)
 
 
@@ -126,6 +149,11 @@ def note_look(
         return
     desk.looks.extend(subjects)
     desk.detail |= look_detail(since_s, until_s) | {"meters": len(meters)}
+
+
+def _view(done: Erasure) -> ErasureView:
+    erased_at = datetime.fromtimestamp(done.erased_s, UTC)
+    return ErasureView(done.customer, erased_at, done.meters, dict(done.rows))
 
 
 def _finals(desk: Desk) -> Any:

@@ -87,31 +87,37 @@ def erase(
 
 
 def complete(
-    connection: Connection, sealer: CustomerSealer, *, at_s: float, journal: Callable[..., None]
+    connection: Connection,
+    sealer: CustomerSealer,
+    *,
+    at_s: float,
+    journal: Callable[..., None],
+    tenant: int | None = None,
 ) -> list[Erasure]:
     """Finish erasures that database or key store do not know of: at the start, and once a day.
 
     A restored database learns from the key store who was erased since it was copied, and a
     restored key store from the database. What came in while a customer was being erased goes, too.
+    Of all tenants, or of one; returns those that the database did not know of.
     """
+    known = CUSTOMER.c.erased_s.is_not(None)
     rows = connection.execute(
-        select(CUSTOMER.c.id, CUSTOMER.c.tenant, CUSTOMER.c.name, CUSTOMER.c.erased_s).where(
-            CUSTOMER.c.erased_s.is_not(None)
-        )
+        select(CUSTOMER.c.id, CUSTOMER.c.tenant, CUSTOMER.c.name, CUSTOMER.c.erased_s).where(known)
     ).all()
     done = []
     if len(rows) != sealer.destructions():
         for row in rows:
             sealer.destroy(connection, row.id, row.erased_s)
-        for tenant, name in _unmarked(connection, sealer):
+        reason = "erased before this copy of the database came back"
+        for whose, name in _unmarked(connection, sealer, tenant):
             done.append(
                 erase(
-                    connection, sealer, tenant, name, reason="erased before this copy of the "
-                    "database came back", at_s=at_s, journal=journal, principal="head-end",
+                    connection, sealer, whose, name, reason=reason, at_s=at_s, journal=journal,
+                    principal="head-end",
                 )
             )  # fmt: skip
     for row in rows:
-        if row.erased_s > at_s - _SWEEP_S or done:
+        if row.tenant == (tenant or row.tenant) and (row.erased_s > at_s - _SWEEP_S or done):
             spans = spans_of_customer(connection, row.id)
             _settle(connection, sealer, row.tenant, row.id, spans)
     return done
@@ -155,16 +161,20 @@ def _settle(
     return {table: count for table, count in counts.items() if count}
 
 
-def _unmarked(connection: Connection, sealer: CustomerSealer) -> list[tuple[int, str]]:
+def _unmarked(
+    connection: Connection, sealer: CustomerSealer, tenant: int | None
+) -> list[tuple[int, str]]:
     """Customers whose key is destroyed, and the database does not say so."""
     found: list[tuple[int, str]] = []
+    wanted = select(CUSTOMER.c.id, CUSTOMER.c.tenant, CUSTOMER.c.name).where(
+        CUSTOMER.c.erased_s.is_(None)
+    )
+    if tenant is not None:
+        wanted = wanted.where(CUSTOMER.c.tenant == tenant)
     last = 0
     while True:
         rows = connection.execute(
-            select(CUSTOMER.c.id, CUSTOMER.c.tenant, CUSTOMER.c.name)
-            .where(CUSTOMER.c.id > last, CUSTOMER.c.erased_s.is_(None))
-            .order_by(CUSTOMER.c.id)
-            .limit(_SCAN)
+            wanted.where(CUSTOMER.c.id > last).order_by(CUSTOMER.c.id).limit(_SCAN)
         ).all()
         if not rows:
             return found

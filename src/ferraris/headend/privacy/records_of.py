@@ -22,6 +22,7 @@ from ferraris.headend.store.tables.validated import HUMAN_EDIT
 
 __all__ = ["TABLES"]
 
+_LOOKS: Final = ("show_", "list_", "export_")
 _Rows = Callable[[Connection, int, int, str, Spans], Iterator[Sequence[Any]]]
 
 
@@ -75,6 +76,8 @@ def _looks(
         period = period_of(json.loads(row.detail or "{}"))
         if period is not None and spans.touches(*period):
             yield name, float(row.at_s), row.action, float(period[0]), float(period[1])
+        elif period is None and row.action.startswith(_LOOKS) and spans.spans[0][0] <= row.at_s:
+            yield name, float(row.at_s), row.action, "", ""  # at what time is not said
 
 
 _SESSION: Final = (
