@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 from ferraris.headend import inventory
 from ferraris.headend.access.rights import Right
 from ferraris.headend.operations.desk import Desk
-from ferraris.headend.operations.inventory import QUERY
+from ferraris.headend.operations.meter_documents import QUERY
 from ferraris.headend.operations.operation import operation
 from ferraris.headend.store.tables.inventory import METER
 
