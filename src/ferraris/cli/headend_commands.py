@@ -24,6 +24,7 @@ __all__ = ["commands"]
 _FURTHER: tuple[str, ...] = (
     "ferraris.cli.headend_export",
     "ferraris.cli.headend_init",
+    "ferraris.cli.headend_run",
     "ferraris.cli.headend_store",
     "ferraris.cli.headend_watch",
 )

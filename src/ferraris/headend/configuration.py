@@ -94,11 +94,14 @@ class Intake(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
 
 class Observing(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Logs to standard error; metrics at /metrics of `metrics`, or of the API when it is empty."""
+    """Logs to standard error; /metrics, /live and /ready at `metrics`, for who runs the process.
+
+    `spans` is where spans of sessions go: an OTLP address over HTTP, or "log".
+    """
 
     log_level: str = "info"
     log_form: str = "json"
-    metrics: str = ""
+    metrics: str = "127.0.0.1:8471"
     spans: str = ""
 
 

@@ -20,6 +20,15 @@ def test_a_state_reaches_the_socket(tmp_path, monkeypatch):
         assert listener.recv(100) == b"READY=1"
 
 
+def test_whoever_does_not_listen_is_not_waited_for(tmp_path, monkeypatch):
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
+        listener.bind(str(tmp_path / "n"))
+        monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "n"))
+        told = [notify(f"STATUS={'x' * 4000}") for _ in range(1000)]
+        assert told[0]
+        assert not told[-1]
+
+
 def test_silence_where_nobody_listens(tmp_path, monkeypatch):
     monkeypatch.delenv("NOTIFY_SOCKET", raising=False)
     assert not notify("READY=1")

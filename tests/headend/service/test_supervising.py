@@ -78,3 +78,18 @@ def test_a_part_that_ends_by_itself_is_a_fault():
 
     report, _ = run({"short": short})
     assert report.parts == {"short": "the part ended by itself"}
+
+
+def test_parts_wind_up_undisturbed():
+    wound_up = []
+
+    async def slow():
+        try:
+            await asyncio.Event().wait()
+        finally:
+            for _ in range(3):
+                await asyncio.sleep(0)
+            wound_up.append("slow")
+
+    run({"slow": slow})
+    assert wound_up == ["slow"]

@@ -6,7 +6,7 @@ import asyncio
 
 import numpy as np
 
-from ferraris.headend.demo import Demo, DemoSettings
+from ferraris.headend.demo.night import Night, NightSettings
 from ferraris.headend.vee import Axis, Made, Quality, default_rules
 from ferraris.headend.vee.columns import between, together
 from ferraris.headend.vee.columns_editing import revise
@@ -17,17 +17,20 @@ PROFILE = "1-0:99.1.0*255"
 def collected(folder):
     """The first channel of a day of four meters: interval ends and the register at each."""
 
-    async def night():
-        settings = DemoSettings(folder / "store.sqlite", folder / "keys.sqlite", meters=4)
-        async with Demo(settings) as demo:
-            await demo.collect()
-            with demo.engine.reading() as view:
+    async def collect():
+        settings = NightSettings(folder / "store.sqlite", folder / "keys.sqlite", meters=4)
+        async with Night(settings) as night:
+            night.deliver()
+            await night.commission()
+            await night.first_round()
+            day_s = night.day * 86_400
+            with night.whole.house.engine.reading() as view:
                 return [
-                    demo.archive.series(view, target.meter, PROFILE, 0, 1 << 33)
-                    for target in demo.targets.values()
+                    night.whole.archive.series(view, meter, PROFILE, day_s, day_s + 86_400)
+                    for meter in (1, 2, 3, 4)
                 ]
 
-    found = asyncio.run(night())
+    found = asyncio.run(collect())
     assert len({tuple(each.ends) for each in found}) == 1
     return list(found[0].ends), [list(each.columns[0]) for each in found]
 

@@ -36,6 +36,7 @@ from ferraris.headend.collect.storing import Settled
 from ferraris.headend.collect.tallies import Tallies
 from ferraris.headend.collect.target import Target
 from ferraris.headend.collect.writer import Writer
+from ferraris.headend.observe.observer import Observer
 from ferraris.headend.store.archive import Archive
 
 __all__ = ["Collection"]
@@ -54,6 +55,7 @@ class Collection:
         kinds: what operators can command.
         prepare: called with meters that are to be read soon, away from the event loop.
         progress: told after every transaction.
+        observer: hears of every session whose readings are stored.
         clock: UTC in epoch seconds; `steady` is monotonic, for everything that lasts.
         offload: runs a function away from the event loop.
         exclusive: void the claims of all other workers at the start; only for a store that no
@@ -71,6 +73,7 @@ class Collection:
         kinds: CommandKinds | None = None,
         prepare: Callable[[Iterable[Target]], Any] | None = None,
         progress: Callable[[Progress], None] | None = None,
+        observer: Observer | None = None,
         clock: Callable[[], float] = time.time,
         steady: Callable[[], float] = time.monotonic,
         offload: Offload = asyncio.to_thread,
@@ -88,7 +91,7 @@ class Collection:
             offload=offload,
         )  # fmt: skip
         self._open_meter, self._prepare, self._members = open_meter, prepare, members
-        self._progress = progress
+        self._progress, self._observer = progress, observer
         self._exclusive = exclusive
         self._parts: _Parts | None = None
 
@@ -161,7 +164,7 @@ class _Parts:
     def __init__(self, collection: Collection) -> None:
         self._ground = ground = collection._ground
         self._settings = collection._settings
-        self._progress = collection._progress
+        self._progress, self._observer = collection._progress, collection._observer
         self._once = False
         self.sessions = Sessions(
             ground, collection._open_meter, collection.kinds, collection._prepare
@@ -329,6 +332,9 @@ class _Parts:
             counts.intervals + settled.intervals,
         )
         self.tallies.touched(settled.days)
+        if self._observer is not None:
+            for seen in settled.seen:
+                self._observer.session(seen)
         if self._progress is not None:
             self._progress(self.counts)
 

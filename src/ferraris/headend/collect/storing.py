@@ -16,6 +16,7 @@ from ferraris.headend.collect.plans import gap_list
 from ferraris.headend.collect.policy import PERMANENT, SHORT, Failure, Policy
 from ferraris.headend.collect.session import Report
 from ferraris.headend.collect.target import SLEEPY
+from ferraris.headend.observe.observer import SessionSeen
 from ferraris.headend.store import changes
 from ferraris.headend.store.archive import Archive
 from ferraris.headend.store.tables.collecting import ITEM_LAYOUT, LACK, LOG_READ, REREAD, SESSION
@@ -44,6 +45,7 @@ class Settled:
     lacking: dict[int, float | None] = field(default_factory=dict)
     reasons: dict[int, str] = field(default_factory=dict)
     days: set[int] = field(default_factory=set)
+    seen: list[SessionSeen] = field(default_factory=list)
 
     def add(self, other: Settled) -> None:
         """What another part of the transaction came to."""
@@ -55,6 +57,7 @@ class Settled:
         self.lacking |= other.lacking
         self.reasons |= other.reasons
         self.days |= other.days
+        self.seen += other.seen
 
 
 def store_reports(
@@ -268,6 +271,12 @@ class _Storing:
                  "message": message[:500], "intervals": stored.intervals,
                  "registers": stored.registers, "events": stored.events,
                  "deviation_s": report.deviation_s}
+            )  # fmt: skip
+            self.settled.seen.append(
+                SessionSeen(
+                    report.found.target.external_id, report.occasion, outcome, report.started_s,
+                    report.ended_s, stored.intervals, stored.registers, message,
+                )
             )  # fmt: skip
         if rows:
             self._connection.execute(insert(SESSION), rows)

@@ -16,10 +16,11 @@ def notify(state: str) -> bool:
         return False
     place = "\0" + address[1:] if address.startswith("@") else address
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as out:
+        out.setblocking(False)  # whoever does not listen must not stop the event loop
         try:
             out.sendto(state.encode(), place)
         except OSError:
-            return False  # whoever watched has gone; that is no reason to stop
+            return False  # gone, or asleep; that is no reason to stop
     return True
 
 

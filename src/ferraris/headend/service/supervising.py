@@ -42,7 +42,8 @@ async def supervise(
         await asyncio.gather(*tasks)
     finally:
         for task in tasks:
-            task.cancel()
+            if not task.cancelling():  # a second time would cut its winding up short
+                task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         for name in parts:
             health.leave(name)
