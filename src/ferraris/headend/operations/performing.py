@@ -64,7 +64,12 @@ def perform(
                 # The view stays open for as long as chunks are made out of it.
                 result = replace(result, chunks=_Held(result.chunks, stack.pop_all()))
         if desk.looks:
-            _witness(desk, operation)
+            try:
+                _witness(desk, operation)
+            except BaseException:
+                if isinstance(result, Stream):
+                    result.close()  # nobody gets what could not be written down
+                raise
     except Exception as error:
         if operation.changes or isinstance(error, ForbiddenError | NotFoundError):
             refuse(house, caller, operation, desks[0].subject if desks else subject, error)
