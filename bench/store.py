@@ -27,12 +27,15 @@ from ferraris.data.date_time import DateTime
 from ferraris.data.obis import Obis
 from ferraris.data.readings import Channel, Reading, Series
 from ferraris.headend.store.archive import Archive
+from ferraris.headend.store.backing_up import back_up
 from ferraris.headend.store.blocks import unpack
 from ferraris.headend.store.catalogue import tenant_number
+from ferraris.headend.store.checking import check
 from ferraris.headend.store.engine import Engine
 from ferraris.headend.store.exchange import pack_readings, pack_series
 from ferraris.headend.store.migrations import migrate
 from ferraris.headend.store.records import Brought
+from ferraris.headend.store.restoring import restore
 from ferraris.headend.store.tables.inventory import METER
 from ferraris.headend.store.tables.readings import BLOCK, CHANNEL, DAY_TOTAL
 
@@ -85,10 +88,12 @@ def place(url: str) -> Iterator[str]:
     engine = Engine(url)
     with engine.transaction() as connection:
         connection.execute(text(f"CREATE SCHEMA {schema}"))
-    yield f"{url}{'&' if '?' in url else '?'}options=-csearch_path%3D{schema}"
-    with engine.transaction() as connection:
-        connection.execute(text(f"DROP SCHEMA {schema} CASCADE"))
-    engine.close()
+    try:
+        yield f"{url}{'&' if '?' in url else '?'}options=-csearch_path%3D{schema}"
+    finally:
+        with engine.transaction() as connection:
+            connection.execute(text(f"DROP SCHEMA {schema} CASCADE"))
+        engine.close()
 
 
 def size(engine: Engine) -> int:
@@ -149,6 +154,39 @@ def write(archive: Archive, batch: list[tuple[int, Brought]]) -> None:
     for start in range(0, len(batch), BATCH):
         with archive.engine.transaction() as connection:
             archive.put_many(connection, batch[start : start + BATCH], now=NOW)
+
+
+def upkeep(archive: Archive, folder: str) -> None:
+    """Print how long it takes to check everything, to write a backup, and to restore it."""
+    start = time.perf_counter()
+    faults = list(check(archive.engine))
+    checked = time.perf_counter()
+    made = back_up(archive.engine, Path(folder) / "backup", now=NOW)
+    written = time.perf_counter()
+    target = Engine(Path(folder) / "restored.sqlite")
+    restore(target, Path(folder) / "backup")
+    restored = time.perf_counter()
+    target.close()
+    print(f"check                  {checked - start:7.2f} s, {len(faults)} faults")
+    print(f"backup                 {written - checked:7.2f} s, {made.octets / 1e6:.1f} MB")
+    print(f"restore into SQLite    {restored - written:7.2f} s")
+
+
+def late(archive: Archive, days: list[list[list[int]]], meters: list[int]) -> None:
+    """Print what rows cost that come after the others of their day."""
+    values = [[column[:48] for column in day] for day in days]
+    parts = []
+    for n, meter in enumerate(meters):
+        first = series(DAY + 1, days[n % len(days)])
+        first.ends, first.columns = first.ends[:48], values[n % len(days)]
+        first.stamps, first.status, first.quality = first.stamps[:48], [0] * 48, first.quality[:48]
+        blocks = pack_series(PROFILE, first, 0, 1 << 40)
+        parts.append((meter, Brought(blocks)))
+    write(archive, parts)
+    rest = [(m, brought(DAY + 1, days[n % len(days)], False)) for n, m in enumerate(meters)]
+    cpu = time.process_time()
+    write(archive, rest)
+    print(f"merge half a day       {(time.process_time() - cpu) / len(meters) * 1e6:7.1f} us here")
 
 
 def brought(day: int, values: list[list[int]], reads: bool = True) -> Brought:
@@ -242,6 +280,9 @@ def main() -> None:
         for day in range(DAY - 29, DAY):
             write(archive, [(m, brought(day, days[m % len(days)], False)) for m in meters[:MONTHS]])
         answers(archive, meters)
+        late(archive, days, meters[:1000])
+        with tempfile.TemporaryDirectory() as folder:
+            upkeep(archive, folder)
         engine.close()
 
 

@@ -36,6 +36,8 @@ class Kind:
         newer = table.alias("newer")
         same = [newer.c[name] == table.c[name] for name in self.key]
         among = [table.c[name].in_(bindparam(name, expanding=True)) for name in looked_up]
+        # Said once more, so that PostgreSQL opens only the months of these days.
+        same += [newer.c[name].in_(bindparam(name, expanding=True)) for name in looked_up]
         newest = ~exists().where(*same, newer.c.version > table.c.version)
         known = [table.c.version, table.c[count], table.c.digest, table.c.seal]
         keys = [table.c[name] for name in self.key]
