@@ -195,7 +195,7 @@ def test_the_other_one_of_a_shared_day(engine, filled, sealer):
     assert found[13] is found[15] is None
     erased(engine, sealer, filled, "C-1")
     found = hours(engine, filled, sealer, filled.a)
-    assert [day for day, seen in found.items() if seen] == [8, 9, 10]
+    assert sorted(day for day, seen in found.items() if seen) == [8, 9, 10]
     assert found[10] == day_hours(10, until=12)
 
 
@@ -210,7 +210,7 @@ def test_readings_from_before_the_customer_was_known(engine, filled, sealer):
         filled.shelf(connection, sealer, filled.tenant).block(filled.b, 20, seal=cid)
     erased(engine, sealer, filled, "C-3")
     found = hours(engine, filled, sealer, filled.b)
-    assert [day for day, seen in found.items() if seen is None] == [9, 10, 11, 12, 13]
+    assert sorted(d for d, seen in found.items() if seen is None) == [9, 10, 11, 12, 13]
     assert found[20] == day_hours(20)  # was not theirs: given back
 
 

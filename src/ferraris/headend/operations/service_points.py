@@ -16,6 +16,8 @@ from ferraris.headend.access.rights import Right
 from ferraris.headend.operations.desk import Desk
 from ferraris.headend.operations.operation import operation
 from ferraris.headend.operations.paging import Page, checked_limit, page
+from ferraris.headend.operations.privacy import sealer_of
+from ferraris.headend.privacy import take_over
 from ferraris.headend.store.tables.inventory import METER
 
 __all__ = [
@@ -214,6 +216,9 @@ def assign_meter(desk: Desk, body: AssignmentDocument) -> AssignmentView:
         until_s=None if body.until is None else _seconds(body.until),
         at_s=desk.now,
     )
+    if body.customer is not None:  # what was read before this was noted is theirs as well
+        number = inventory.meter_number(desk.connection, desk.tenant, body.meter)
+        desk.detail["sealed"] = take_over(desk.connection, sealer_of(desk), number)
     return _assignment(made, {body.meter})
 
 

@@ -27,7 +27,7 @@ from ferraris.headend.store.exchange import digest
 from ferraris.headend.store.sealing import SHREDDED, ErasedError, seal_context
 from ferraris.headend.store.tables.readings import BLOCK, REGISTER_READ, UNDATED
 
-__all__ = ["Case", "take_apart", "theirs_in", "this_row"]
+__all__ = ["Case", "hand_over", "take_apart", "theirs_in", "this_row"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,18 +57,23 @@ class Case:
 
     def hand_over(self, table: Table, row: Row[Any], seal: int) -> int:
         """Seal a body of somebody else for them; one that cannot be opened stays as it is."""
-        context = seal_context(table.name, *_numbers(table, row))
-        try:
-            plain = self.sealer.open(row.seal, row.body, context)
-        except ErasedError:
-            return 0
-        body = self.sealer.close(seal, plain, context)
-        self.connection.execute(
-            update(table)
-            .where(this_row(table, row))
-            .values(seal=seal, body=body, digest=digest(body))
-        )
-        return 1
+        return hand_over(self.connection, self.sealer, table, row, seal)
+
+
+def hand_over(
+    connection: Connection, sealer: CustomerSealer, table: Table, row: Row[Any], seal: int
+) -> int:
+    """Seal a body for another customer; returns 0 for one that was erased, which stays as it is."""
+    context = seal_context(table.name, *_numbers(table, row))
+    try:
+        plain = sealer.open(row.seal, row.body, context)
+    except ErasedError:
+        return 0
+    body = sealer.close(seal, plain, context)
+    connection.execute(
+        update(table).where(this_row(table, row)).values(seal=seal, body=body, digest=digest(body))
+    )
+    return 1
 
 
 def this_row(table: Table, row: Row[Any]) -> ColumnElement[bool]:
@@ -204,4 +209,6 @@ def _picked(rows: Rows, places: Sequence[int]) -> Rows:
 
 def _numbers(table: Table, row: Row[Any]) -> tuple[int, ...]:
     """The numbers of a body's place, as `seal_context` takes them."""
+    if table is UNDATED:
+        return row.tenant, row.meter, row.profile
     return tuple(getattr(row, column.name) for column in table.primary_key)

@@ -108,14 +108,18 @@ class CustomerSealer:
         return self.keys.destructions()
 
     def _key(self, seal: int, *, make: bool) -> CustomerKey | ErasedError:
-        destructions = self.keys.destructions()
-        if destructions != self._destructions:
-            self._opened.clear()
-            self._destructions = destructions
+        self._refresh()
         key = self._erased.get(seal) or self._opened.get(seal)
         if key is None:
             key = self._fetch(seal, make)
         return key
+
+    def _refresh(self) -> None:
+        """Forget opened keys when one was destroyed."""
+        destructions = self.keys.destructions()
+        if destructions != self._destructions:
+            self._opened.clear()
+            self._destructions = destructions
 
     def _fetch(self, seal: int, make: bool) -> CustomerKey | ErasedError:
         if seal not in self._ids:
@@ -148,6 +152,8 @@ class CustomerSealer:
             ) from None
 
     def _prepare(self, connection: Connection, seals: set[int]) -> None:
+        if seals:
+            self._refresh()
         missing = [seal for seal in seals if seal not in self._opened]
         if missing:
             self._learn(connection, missing)
