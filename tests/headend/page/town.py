@@ -110,7 +110,9 @@ def _inventory(connection):
         for number, name in enumerate(METERS, 1)
     ]
     connection.execute(insert(METER), rows)
-    connection.execute(insert(METER), [{**rows[0], "id": 900, "tenant": 2, "external_id": FOREIGN}])
+    connection.execute(
+        insert(METER), [{**rows[0], "id": 900_000, "tenant": 2, "external_id": FOREIGN}]
+    )
     connection.execute(insert(SERVICE_POINT).values(id=1, tenant=1, name="SP-1001", zone=ZONE))
     connection.execute(insert(CUSTOMER).values(id=1, tenant=1, name="C-88123"))
     connection.execute(

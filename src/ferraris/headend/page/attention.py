@@ -22,6 +22,7 @@ __all__ = [
 
 _FEW: Final = 8
 _PAGE: Final = 100
+_DOUBTS: Final = ("suspect", "estimated", "missing")
 
 TONES: Final[Mapping[str, str]] = {
     "queued": "busy",
@@ -108,18 +109,16 @@ def commands(look: Look) -> Mapping[str, Any]:
 
 
 def exceptions(look: Look) -> Mapping[str, Any]:
-    """Days that validation doubts."""
+    """Days that validation doubts, each with its worst channel."""
     more, found = asking.doubts(look)
-    rows = [
-        {
-            "meter": each.meter,
-            "day": date.fromisoformat(each.date),
-            "channel": each.channel.partition("*")[0],
-            "suspect": each.suspect,
-            "estimated": each.estimated,
-            "missing": each.missing,
-        }
-        for each in found[:_FEW]
-    ]
+    days: dict[tuple[str, str], dict[str, Any]] = {}
+    for each in found:
+        row = days.setdefault(
+            (each.meter, each.date),
+            {"meter": each.meter, "day": date.fromisoformat(each.date)} | dict.fromkeys(_DOUBTS, 0),
+        )
+        for name in _DOUBTS:
+            row[name] = max(row[name], getattr(each, name))
     meters = len({each.meter for each in found})
+    rows = list(days.values())[:_FEW]
     return {"exceptions": {"meters": meters, "more": more, "rows": rows}}

@@ -7,10 +7,11 @@ from typing import Any, Final
 from sqlalchemy import Connection, select
 
 from ferraris.headend.access.rights import Right
+from ferraris.headend.collect.collection import Collection
 from ferraris.headend.collect.command_kinds import CommandKinds, standard_kinds
 from ferraris.headend.collect.commands import put_command
 from ferraris.headend.collect.plan import REGISTERS, Item
-from ferraris.headend.operations import Caller, ConflictError, Desk, House, NotFoundError
+from ferraris.headend.operations import Caller, ConflictError, Desk, House
 from ferraris.headend.store.tables.collecting import ITEM, PLAN_ITEM, PLAN_METER
 
 __all__ = ["read_now"]
@@ -57,11 +58,9 @@ def read_now(house: House, caller: Caller, external_id: str) -> int:
 
 
 def _kinds(house: House) -> CommandKinds:
-    try:
-        found: CommandKinds = house.part(CommandKinds)
-    except NotFoundError:
-        return standard_kinds()
-    return found
+    """Those of the collection that runs here, else those that every head-end knows."""
+    running = house.parts.get(Collection)
+    return running.kinds if isinstance(running, Collection) else standard_kinds()
 
 
 def _names(connection: Connection, meter: Any) -> list[str]:

@@ -41,7 +41,7 @@ def arrivals(
     until = min(max(of.now_s, of.start_s), of.end_s)
     path, share = f"M{number(x(of.start_s))} {number(frame.floor)}", 0.0
     for at, share in of.moments:
-        place = x(min(max(at, of.start_s), of.end_s))
+        place = x(min(max(at, of.start_s), until))
         path += f"H{number(place)}V{number(frame.y(share))}"
     path += f"H{number(x(until))}"
     area = f"{path}V{number(frame.floor)}Z"
