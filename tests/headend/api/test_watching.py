@@ -233,3 +233,26 @@ def test_numbers_that_appear_late_are_not_missed(api) -> None:
 def test_an_id_is_one_of_ours(api) -> None:
     for told in ("x", "-1", "9" * 30):
         assert api.ask("GET", "/v1/changes", headers=[("Last-Event-ID", told)]).status == 400
+
+
+def test_a_store_that_is_away_ends_no_look(api, monkeypatch, caplog) -> None:
+    from ferraris.headend.store.engine import Engine
+    from ferraris.headend.store.records import StoreAwayError
+
+    reading = Engine.reading
+
+    def away(*_):
+        raise StoreAwayError("gone")
+
+    async def watch():
+        async with watched(api) as stream:
+            monkeypatch.setattr(Engine, "reading", away)
+            for _ in range(3):
+                await api.app.state.watching.look()
+            monkeypatch.setattr(Engine, "reading", reading)
+            tell(api, ("meter", "a"))
+            await api.app.state.watching.look()
+            assert await stream.events(1)
+
+    run(api, watch)
+    assert caplog.text.count("no look at what is new") == 1

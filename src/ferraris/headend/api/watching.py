@@ -27,7 +27,8 @@ __all__ = ["Watching"]
 
 _LOG: Final = logging.getLogger("ferraris.headend.api")
 _ROOM: Final = 50
-_AGAIN_S: Final = 4.0
+_AGAIN_S: Final = 2.0
+"""How often a watcher is looked up again; who was known is known for three seconds more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +81,7 @@ class Watching:
         self._each: Counter[tuple[int, int]] = Counter()
         self._safe = 0
         self._looking = asyncio.Lock()
+        self._away = False
 
     async def run(self, sleep: Callable[[float], Awaitable[object]] = asyncio.sleep) -> None:
         """Look for what is new as long as somebody watches; ends when it is cancelled."""
@@ -101,8 +103,11 @@ class Watching:
             try:
                 found = await loop.run_in_executor(self._executor, self._look)
             except StoreError as error:
-                _LOG.warning("no look at what is new: %s", type(error).__name__)
+                if not self._away:
+                    _LOG.warning("no look at what is new: %s", type(error).__name__)
+                self._away = True
                 return
+            self._away = False
             self._safe, more = found.safe, found.more
             for watcher in list(self._watchers):
                 changes = found.changes.get(watcher.tenant)
