@@ -7,12 +7,14 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from functools import lru_cache
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, select
 
 from ferraris.core.errors import UsageError
 from ferraris.headend.store.due import mark_due
+from ferraris.headend.store.records import StoreAwayError
 from ferraris.headend.store.tables.readings import BLOCK
 from ferraris.headend.store.tables.validated import FINAL, VEE_RULES
+from ferraris.headend.store.upsert import add
 from ferraris.headend.vee.gathering import Catalogue, windows
 from ferraris.headend.vee.local_days import DAY_S
 from ferraris.headend.vee.rule_book import Book, Members, Ruled
@@ -149,12 +151,12 @@ def _put(
     made = RuleVersion(
         name, 1 if before is None else before.version + 1, digest_of(text), text, by, at_s
     )
-    connection.execute(
-        insert(VEE_RULES).values(
-            tenant=tenant, name=name, version=made.version, digest=made.digest,
-            document=text, by=by, at_s=at_s,
-        )
-    )  # fmt: skip
+    row = {
+        "tenant": tenant, "name": name, "version": made.version, "digest": made.digest,
+        "document": text, "by": by, "at_s": at_s,
+    }  # fmt: skip
+    if not add(connection, VEE_RULES, [row]):
+        raise StoreAwayError("somebody else has just changed these rules", where="vee")
     since = int(at_s // DAY_S) - back_log_days
     keys = _made_by(connection, tenant, before, since) | _meant_by(connection, tenant, made, since)
     mark_due(connection, tenant, keys, reason=_CHANGED, at_s=at_s)
