@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import pairwise
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
@@ -27,7 +28,7 @@ __all__ = [
     "decided",
     "final_days",
     "place_blocks",
-    "shortest_step",
+    "shortest_steps",
     "unpack_blocks",
     "versions_from",
 ]
@@ -106,15 +107,22 @@ def place_blocks(
     return placed
 
 
-def shortest_step(unpacked: Iterable[Unpacked]) -> int | None:
-    """The shortest time between two rows of a block, or else of all; None without two rows."""
-    axes = [each.sheet.ends for each in unpacked]
-    for among in (axes, [np.concatenate(axes)] if axes else []):
-        steps = [np.diff(np.unique(ends)) for ends in among]
-        found = min((int(each.min()) for each in steps if len(each)), default=None)
-        if found is not None:
-            return found
-    return None
+def shortest_steps(unpacked: Iterable[Unpacked]) -> dict[int, int]:
+    """By meter the shortest time between two rows of a block, or else of any two rows."""
+    found: dict[int, int] = {}
+    single: defaultdict[int, set[int]] = defaultdict(set)
+    for each in unpacked:
+        ends = np.unique(each.sheet.ends)
+        step = int(np.diff(ends).min()) if len(ends) > 1 else 0
+        for meter in each.meters:
+            if step:
+                found[meter] = min(found.get(meter, step), step)
+            else:
+                single[meter].update(ends.tolist())
+    for meter, several in single.items():
+        if meter not in found and len(several) > 1:
+            found[meter] = min(later - one for one, later in pairwise(sorted(several)))
+    return found
 
 
 def edges_known(placed: Placed, registers: Iterable[int]) -> list[tuple[bool, bool]]:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ferraris.data.readings import Quality as Doubt
 from ferraris.headend.store.columns_arrays import Sheet
-from ferraris.headend.vee.axis import Axis
+from ferraris.headend.vee.axis import MOST_INTERVALS, Axis
 from ferraris.headend.vee.columns import MOST_VALUE, Flags, Intervals, Numbers, Truths
 from ferraris.headend.vee.quality import Finding
 
@@ -58,7 +58,12 @@ class Grid:
 
 
 def grid_of(days: Sequence[tuple[int, int]], period_s: int) -> Grid | None:
-    """The grid of adjacent days; None when the period does not divide one of them."""
+    """The grid of adjacent days; None when the period does not divide one, or there are too many.
+
+    `MOST_INTERVALS` bounds how many.
+    """
+    if (days[-1][1] - days[0][0]) // period_s > MOST_INTERVALS:
+        return None
     if period_s >= LONG_S:
         return Grid(np.array([days[0][0], *(end for _, end in days)], np.int64), period_s)
     if any((end - start) % period_s for start, end in days):

@@ -33,7 +33,7 @@ __all__ = [
     "decisions_of",
     "facts_of",
     "known_channels",
-    "known_period",
+    "known_periods",
     "neighbours",
     "opened",
     "reads_of",
@@ -338,20 +338,19 @@ def known_channels(
     return found
 
 
-def known_period(
+def known_periods(
     connection: Connection, meters: Collection[int], profile: int, days: tuple[int, int]
-) -> int | None:
-    """The period that the newest final day of any of some meters has."""
-    found: list[tuple[int, int]] = []
+) -> dict[int, int]:
+    """By meter the period of its newest final day among some days."""
+    found: dict[int, int] = {}
     for lot in windows(meters):
         query = (
-            select(FINAL.c.day, FINAL.c.period_s)
+            select(FINAL.c.meter, FINAL.c.period_s)
             .where(FINAL.c.meter.in_(lot), FINAL.c.profile == profile, FINAL.c.day.between(*days))
-            .order_by(FINAL.c.day.desc())
-            .limit(1)
+            .order_by(FINAL.c.day, FINAL.c.version)
         )
-        found += [(row[0], row[1]) for row in connection.execute(query)]
-    return max(found)[1] if found else None
+        found.update((row[0], row[1]) for row in connection.execute(query))
+    return found
 
 
 def unfinished(

@@ -39,12 +39,17 @@ _KEY = tuple(column.name for column in FINAL.primary_key)
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """What a round did: due days that it settled, versions that it wrote, days it marked."""
+    """What a round did: due days that it settled, versions that it wrote, days it marked.
+
+    Of `failed` days nothing could be made; `why` is the first reason.
+    """
 
     due: int = 0
     overtaken: int = 0
     finals: int = 0
     marked: int = 0
+    failed: int = 0
+    why: str = ""
 
     def and_then(self, other: Kept) -> Kept:
         """Both rounds together."""
@@ -53,6 +58,8 @@ class Kept:
             self.overtaken + other.overtaken,
             self.finals + other.finals,
             self.marked + other.marked,
+            self.failed + other.failed,
+            self.why or other.why,
         )
 
 
@@ -66,7 +73,7 @@ def keep(connection: Connection, sealer: Sealer, book: Book, due: Sequence[Due],
     if overtaken:
         _mark_again(connection, tenant, [one for one in due if one.meter in overtaken], now)
     _tell_others(connection, tenant, ran, now)
-    finals = [each for each in ran.finals if each.meter not in overtaken]
+    finals = [each for each in ran.finals.values() if each.meter not in overtaken]
     _write(connection, sealer, tenant, finals, now)
     marked = _mark_dependents(connection, tenant, book, finals, ran)
     if finals:
@@ -76,7 +83,8 @@ def keep(connection: Connection, sealer: Sealer, book: Book, due: Sequence[Due],
             "last_day": date_of(max(each.day for each in finals)).isoformat(),
         }
         note(connection, tenant, "vee", "", at_s=now, detail=detail)
-    return Kept(len(due), len(overtaken), len(finals), marked)
+    why = next(iter(ran.failed.values()), "")
+    return Kept(len(due), len(overtaken), len(finals), marked, len(ran.failed), why)
 
 
 def _mark_again(connection: Connection, tenant: int, due: Sequence[Due], now: float) -> None:

@@ -7,12 +7,14 @@ the register counted over all of them is shared among them.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain
 
 from sqlalchemy import Connection
 
+from ferraris.core.errors import DecodeError, UsageError
 from ferraris.headend.store.records import ChannelKey
 from ferraris.headend.store.sealing import Sealer
 from ferraris.headend.vee.applies import Counting
@@ -24,7 +26,7 @@ from ferraris.headend.vee.columns_days import (
     edges_known,
     joined_days,
     place_blocks,
-    shortest_step,
+    shortest_steps,
     unpack_blocks,
 )
 from ferraris.headend.vee.columns_grid import Grid, Placed, grid_of
@@ -38,7 +40,7 @@ from ferraris.headend.vee.gathering import (
     decisions_of,
     facts_of,
     known_channels,
-    known_period,
+    known_periods,
     neighbours,
     reads_of,
     versions_of,
@@ -61,8 +63,10 @@ class Ran:
     """What a run made, and the (meter, profile, local day) that it looked at, with their turns."""
 
     now: float
-    finals: list[FinalDay] = field(default_factory=list)
+    finals: dict[Key, FinalDay] = field(default_factory=dict)
     looked_at: dict[tuple[int, int, int], int] = field(default_factory=dict)
+    failed: dict[tuple[int, int, int], str] = field(default_factory=dict)
+    """Days for which nothing could be made of the readings, and why."""
 
 
 class Run:
@@ -87,15 +91,25 @@ class Run:
         self._facts: dict[int, MeterFacts] = {}
         self._silent: dict[int, set[int]] = {}
         self._new: set[int] = set()
-        self._made: dict[Key, FinalDay] = {}
         self.ran = Ran(now)
 
     def work(self, due: Sequence[Due]) -> Ran:
         """Run all that is due."""
         self._facts = facts_of(self._connection, {each.meter for each in due})
         for lot in tasks_of(self._connection, self._catalogue, due, self._facts, self._now):
-            self._lot(lot)
+            self._lot_or_each(lot)
         return self.ran
+
+    def _lot_or_each(self, lot: Lot) -> None:
+        """A lot; what its rules cannot cope with harms no other meter."""
+        try:
+            self._lot(lot)
+        except (DecodeError, UsageError) as error:
+            if len(lot.demanded) == 1:
+                self.ran.failed[lot.meters[0], lot.profile, lot.day] = str(error)
+                return
+            for meter, asked in list(lot.demanded.items()):  # those that are done are passed over
+                self._lot_or_each(replace(lot, demanded={meter: asked}))
 
     def _lot(self, lot: Lot) -> None:
         """One local day of many meters."""
@@ -107,9 +121,13 @@ class Run:
         if not lot.demanded:
             return
         blocks = self._blocks(lot.profile, lot.meters, lot.bounds)
-        period_s = self._period(lot, blocks)
-        grid = None if period_s is None else grid_of([lot.bounds], period_s)
-        if grid is None or period_s is None:
+        for period_s, meters in sorted(self._periods_of(lot, blocks).items()):
+            self._alike(replace(lot, demanded=meters), period_s, blocks)
+
+    def _alike(self, lot: Lot, period_s: int, blocks: list[Unpacked]) -> None:
+        """The same of meters with one period."""
+        grid = grid_of([lot.bounds], period_s)
+        if grid is None:
             return
         channels = self._channels(blocks, lot.profile, lot.meters, lot.day)
         placed = place_blocks(grid, lot.meters, blocks, channels)
@@ -198,12 +216,13 @@ class Run:
             days = list(range(first, last + 1))
             bounds = [day_bounds(day, lot.zone, lot.hour) for day in days]
             grid = grid_of(bounds, period_s)
-            if grid is None:
+            if grid is None:  # too many intervals for one axis: then the day is alone
+                one = grid_of([lot.bounds], period_s)
+                assert one is not None
+                channels, placed, _ = self._placed(lot, meter, one)
+                self._run(lot, [(lot.day, one)], [meter], placed, channels)
                 return
-            blocks = self._blocks(lot.profile, [meter], (bounds[0][0], bounds[-1][1]))
-            channels = self._channels(blocks, lot.profile, [meter], lot.day)
-            placed = place_blocks(grid, [meter], blocks, channels)
-            self._hear(lot, placed, [meter], channels)
+            channels, placed, blocks = self._placed(lot, meter, grid)
             registers = self._registers(channels)
             wider = self._wider(lot, meter, (first, last), edges_known(placed, registers)[0])
             if wider == (first, last):
@@ -220,6 +239,17 @@ class Run:
                 placed = place_blocks(inner, [meter], blocks, channels)
                 self._hear(lot, placed, [meter], channels)
                 self._run(lot, [(day, one) for day, one in some if one], [meter], placed, channels)
+
+    def _placed(
+        self, lot: Lot, meter: int, grid: Grid
+    ) -> tuple[Mapping[int, ChannelKey], Placed, list[Unpacked]]:
+        """What one meter told on a grid."""
+        bounds = int(grid.points[0]), int(grid.points[-1])
+        blocks = self._blocks(lot.profile, [meter], bounds)
+        channels = self._channels(blocks, lot.profile, [meter], lot.day)
+        placed = place_blocks(grid, [meter], blocks, channels)
+        self._hear(lot, placed, [meter], channels)
+        return channels, placed, blocks
 
     def _wider(
         self, lot: Lot, meter: int, days: tuple[int, int], edges: tuple[bool, bool]
@@ -254,9 +284,6 @@ class Run:
         if not meters:
             return
         numbers = [day for day, _ in days]
-        turn = len(self.ran.looked_at)
-        keys = [(meter, lot.profile, day) for meter in meters for day in numbers]
-        self.ran.looked_at.update(dict.fromkeys(keys, turn))
         before = versions_of(self._connection, self._sealer, meters, lot.profile, numbers)
         points = placed.grid.points
         judging = Judging(
@@ -274,9 +301,11 @@ class Run:
             book=self._book,
             fetch=lambda some, alike: self._finals(lot.profile, some, alike),
         )
-        for made in judging.run(channels):
-            self.ran.finals.append(made)
-            self._made[made.meter, made.profile, made.channel, made.day] = made
+        finals = judging.run(channels)
+        keys = [(meter, lot.profile, day) for meter in meters for day in numbers]
+        self.ran.looked_at.update(dict.fromkeys(keys, len(self.ran.looked_at)))
+        for made in finals:
+            self.ran.finals[made.meter, made.profile, made.channel, made.day] = made
 
     def _finals(
         self, profile: int, meters: Collection[int], days: Sequence[int]
@@ -284,7 +313,7 @@ class Run:
         """Final days as the store has them, or as this run made them."""
         stored = versions_of(self._connection, self._sealer, meters, profile, days)
         found = {each[:4]: each for each in stored}
-        for key, made in self._made.items():
+        for key, made in self.ran.finals.items():
             if key[1] == profile and key[3] in days and key[0] in meters:
                 found[key] = Version(*key, made.number, made.start_s, made.period_s,
                                      made.intervals, made.rules, made.body)  # fmt: skip
@@ -319,11 +348,19 @@ class Run:
             if self._book.candidates(key)[0].counting(key) is Counting.REGISTER
         ]
 
-    def _period(self, lot: Lot, blocks: Sequence[Unpacked]) -> int | None:
-        """The period of a profile: as plans want it, else as the rows have it, or had it."""
-        name = self._catalogue.profile(self._connection, lot.profile)
-        found = self._periods.get(name) or shortest_step(blocks)
-        if found is None:
+    def _periods_of(
+        self, lot: Lot, blocks: Sequence[Unpacked]
+    ) -> dict[int, dict[int, bool]]:  # fmt: skip
+        """The meters of a lot by period: as plans want it, else as the rows have it, or had it."""
+        wanted = self._periods.get(self._catalogue.profile(self._connection, lot.profile))
+        if wanted:
+            return {wanted: lot.demanded}
+        steps = shortest_steps(blocks)
+        if silent := lot.demanded.keys() - steps.keys():
             around = lot.day - _BACK_DAYS, lot.day + _BACK_DAYS
-            found = known_period(self._connection, lot.meters, lot.profile, around)
-        return found
+            steps |= known_periods(self._connection, silent, lot.profile, around)
+        found: defaultdict[int, dict[int, bool]] = defaultdict(dict)
+        for meter, asked in lot.demanded.items():
+            if meter in steps:
+                found[steps[meter]][meter] = asked
+        return dict(found)

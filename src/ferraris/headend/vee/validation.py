@@ -7,6 +7,7 @@ import contextlib
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from ferraris.headend.observe import logger
 from ferraris.headend.store.records import StoreAwayError
 from ferraris.headend.vee.absent import mark_absent
 from ferraris.headend.vee.keeping import Kept
@@ -15,6 +16,7 @@ from ferraris.headend.vee.rounds import Rounds
 
 __all__ = ["Validation"]
 
+_LOG = logger("validation")
 PAUSE_S = 2.0
 PATIENCE_S = 1.5 * DAY_S
 Offload = Callable[..., Awaitable[Any]]
@@ -60,6 +62,8 @@ class Validation:
             kept: Kept | None = await self._finished(self.rounds.once, self._clock())
             if kept is None or not kept.due:
                 return whole
+            if kept.failed:
+                _LOG.warning("days could not be validated", days=kept.failed, message=kept.why)
             whole = whole.and_then(kept)
 
     async def _finished(self, work: Callable[..., Any], *arguments: object) -> Any:
