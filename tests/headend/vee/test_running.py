@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 from sqlalchemy import insert, update
 
+from ferraris.core.errors import UsageError
 from ferraris.headend.store.due import mark_due
 from ferraris.headend.store.tables.inventory import METER, SERVICE_POINT, SERVICE_POINT_METER
 from ferraris.headend.vee import Finding, Made, Quality
+from ferraris.headend.vee.columns_judging import Judging
 from ferraris.headend.vee.local_days import DAY_S, day_bounds, number_of
 
 from .world import DAY, EXPORT, IMPORT, World, counted, rows_of
@@ -259,3 +261,21 @@ def test_an_unknown_zone_counts_as_utc(make_world):
     world.put(rows_of(START - 900, END))
     world.run()
     assert np.array_equal(world.values(), truth(START, END))
+
+
+def test_what_cannot_be_judged_harms_no_other_and_is_told(make_world, monkeypatch):
+    world = make_world(meters=3)
+    for meter in range(3):
+        world.put(rows_of(START - 900, END, seed=meter), meter=meter)
+    judged = Judging.run
+
+    def fails_for_one(self, channels):
+        if world.meters[1] in self.meters:
+            raise UsageError("of this nothing can be made")
+        return judged(self, channels)
+
+    monkeypatch.setattr(Judging, "run", fails_for_one)
+    kept = world.run()
+    assert (kept.finals, kept.failed, kept.why) == (2, 2, "of this nothing can be made")
+    assert world.due() == []
+    assert [len(world.finals(meter)) for meter in range(3)] == [1, 0, 1]
