@@ -126,6 +126,7 @@ class Colony:
             journal=self.write,
             clock=self.clock,
             sleep=self.clock.sleep,
+            steady=self.clock,
             **more,
         )
 

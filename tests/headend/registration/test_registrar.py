@@ -12,9 +12,11 @@ from sqlalchemy import select
 from ferraris.client import HighGMAC, connect
 from ferraris.core.errors import UsageError
 from ferraris.data.obis import Obis
+from ferraris.headend.collect.claims import Claims
 from ferraris.headend.inventory import key_id as name_key
 from ferraris.headend.registration import RegistrationPolicy, Step, Tolerance
 from ferraris.headend.registration.push_lists import PushLists
+from ferraris.headend.store.tables.collecting import CONTACT
 from ferraris.headend.store.tables.inventory import PUSH_LISTS, REGISTRATION
 from ferraris.keys import SEND
 
@@ -302,3 +304,44 @@ def test_what_meters_push_is_learnt_once_for_all_that_are_alike(colony):
         ("1-0:4.8.0*255", 32),
     ]
     assert any(each.layout and len(each.layout.columns) == 3 for each in known.merged.objects)
+
+
+def test_a_meter_that_is_being_read_waits_its_turn(colony):
+    async def scenario():
+        async with colony.fleet(1):
+            (number,) = colony.numbers()
+            collector = Claims(colony.tenant, "collector", lease_s=30.0, steady=colony.clock)
+            with colony.engine.transaction() as connection:
+                collector.beat(connection, now=NOON)
+                assert collector.claim(connection, {number}, now=NOON, longest_s=60.0)
+            registrar = colony.registrar()
+            colony.commission(registrar)
+            await registrar.round()
+            waiting = colony.progress(number)
+            with colony.engine.transaction() as connection:
+                collector.settle(connection, [number], [], now=NOON)
+            colony.clock.now = waiting.not_before_s
+            await registrar.round()
+            return waiting
+
+    waiting = run(scenario())
+    assert (waiting.step, waiting.tries, waiting.not_before_s) == (Step.ASKED, 0, NOON + 2.0)
+    assert colony.progress(1).step is Step.ACTIVE
+
+
+def test_a_meter_that_the_collector_holds_back_is_free_after_its_registration(colony):
+    async def scenario():
+        async with colony.fleet(1, state="active"):
+            (number,) = colony.numbers()
+            row = {"tenant": colony.tenant, "meter": number, "state": "held", "tries": 3}
+            row |= {"not_before_s": 0, "reason": "security", "message": "wrong key", "since_s": 0}
+            with colony.engine.transaction() as connection:
+                connection.execute(CONTACT.insert().values(row))
+            registrar = colony.registrar()
+            colony.commission(registrar)
+            await registrar.round()
+
+    run(scenario())
+    assert colony.progress(1).step is Step.ACTIVE
+    with colony.engine.reading() as connection:
+        assert connection.execute(select(CONTACT)).all() == []

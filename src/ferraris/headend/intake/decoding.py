@@ -19,6 +19,7 @@ from ferraris.core.errors import UsageError
 from ferraris.data import axdr
 from ferraris.data.obis import Obis
 from ferraris.data.readings import Event, Quality, Reading, Series
+from ferraris.headend.collect.event_log import events_of
 from ferraris.headend.registration.push_lists import PushLists
 from ferraris.headend.store.blocks import day_of
 from ferraris.headend.store.exchange import pack_events, pack_readings, pack_series, pack_undated
@@ -79,7 +80,7 @@ def told_by(push: Push, *, zone: str, companion: str, lists: PushLists | None, n
     events: list[Event] = []
     for each in _series(push, lists, place):
         if (each.name.c, each.name.d) == _LOGS:
-            events += _lines(each.series, each.name, companion)
+            events += events_of(each.series, str(each.name), companion)
         else:
             _put_rows(told, each, now)
     registers: list[Reading] = []
@@ -192,23 +193,6 @@ def _sort(
 def _register(number: int) -> int:
     """Of an alarm register or its descriptor, from 1."""
     return 1 + (number - _FIRST_DESCRIPTOR if number >= _FIRST_DESCRIPTOR else number) % _REGISTERS
-
-
-def _lines(series: Series, log: Obis, companion: str) -> list[Event]:
-    """The lines of a log that was pushed: the code is the column named so, else the first."""
-    names = [each.name for each in series.channels]
-    coded = [isinstance(name, Obis) and (name.c, name.d) == _EVENT_CODES for name in names]
-    place = coded.index(True) if any(coded) else 0
-    found = []
-    for row, (end, *values) in enumerate(series.rows()):
-        code = values.pop(place) if place < len(values) else None
-        number = code if isinstance(code, int) else None
-        words = "" if number is None else _words(companion, log.e, number)
-        moment = datetime.fromtimestamp(end, UTC)
-        stamp = series.stamps[row] if series.stamps else b""
-        quality = Quality(series.quality[row])
-        found.append(Event("", log, moment, number, words, stamp, quality, tuple(values)))
-    return found
 
 
 def _words(companion: str, log: int, code: int) -> str:

@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from ferraris.client import Listening, Push, PushFailed
@@ -69,7 +69,8 @@ class Counts:
 class PushIntake:
     """Listens at some endpoints for the meters of one tenant; `run` until cancelled.
 
-    What known meters push before they are active is not stored: it announces them.
+    What known meters push before they are active is not stored: it announces them. `touched` hears
+    of the UTC days of which readings came, as `Collection.touched`.
     """
 
     def __init__(
@@ -80,6 +81,7 @@ class PushIntake:
         writer: PushWriter,
         strangers: Strangers,
         *,
+        touched: Callable[[Iterable[int]], None] | None = None,
         settings: PushSettings | None = None,
         clock: Callable[[], float] = time.time,
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
@@ -90,6 +92,7 @@ class PushIntake:
         self._senders = senders
         self._writer = writer
         self._strangers = strangers
+        self._touched = touched
         self._settings = settings or PushSettings()
         self._clock = clock
         self._sleep = sleep
@@ -325,6 +328,8 @@ class PushIntake:
                     return
                 await self._sleep(self._settings.pause_s)
         self._senders.keep(outcome.fresh)
+        if self._touched is not None and outcome.days:
+            self._touched(outcome.days)
         self.counts.stored += outcome.stored
         self.counts.announced += outcome.announced
         self.counts.undecodable += outcome.undecodable

@@ -39,13 +39,15 @@ class Arrived(NamedTuple):
 
 @dataclass(slots=True)
 class Outcome:
-    """What became of a batch; `fresh` are senders that were looked up again."""
+    """What became of a batch; `fresh` are senders that were looked up again, `days` those of which
+    readings came."""
 
     stored: int = 0
     undecodable: int = 0
     announced: int = 0
     turned_away: Counter[str] = field(default_factory=Counter)
     fresh: list[Sender] = field(default_factory=list)
+    days: set[int] = field(default_factory=set)
 
 
 class _Line(NamedTuple):
@@ -101,6 +103,9 @@ class PushWriter:
                 lines.append(_Line(whose, arrived.push, told))
         self._into_store(lines, list(newcomers.values()), outcome)
         outcome.announced = len(newcomers)
+        for line in lines:
+            outcome.days |= {block.day for block in line.told.brought.blocks}
+            outcome.days |= {read.day for read in line.told.brought.reads}
         self._senders.keep_floors({a.sender.title: a.sender for a in batch if a.sender}.values())
         return outcome
 

@@ -217,18 +217,25 @@ def move(
 
 
 def put_off(
-    connection: Connection, known: Known, worker: str, *, not_before_s: float, message: str
+    connection: Connection,
+    known: Known,
+    worker: str,
+    *,
+    not_before_s: float,
+    tries: int,
+    message: str = "",
 ) -> None:
-    """A try failed for now: the registration rests where it is."""
+    """Not now: the registration rests where it is, and anybody may go on with it afterwards."""
+    values: dict[str, Any] = {"message": message[:500]} if message else {}
     connection.execute(
         update(REGISTRATION)
         .where(REGISTRATION.c.meter == known.number, REGISTRATION.c.claimed_by == worker)
         .values(
-            tries=REGISTRATION.c.tries + 1,
+            tries=tries,
             not_before_s=not_before_s,
-            message=message[:500],
             claimed_by="",
             claimed_until_s=None,
+            **values,
         )
     )
 

@@ -7,6 +7,7 @@ them, and lapses when that one dies.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import time
 from collections.abc import Awaitable, Callable
@@ -18,6 +19,7 @@ from ferraris.client import Meter
 from ferraris.core.errors import IncompatibleError, RefusedError
 from ferraris.headend.collect.policy import failure_of
 from ferraris.headend.inventory import Audit, key_id
+from ferraris.headend.registration.holding import Holding
 from ferraris.headend.registration.identity import IdentityError
 from ferraris.headend.registration.meter_keys import MeterKeys
 from ferraris.headend.registration.opening import WrongKeyError, believe_counter, opened
@@ -77,6 +79,7 @@ class Registrar:
         clock: Callable[[], float] = time.time,
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
         offload: Offload = asyncio.to_thread,
+        steady: Callable[[], float] = time.monotonic,
         worker: str = "",
     ) -> None:
         self.policy = policy or RegistrationPolicy()
@@ -90,6 +93,9 @@ class Registrar:
         self._clock = clock
         self._sleep = sleep
         self._offload = offload
+        self._holding = Holding(
+            engine, self.worker, lease_s=self.policy.lease_s, clock=clock, steady=steady
+        )
         self._procedure = Procedure(
             engine,
             self.worker,
@@ -121,14 +127,27 @@ class Registrar:
 
     async def run(self) -> None:
         """Call whoever is due, until cancelled; a store that is away is waited for."""
+        beating = asyncio.create_task(self._beats())
+        try:
+            while True:
+                try:
+                    busy = await self.round()
+                    await self._offload(self._strangers.flush)
+                except StoreError:  # away, or full: what was committed is safe
+                    busy = 0
+                if not busy:
+                    await self._sleep(self.policy.look_again_s)
+        finally:
+            beating.cancel()
+            await asyncio.gather(beating, return_exceptions=True)
+            with contextlib.suppress(StoreError):
+                self._holding.leave()
+
+    async def _beats(self) -> None:
         while True:
-            try:
-                busy = await self.round()
-                await self._offload(self._strangers.flush)
-            except StoreError:  # away, or full: what was committed is safe, the rest comes again
-                busy = 0
-            if not busy:
-                await self._sleep(self.policy.look_again_s)
+            await self._sleep(self._holding.beat_s)
+            with contextlib.suppress(StoreError):  # the claims lapse, and others go on
+                await self._offload(self._holding.beat)
 
     async def round(self) -> int:
         """Call everybody who is due now, some at once; returns how many that were."""
@@ -195,6 +214,9 @@ class Registrar:
     # -- failures ---------------------------------------------------------------------------
 
     async def _guarded(self, known: Known, work: Callable[[], Awaitable[Step]]) -> Step | None:
+        """Do it while nobody else is at this meter; its own errors end nothing but itself."""
+        if not await self._offload(self._holding.hold, known):
+            return await self._told(self._wait, known)
         try:
             return await work()
         except LostClaimError:
@@ -202,8 +224,24 @@ class Registrar:
         except StoreError:
             raise
         except Exception as error:  # noqa: BLE001 - one meter must not end the loop for others
-            reached: Step | None = await self._offload(self._failed, known, error)
-            return reached
+            return await self._told(self._failed, known, error)
+        finally:
+            with contextlib.suppress(StoreError):  # it lapses
+                await self._offload(self._holding.let_go, known)
+
+    async def _told(self, function: Callable[..., Step | None], *arguments: object) -> Step | None:
+        reached: Step | None = await self._offload(function, *arguments)
+        return reached
+
+    def _wait(self, known: Known) -> Step | None:
+        """The collector reads it just now."""
+        now = self._clock()
+        with self._engine.transaction() as connection:
+            found = progress_of(connection, known.number)
+            if found is not None:
+                later = now + self.policy.look_again_s
+                put_off(connection, known, self.worker, not_before_s=later, tries=found.tries)
+        return None if found is None else found.step
 
     def _failed(self, known: Known, error: Exception) -> Step | None:
         """What becomes of it: a lie or wrong keys quarantine, a no holds, the rest is tried on."""
@@ -256,7 +294,14 @@ class Registrar:
                 self.policy.first_pause_s * _FACTOR ** min(found.tries, 20),
                 self.policy.longest_pause_s,
             )
-            put_off(connection, known, self.worker, not_before_s=now + pause, message=message)
+            put_off(
+                connection,
+                known,
+                self.worker,
+                not_before_s=now + pause,
+                tries=found.tries + 1,
+                message=message,
+            )
         return found.step
 
     # -- the store --------------------------------------------------------------------------
