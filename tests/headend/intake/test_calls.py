@@ -8,9 +8,18 @@ import contextlib
 import pytest
 
 from ferraris.client import HighGMAC, connect
+from ferraris.headend.collect import (
+    Collection,
+    CollectionSettings,
+    DlmsFace,
+    DlmsMeters,
+    plan_of,
+    put_plan,
+)
 from ferraris.headend.intake import CallIntake, CallSettings
 from ferraris.headend.inventory import key_id
 from ferraris.headend.registration import Step
+from ferraris.headend.store.archive import Archive
 from ferraris.keys.renewal import Renewals
 from ferraris.line.url import Endpoint
 from ferraris.meter.calling import Patience, call_in
@@ -42,6 +51,7 @@ class Door:
 
     def __init__(self, colony, **settings):
         self.read = {}
+        self.collection = None
         self.registrar = colony.registrar()
         self.intake = CallIntake(
             Endpoint("tcp", "127.0.0.1", 0),
@@ -57,6 +67,8 @@ class Door:
         )
 
     async def serve(self, known, meter):
+        if self.collection is not None:
+            await self.collection.serve(known.number, DlmsFace(meter))
         self.read[known.external_id] = (await meter.read(ENERGY)).value
 
     @contextlib.asynccontextmanager
@@ -115,6 +127,38 @@ def test_a_new_meter_is_registered_and_read_in_its_first_call(colony):
     assert door.read[meter.external_id] == fleet[0].total(0, int(NOON))
     kept = colony.keys.get(key_id("north", meter.external_id), "encryption_key")
     assert kept == fleet[0].keys.encryption_key != shipped
+
+
+def test_a_new_meter_that_calls_is_registered_and_collected_from_at_once(colony):
+    """With the real collector, which reads what its plan says as soon as it knows the meter."""
+    fleet, (number,) = households(colony)
+    door = Door(colony)
+    document = {"name": "daily", "registers": [ENERGY]}
+    with colony.engine.transaction() as connection:
+        put_plan(connection, colony.tenant, plan_of(document), now=NOON)
+    archive = Archive(colony.engine, colony.tenant)
+    meters = DlmsMeters(colony.keys, system_title=b"FRR\x00\x00\x00\x00\x01")
+
+    midnight = int(NOON) // 86_400 * 86_400
+
+    def is_read():
+        with colony.engine.reading() as connection:
+            return archive.registers(connection, number, midnight, int(NOON) + 60)
+
+    async def scenario():
+        settings = CollectionSettings(members_s=0.01, round_s=0.01)
+        door.collection = Collection(archive, meters.open, settings=settings, clock=colony.clock)
+        collecting = asyncio.create_task(door.collection.run())
+        await asyncio.sleep(0.05)
+        async with door.open(fleet) as intake:
+            await until(is_read)
+            assert intake.counts.served
+        collecting.cancel()
+        await asyncio.gather(collecting, return_exceptions=True)
+
+    run(scenario())
+    assert colony.meter(number).state == "active"
+    assert ENERGY in {str(each.name) for each in is_read()}
 
 
 @pytest.mark.parametrize("reached", [True, False])
