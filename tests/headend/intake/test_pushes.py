@@ -325,6 +325,23 @@ def test_keys_that_were_renewed_are_found(colony):
     assert colony.quarantined() == []
 
 
+def test_the_floor_of_an_old_key_is_not_that_of_the_new_one(colony):
+    """Pushes were taken under the old key, and their floor is written after the renewal."""
+    fleet, numbers = household(colony)
+    name = key_id("north", colony.meter(numbers[0]).external_id)
+    senders = colony.senders()
+    (sender,) = senders.look_up([fleet.system_title(0)])
+    sender.accepted(5000)
+    renewals, kinds = Renewals(colony.keys), ["encryption_key", "authentication_key"]
+    renewals.prepare(name, kinds)
+    renewals.send(name, kinds)
+    renewals.accepted(name, kinds)
+    renewals.proved(name, kinds)
+    senders.keep_floors([sender])
+    assert colony.keys.floor(name) == -1
+    assert colony.keys.floor(name, kind="previous_encryption_key") == 5000
+
+
 def test_a_key_on_its_way_is_tried(colony):
     fleet, numbers = household(colony)
     name = key_id("north", colony.meter(numbers[0]).external_id)

@@ -17,7 +17,7 @@ from sqlalchemy import select
 from ferraris.client import PushedList, PushKeys
 from ferraris.core.errors import UsageError
 from ferraris.headend.inventory import key_id
-from ferraris.headend.registration.meter_keys import CURRENT, MeterKeys, stages_to_try
+from ferraris.headend.registration.meter_keys import CURRENT, PREVIOUS, MeterKeys, stages_to_try
 from ferraris.headend.registration.push_lists import PushLists
 from ferraris.headend.registration.recognition import (
     KeyName,
@@ -196,19 +196,25 @@ class Senders:
             if known is None or sender.floor < 0:
                 continue
             kind = self._kind(known, sender)
-            by_kind.setdefault(kind, {})[known.key_id] = sender.floor
+            if kind is not None:
+                by_kind.setdefault(kind, {})[known.key_id] = sender.floor
         for kind, floors in by_kind.items():
             self._keys.raise_floors(floors, RECEIVE, kind=kind)
 
-    def _kind(self, known: Known, sender: Sender) -> str:
-        """What the key is called by now that the sender used; its renewal may have ended."""
-        if sender.stage != CURRENT:
+    def _kind(self, known: Known, sender: Sender) -> str | None:
+        """What the key is called by now that the sender used.
+
+        None when it is none of those that are kept for it: a floor belongs to a value, and that of
+        an old key would shut out the meter, whose new one begins at 0.
+        """
+        for stage in dict.fromkeys((sender.stage, CURRENT, PREVIOUS)):
+            kind = f"{stage}encryption_key"
             try:
-                if self._keys.get(known.key_id, "encryption_key") == sender.floor_key:
-                    return "encryption_key"
+                if self._keys.get(known.key_id, kind) == sender.floor_key:
+                    return kind
             except UsageError:
-                pass
-        return f"{sender.stage}encryption_key"
+                continue
+        return None
 
     def _sender(self, title: bytes, known: Known | None, numbers: dict[int, int | None]) -> Sender:
         now = self._clock()

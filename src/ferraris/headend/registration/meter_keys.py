@@ -14,7 +14,7 @@ from ferraris.keys.states import State
 from ferraris.messaging.dlms.security.cipher_keys import CipherKeys
 from ferraris.messaging.dlms.security.counters import CounterLease
 
-__all__ = ["CURRENT", "NEXT", "OPERATIONAL", "PREVIOUS", "MeterKeys", "stages_to_try"]
+__all__ = ["CURRENT", "NEXT", "OPERATIONAL", "PREVIOUS", "MeterKeys", "keep_floor", "stages_to_try"]
 
 CURRENT, NEXT, PREVIOUS = "", "next_", "previous_"
 """Before the kind of a key: which of its values is meant."""
@@ -52,11 +52,12 @@ class MeterKeys:
         self.stage = stage
         self.renewals = Renewals(store)
         self._floor_kind = self._kind(stage, _UNICAST)
+        self._in_use = b""
 
     def security(self, system_title: bytes, client: int, meter_title: bytes) -> HighGMAC:
         """What `connect` needs; counters are leased, the floor comes back when it is over."""
         encryption, authentication = self.keys(self.stage)
-        kind = self._floor_kind
+        self._in_use, kind = encryption, self._floor_kind
         return HighGMAC(
             encryption,
             authentication,
@@ -77,8 +78,10 @@ class MeterKeys:
         )
 
     def cipher_keys(self, stage: str, suite: int) -> CipherKeys:
-        """The keys of a stage for an association that is open."""
-        return CipherKeys(suite, *self.keys(stage))
+        """The keys of a stage for an association that is open and goes on under them."""
+        pair = self.keys(stage)
+        self._in_use = pair[0]
+        return CipherKeys(suite, *pair)
 
     def lease(self, kind: str = _UNICAST) -> CounterLease:
         """Counters that nobody else gets."""
@@ -130,5 +133,19 @@ class MeterKeys:
         return True
 
     def _keep(self, receive: int, transaction: int) -> None:
-        self.store.raise_floor(self.key_id, RECEIVE, receive, kind=self._floor_kind)
+        keep_floor(self.store, self.key_id, self._floor_kind, self._in_use, receive)
         self.store.raise_transaction_floor(self.key_id, transaction)
+
+
+def keep_floor(store: KeyStore, key_id: str, kind: str, key: bytes, floor: int) -> bool:
+    """Raise the floor of a key, unless that kind holds another value by now.
+
+    A new key begins at 0: the floor of the old one would shut the meter out.
+    """
+    try:
+        is_same = store.get(key_id, kind) == key
+    except UsageError:
+        return False
+    if is_same:
+        store.raise_floor(key_id, RECEIVE, floor, kind=kind)
+    return is_same
