@@ -77,6 +77,8 @@ class Colony:
                 url = str(listening.endpoint(index))
                 self.deliver(fleet, index, address=url, **fields)
             yield fleet, listening
+        for _ in range(10):  # what was cut ends in the next turns of the loop
+            await asyncio.sleep(0)
 
     def deliver(self, fleet, index, *, external_id=None, **fields):
         """What a shipment file would have brought."""

@@ -85,6 +85,13 @@ class Door:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+            await turns()
+
+
+async def turns():
+    """What was closed or cut ends in the next turns of the loop."""
+    for _ in range(10):
+        await asyncio.sleep(0)
 
 
 def households(colony, count=1, **fields):

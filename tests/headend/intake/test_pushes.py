@@ -86,6 +86,8 @@ async def taking(intake):
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await task
+        for _ in range(10):  # what was cut ends in the next turns of the loop
+            await asyncio.sleep(0)
 
 
 async def until(condition):

@@ -13,14 +13,18 @@ from ferraris.client import HighGMAC, connect
 from ferraris.core.errors import UsageError
 from ferraris.data.obis import Obis
 from ferraris.headend.collect.claims import Claims
+from ferraris.headend.collect.dlms import DlmsMeters
+from ferraris.headend.collect.target import Target
 from ferraris.headend.inventory import key_id as name_key
 from ferraris.headend.registration import RegistrationPolicy, Step, Tolerance
+from ferraris.headend.registration.progress import ask_keys
 from ferraris.headend.registration.push_lists import PushLists
 from ferraris.headend.store.tables.collecting import CONTACT
 from ferraris.headend.store.tables.inventory import PUSH_LISTS, REGISTRATION
 from ferraris.keys import SEND
 
 NOON = 1_795_003_200.0
+TITLE = b"FRR\x00\x00\x00\x00\x01"
 POLICY = RegistrationPolicy(timeout_s=5.0)
 
 BOTH = pytest.mark.parametrize(
@@ -345,3 +349,26 @@ def test_a_meter_that_the_collector_holds_back_is_free_after_its_registration(co
     assert colony.progress(1).step is Step.ACTIVE
     with colony.engine.reading() as connection:
         assert connection.execute(select(CONTACT)).all() == []
+
+
+def test_who_reads_a_meter_before_and_after_new_keys_is_not_shut_out(colony):
+    """The collector keeps its floors now and then: after the renewal here, of before it."""
+
+    async def scenario():
+        async with colony.fleet(1):
+            registrar = colony.registrar()
+            colony.commission(registrar)
+            await registrar.round()
+            name = name_key("north", colony.meter(1).external_id)
+            meters = DlmsMeters(colony.keys, system_title=TITLE, key_of=lambda target: name)
+            for _ in range(3):
+                async with meters.open(Target.of(colony.meter(1))) as face:
+                    for _ in range(20):
+                        await face.read_registers(["1-0:1.8.0*255"])
+                with colony.engine.transaction() as connection:
+                    ask_keys(connection, [colony.known(1)], "anna", NOON)
+                await registrar.round()
+                meters.keep()
+            return colony.keys.floor(name)
+
+    assert run(scenario()) < 20

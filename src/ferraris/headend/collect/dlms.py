@@ -102,9 +102,17 @@ class DlmsMeters:
             self._prepared |= set(needy)
 
     def keep(self) -> None:
-        """Write the receive floors of finished sessions to the key store."""
-        floors = {meter: floor for meter, (_, floor) in self._floors.items() if floor >= 0}
-        self._floors.clear()
+        """Write the receive floors of finished sessions to the key store.
+
+        A floor belongs to the value of a key: that of a key that was renewed meanwhile would shut
+        out the meter, whose new one begins at 0.
+        """
+        finished, self._floors = self._floors, {}
+        floors = {
+            name: floor
+            for name, (key, floor) in finished.items()
+            if floor >= 0 and self._keys.get(name, "encryption_key") == key
+        }
         if floors:
             self._keys.raise_floors(floors, RECEIVE)
 

@@ -139,6 +139,7 @@ class CallIntake:
             for task in work:
                 task.cancel()
             await asyncio.gather(*work, return_exceptions=True)
+            await asyncio.sleep(0)  # transports end in the next turn of the loop
 
     # -- who is it --------------------------------------------------------------------------
 
