@@ -158,8 +158,7 @@ def test_a_new_meter_that_calls_is_registered_and_collected_from_at_once(colony)
         collecting = asyncio.create_task(door.collection.run())
         await asyncio.sleep(0.05)
         async with door.open(fleet) as intake:
-            await until(is_read)
-            assert intake.counts.served
+            await until(lambda: intake.counts.served and is_read())
         collecting.cancel()
         await asyncio.gather(collecting, return_exceptions=True)
 
