@@ -6,11 +6,16 @@ from __future__ import annotations
 import sqlite3
 
 import pytest
-from sqlalchemy import delete, text, update
+from sqlalchemy import delete, insert, text, update
 
 from ferraris.data.readings import Reading
 from ferraris.headend.store.archive import Archive
 from ferraris.headend.store.checking import check
+from ferraris.headend.store.tables.inventory import (
+    CUSTOMER,
+    SERVICE_POINT,
+    SERVICE_POINT_METER,
+)
 from ferraris.headend.store.tables.readings import (
     BLOCK,
     CHANNEL,
@@ -112,6 +117,20 @@ def test_damage_is_named(filled, what):
     change(filled, statement)
     (fault,) = check(filled.engine)
     assert fault.startswith(sentence)
+
+
+def test_totals_that_went_with_a_customer_are_no_fault(filled):
+    change(filled, delete(DAY_TOTAL).where(*of(DAY_TOTAL, meter=2, day=19_999, channel=2)))
+    assert len(list(check(filled.engine))) == 1
+    with filled.engine.transaction() as connection:
+        shared = {"tenant": filled.tenant}
+        connection.execute(insert(CUSTOMER).values(name="c", erased_s=1.0, **shared))
+        connection.execute(insert(SERVICE_POINT).values(name="p", **shared))
+        place = {"service_point": 1, "since_s": 0, "meter": 2, "customer": 1}
+        connection.execute(insert(SERVICE_POINT_METER).values(**place, **shared))
+    assert list(check(filled.engine)) == []
+    change(filled, update(DAY_TOTAL).where(*of(DAY_TOTAL, meter=2, day=19_999)).values(last=5))
+    assert len(list(check(filled.engine))) == 1
 
 
 def test_a_revision_of_another_program_is_named(filled):

@@ -22,7 +22,7 @@ from ferraris.headend.store.exchange import digest, totals_of, unpack_read, unpa
 from ferraris.headend.store.records import Total
 from ferraris.headend.store.sealing import CLEAR
 from ferraris.headend.store.structure import faults_of_structure
-from ferraris.headend.store.tables.inventory import METER
+from ferraris.headend.store.tables.inventory import CUSTOMER, METER, SERVICE_POINT_METER
 from ferraris.headend.store.tables.readings import (
     BLOCK,
     CHANNEL,
@@ -130,9 +130,22 @@ class _Examination:
             parts = [(self.widths[layout], rows) for layout, rows in newest.items() if rows]
             given = known.get(key, {})
             for channel, total in zip(*_sum(parts), strict=True):
-                if given.get(channel) != total:
+                known_total = given.get(channel)
+                if known_total is None and total is not None and self._had_erased(key[1]):
+                    continue
+                if known_total != total:
                     fault = f"the total of channel {channel} is not that of its rows"
                     yield self._named(versions[-1], "block", fault)
+
+    def _had_erased(self, meter: int) -> bool:
+        """Whether a meter measured for somebody who was erased: totals of their days are gone."""
+        wanted = (
+            select(CUSTOMER.c.id)
+            .join(SERVICE_POINT_METER, SERVICE_POINT_METER.c.customer == CUSTOMER.c.id)
+            .where(SERVICE_POINT_METER.c.meter == meter, CUSTOMER.c.erased_s.is_not(None))
+            .limit(1)
+        )
+        return self.connection.execute(wanted).first() is not None
 
     def _totals(
         self, day: int, keys: Sequence[tuple[int, int, int]]
