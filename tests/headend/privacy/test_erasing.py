@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from sqlalchemy import func, insert, select, update
 
@@ -9,6 +11,7 @@ from ferraris.core.errors import UsageError
 from ferraris.headend.audit import Journal
 from ferraris.headend.privacy import CustomerSealer
 from ferraris.headend.privacy.erasing import complete, erase
+from ferraris.headend.privacy.settling import keep_settled
 from ferraris.headend.store.blocks import unpack
 from ferraris.headend.store.exchange import digest
 from ferraris.headend.store.sealing import ErasedError, seal_context
@@ -274,3 +277,23 @@ def test_nobody_is_erased_by_mistake(engine, filled, sealer):
         with pytest.raises(UsageError, match="say why"):
             erase(connection, sealer, filled.tenant, "C-1", reason="  ", at_s=WHEN)
     assert hours(engine, filled, sealer, filled.a)[11] == day_hours(11)
+
+
+def test_a_head_end_that_runs_settles_at_its_start_and_each_day(engine, filled, sealer):
+    with engine.transaction() as connection:
+        sealer.destroy(connection, filled.ann, WHEN)
+    slept = []
+
+    async def sleep(seconds):
+        slept.append((seconds, counted(engine, CUSTOMER, CUSTOMER.c.erased_s == WHEN)))
+        if len(slept) == 2:
+            raise asyncio.CancelledError
+
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(
+            keep_settled(
+                engine, sealer, journal=Journal().write, clock=lambda: WHEN, sleep=sleep
+            )
+        )  # fmt: skip
+    assert slept == [(86_400.0, 1), (86_400.0, 1)]
+    assert counted(engine, AUDIT) == 1

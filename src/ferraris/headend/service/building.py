@@ -33,6 +33,7 @@ from ferraris.headend.operations import House
 from ferraris.headend.page.routes import Page
 from ferraris.headend.page.site import PageSettings
 from ferraris.headend.privacy.sealer import CustomerSealer
+from ferraris.headend.privacy.settling import keep_settled
 from ferraris.headend.registration.recognition import Known
 from ferraris.headend.registration.registrar import Registrar
 from ferraris.headend.registration.strangers import Strangers
@@ -176,6 +177,10 @@ def _give_parts(whole: Built, strangers: Strangers) -> None:
     if configuration.observe.metrics:
         parts["observe"] = partial(_observed, whole, _watch_options(configuration))
     parts["audit"] = partial(keep_anchored, engine, clock=clock)
+    sealer = house.part(CustomerSealer)
+    parts["erasures"] = partial(
+        keep_settled, engine, sealer, journal=house.journal.write, clock=clock
+    )
     parts["housekeeping"] = partial(
         housekeeping, engine, Retention.of(configuration.retention), whole.metrics, clock=clock
     )
