@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import urllib.error
 import urllib.request
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,8 +13,9 @@ from ferraris.cli.failures import DONE, REFUSED
 from ferraris.cli.headend_asking import place
 from ferraris.cli.loop import run_to_end
 from ferraris.core.errors import UsageError
-from ferraris.headend.service.building import Built
-from ferraris.headend.service.running import run
+
+if TYPE_CHECKING:
+    from ferraris.headend.service.building import Built
 
 __all__ = ["register"]
 
@@ -32,6 +33,8 @@ def serve(context: typer.Context) -> int:
 
     Ends in order at SIGTERM or Ctrl-C. Logs go to standard error.
     """
+    from ferraris.headend.service.running import run
+
     where = place(context)
     if where.url:
         raise UsageError("a head-end is run where its configuration is: --config FILE")
