@@ -135,8 +135,7 @@ class Street:
                     address=listening.endpoint(index).url,
                     client=line["client"],
                     server=line["server"],
-                    system_title=bytes.fromhex(line["system_title"]),
-                    template=kind,
+                    template=kind,  # its title it tells: fleets of two kinds share some
                 )
             )
             for secret in ("encryption_key", "authentication_key"):

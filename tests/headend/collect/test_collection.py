@@ -15,7 +15,7 @@ from ferraris.core.errors import (
     SequenceError,
     UsageError,
 )
-from ferraris.headend.collect import BackOff, CollectionSettings, Policy, Progress
+from ferraris.headend.collect import BackOff, Policy, Progress
 from ferraris.headend.store.checking import check
 from ferraris.headend.store.tables.collecting import CONTACT, LACK, SESSION
 from ferraris.headend.store.tables.inventory import NODE
@@ -92,8 +92,8 @@ def test_one_association_does_all_that_is_due_over_all_plans(engine):
     assert {row[0] for row in street.rows(LACK, "reason")} == {"short"}
 
 
-def test_a_back_log_is_read_in_few_requests_and_newest_first(embedded):
-    street = Street(embedded, 1)
+def test_a_back_log_is_read_in_few_requests_and_newest_first(sqlite_engine):
+    street = Street(sqlite_engine, 1)
     street.plan(back_days=35)
     assert street.once().intervals == 35 * 24
     asked = [each for each in street.meters["meter-0"].asked if each[0] == PROFILE]
@@ -101,8 +101,8 @@ def test_a_back_log_is_read_in_few_requests_and_newest_first(embedded):
     assert asked[0][2].timestamp() == (DAY + 1) * DAY_S
 
 
-def test_a_new_meter_owes_nothing_from_before_it_was_active(embedded):
-    street = Street(embedded, 1, life=True)
+def test_a_new_meter_owes_nothing_from_before_it_was_active(sqlite_engine):
+    street = Street(sqlite_engine, 1, life=True)
     street.plan(back_days=5, before_days=2)
     street.once()
     assert min(end for end, *_ in street.dump()["meter-0"][0]) == (DAY - 1) * DAY_S + HOUR
@@ -114,10 +114,10 @@ def test_a_new_meter_owes_nothing_from_before_it_was_active(embedded):
      DecodeError("noise")],
 )  # fmt: skip
 @pytest.mark.parametrize("place", ["open", "registers", "profile"])
-def test_what_may_pass_is_tried_again_after_a_pause(embedded, error, place):
+def test_what_may_pass_is_tried_again_after_a_pause(sqlite_engine, error, place):
     if isinstance(error, DecodeError) and place == "profile":
         pytest.skip("one profile that cannot be decoded is its own affair")
-    street = Street(embedded, 4, faults={1: [(place, error)] * 2})
+    street = Street(sqlite_engine, 4, faults={1: [(place, error)] * 2})
     street.plan()
     summary = street.once(settings={"policy": FAST})
     assert (summary.read, summary.failed) == (4, 0)
@@ -132,8 +132,8 @@ def test_what_may_pass_is_tried_again_after_a_pause(embedded, error, place):
         assert street.counts()[1] == 4
 
 
-def test_tries_are_limited_and_a_later_run_begins_again(embedded):
-    street = Street(embedded, 2, faults={1: [("open", LineError("silence"))] * 4})
+def test_tries_are_limited_and_a_later_run_begins_again(sqlite_engine):
+    street = Street(sqlite_engine, 2, faults={1: [("open", LineError("silence"))] * 4})
     street.plan()
     summary = street.once(settings={"policy": FAST, "tries": 3})
     assert (summary.read, summary.failed, summary.failures) == (1, 1, {"line": 1})
@@ -156,8 +156,8 @@ def test_tries_are_limited_and_a_later_run_begins_again(embedded):
         (ZeroDivisionError("bug"), "internal", True),
     ],
 )
-def test_classes_of_failures(embedded, error, reason, held):
-    street = Street(embedded, 3, faults={1: [("open", error)] * 3})
+def test_classes_of_failures(sqlite_engine, error, reason, held):
+    street = Street(sqlite_engine, 3, faults={1: [("open", error)] * 3})
     street.plan()
     summary = street.once(settings={"tries": 1})
     assert (summary.read, summary.failed, summary.failures) == (2, 1, {reason: 1})
@@ -191,8 +191,8 @@ def test_a_refused_profile_never_blocks_the_rest_of_the_meter(engine):
     assert street.rows(LACK) == []
 
 
-def test_a_failed_release_after_all_was_read_is_no_failure(embedded):
-    street = Street(embedded, 1, faults={0: [("close", LineError("gone"))]})
+def test_a_failed_release_after_all_was_read_is_no_failure(sqlite_engine):
+    street = Street(sqlite_engine, 1, faults={0: [("close", LineError("gone"))]})
     street.plan()
     summary = street.once()
     assert (summary.read, summary.intervals) == (1, 24)
@@ -245,13 +245,13 @@ def test_every_few_hours_only_what_is_new_is_read(engine):
     assert street.counts()[1] == 2
 
 
-def test_concurrency_is_bounded_for_all_and_below_each_node(embedded):
+def test_concurrency_is_bounded_for_all_and_below_each_node(sqlite_engine):
     nodes = [{"kind": "cell", "name": f"cell-{n}", "most_sessions": 2} for n in range(4)]
-    street = Street(embedded, 24, nodes=nodes)
+    street = Street(sqlite_engine, 24, nodes=nodes)
     street.plan()
     street.once(settings={"concurrency": 6})
     assert street.most_open == 4  # one of two places below each node is kept for operators
-    with embedded.transaction() as connection:
+    with sqlite_engine.transaction() as connection:
         connection.execute(update(NODE).values(most_sessions=1))
     street.start += DAY_S
     street.most_open = 0
@@ -259,9 +259,9 @@ def test_concurrency_is_bounded_for_all_and_below_each_node(embedded):
     assert street.most_open == 4
 
 
-def test_a_dead_concentrator_does_not_block_the_others(embedded):
+def test_a_dead_concentrator_does_not_block_the_others(sqlite_engine):
     nodes = [{"kind": "concentrator", "name": f"c-{n}", "most_sessions": 4} for n in range(3)]
-    street = Street(embedded, 120, nodes=nodes)
+    street = Street(sqlite_engine, 120, nodes=nodes)
     dead = [meter for name, meter in street.meters.items() if int(name[6:]) % 3 == 0]
     for meter in dead:
         meter.dead, meter.latency_s = LineError("silence"), 10.0
@@ -286,22 +286,21 @@ def test_a_dead_concentrator_does_not_block_the_others(embedded):
     assert sum(meter.failed for meter in dead) < 20
 
 
-def test_limits_must_be_sane(embedded):
-    street = Street(embedded, 1)
+def test_limits_must_be_sane(sqlite_engine):
+    street = Street(sqlite_engine, 1)
     with pytest.raises(UsageError, match="at least 1"):
         street.collection(settings={"concurrency": 0})
-    assert CollectionSettings().policy.longest_s() >= 86_400
 
 
-def test_plans_without_meters_and_no_plans_at_all(embedded):
-    street = Street(embedded, 0)
+def test_plans_without_meters_and_no_plans_at_all(sqlite_engine):
+    street = Street(sqlite_engine, 0)
     assert street.once().meters == 0
     street.plan()
     assert street.once().meters == 0
 
 
-def test_a_plan_that_rests_reads_nothing(embedded):
-    street = Street(embedded, 1)
+def test_a_plan_that_rests_reads_nothing(sqlite_engine):
+    street = Street(sqlite_engine, 1)
     street.plan(windows=[{"from": "03:00", "until": "05:00"}])
     assert street.once().intervals == 0
     street.plan(active=False)

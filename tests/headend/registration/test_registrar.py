@@ -317,7 +317,7 @@ def test_a_meter_that_is_being_read_waits_its_turn(colony):
             collector = Claims(colony.tenant, "collector", lease_s=30.0, steady=colony.clock)
             with colony.engine.transaction() as connection:
                 collector.beat(connection, now=NOON)
-                assert collector.claim(connection, {number}, now=NOON, longest_s=60.0)
+                assert collector.claim(connection, {number}, now=NOON)
             registrar = colony.registrar()
             colony.commission(registrar)
             await registrar.round()

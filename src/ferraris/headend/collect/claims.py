@@ -27,7 +27,7 @@ SELECT tenant, id, 'claimed', :worker, 0, 0, '', '', :now FROM meter WHERE id IN
 ON CONFLICT (meter) DO UPDATE SET state = 'claimed', worker = excluded.worker,
   since_s = excluded.since_s
 WHERE contact.state = 'waiting'
-    AND (:always = 1 OR contact.not_before_s <= :now OR contact.not_before_s > :now + :longest)
+    AND (:always = 1 OR contact.not_before_s <= :now OR contact.since_s > :now + 1)
   OR contact.state = 'held' AND :always = 1
 RETURNING meter
 """
@@ -110,13 +110,12 @@ class Claims:
         meters: Collection[int],
         *,
         now: float,
-        longest_s: float,
         always: bool = False,
     ) -> set[int]:
         """Claim meters; returns those that were free. `always` disregards pauses and holds."""
         if not meters or not self.worker:
             return set()
-        key = {"worker": self.worker, "now": now, "meters": sorted(meters), "longest": longest_s,
+        key = {"worker": self.worker, "now": now, "meters": sorted(meters),
                "always": int(always)}  # fmt: skip
         return set(connection.execute(_CLAIM, key).scalars())
 
@@ -148,10 +147,10 @@ class Claims:
                 ],
             )  # fmt: skip
 
-    def is_free(self, found: MeterGaps, now: float, longest_s: float) -> bool:
+    def is_free(self, found: MeterGaps, now: float) -> bool:
         """Whether a meter can be claimed for its gaps at a moment."""
         if found.state == "waiting":
-            return is_over(found.not_before_s, now, longest_s)
+            return is_over(found.since_s, found.not_before_s, now)
         return found.state == ""
 
     def _begin(self, connection: Connection, now: float) -> int:
@@ -211,6 +210,6 @@ class Claims:
         return freed
 
 
-def is_over(not_before_s: float, now: float, longest_s: float) -> bool:
-    """Whether a pause is over; one that seems longer than any can be is the work of a clock."""
-    return not_before_s <= now or not_before_s > now + longest_s
+def is_over(since_s: float, not_before_s: float, now: float) -> bool:
+    """Whether a pause is over; one that begins in the future is the work of a clock that jumped."""
+    return not_before_s <= now or since_s > now + 1

@@ -17,7 +17,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, event
 
 from ferraris.core.errors import UsageError
 from ferraris.headend.collect.claims import Claims
@@ -130,6 +130,16 @@ class Collection:
         if self._parts is not None:
             self._parts.operators.wake()
 
+    def wake_after_commit(self, connection: Connection) -> None:
+        """Look for commands as soon as a transaction of this process has committed."""
+        event.listen(connection, "commit", lambda _: self._wake_from_anywhere(), once=True)
+
+    def _wake_from_anywhere(self) -> None:
+        parts = self._parts
+        if parts is not None:
+            with contextlib.suppress(RuntimeError):  # the loop has just ended
+                parts.loop.call_soon_threadsafe(parts.operators.wake)
+
     def touched(self, days: Iterable[int]) -> None:
         """Readings of these UTC days came in another way: read success is counted again."""
         if self._parts is not None:
@@ -144,6 +154,11 @@ class Collection:
         if self._parts is None:
             raise UsageError("the collection does not run", where="collect")
         return await self._parts.serve(meter, face, occasion)
+
+    async def appeared(self, meter: int) -> None:
+        """A sleepy meter was heard: it is read now, as long as it is awake."""
+        if self._parts is not None:
+            await self._parts.appeared(meter)
 
     @asynccontextmanager
     async def _working(self) -> AsyncIterator[_Parts]:
@@ -166,6 +181,7 @@ class _Parts:
         self._settings = collection._settings
         self._progress, self._observer = collection._progress, collection._observer
         self._once = False
+        self.loop = asyncio.get_running_loop()
         self.sessions = Sessions(
             ground, collection._open_meter, collection.kinds, collection._prepare
         )
@@ -177,6 +193,7 @@ class _Parts:
         self.tallies = Tallies(ground, self.feeder)
         self.counts = Progress(0, 0, 0, 0, 0)
         self._given_up: set[int] = set()
+        self._served: set[int] = set()  # meters that have called
         self._retry_at: dict[int, float] = {}
         self._soonest_s = math.inf
         self._refreshed_s = -math.inf
@@ -351,17 +368,30 @@ class _Parts:
     async def serve(self, meter: int, face: MeterFace, occasion: str) -> bool:
         ground = self._ground
         until_s = ground.steady() + _CLAIMED_ELSEWHERE_S
-        while (job := self.sessions.jobs.get(meter)) is not None and not self.sessions.hold(job):
+        while meter in self._served or self._in_session(meter):
             if ground.steady() > until_s:
                 return False
             await self.sessions.changed_within(0.5)
+        self._served.add(meter)
+        try:
+            return await self._serve(meter, face, occasion)
+        finally:
+            self._served.discard(meter)
+
+    def _in_session(self, meter: int) -> bool:
+        """Whether this process is at a meter; a job that only waits for its turn makes way."""
+        job = self.sessions.jobs.get(meter)
+        return job is not None and not self.sessions.hold(job)
+
+    async def _serve(self, meter: int, face: MeterFace, occasion: str) -> bool:
+        job = self.sessions.jobs.get(meter)
         if job is None:
-            job = await ground.write(self._claimed_for_call, meter)
+            job = await self._ground.write(self._claimed_for_call, meter)
             if job is None:
                 return False
             self.sessions.jobs[meter] = job
         else:
-            await ground.write(self._fill_for_call, job)
+            await self._ground.write(self._fill_for_call, job)
         job.occasion = occasion
         job.stored = asyncio.get_running_loop().create_future()
 
@@ -378,12 +408,20 @@ class _Parts:
         await job.stored
         return True
 
+    async def appeared(self, meter: int) -> None:
+        if meter in self.sessions.jobs:
+            return
+        job = await self._ground.write(self._claimed_for_call, meter)
+        if job is not None:
+            await self.sessions.prepare([job.found.target])
+            self.sessions.enter(job)
+
     def _claimed_for_call(self, connection: Connection, meter: int) -> Job | None:
         ground, now = self._ground, self._ground.clock()
         target = targets_of(connection, ground.tenant, [meter]).get(meter)
         if target is None:
             raise UsageError("there is no such meter", where="collect")
-        if not ground.claims.claim(connection, [meter], now=now, longest_s=0.0, always=True):
+        if not ground.claims.claim(connection, [meter], now=now, always=True):
             return None
         job = Job(MeterGaps(target, priority=0), [], {})
         self._fill_for_call(connection, job)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Any, Final
 
 from ferraris.core.errors import Error, RefusedError, UsageError
@@ -21,7 +22,7 @@ __all__ = ["Answer", "CommandKind", "CommandKinds", "Order", "plain_reading", "s
 
 _MOST_NAMES: Final = 200
 _MOST_DAYS: Final = 400
-_ROWS_SHOWN: Final = 2000
+_READINGS_SHOWN: Final = 2000
 _CLOCK_TOLERANCE_S: Final = 10.0
 
 
@@ -164,9 +165,9 @@ async def _read_profile(face: MeterFace, order: Order) -> Answer:
     series: Series = await face.read_profile(name, since, until)
     bounds = int(since.timestamp()), int(until.timestamp())
     brought = Brought(blocks=pack_series(name, series, *bounds), undated=pack_undated(name, series))
-    shown = [plain_reading(each) for each, _ in zip(series.readings(), range(_ROWS_SHOWN),
-                                                    strict=False)]  # fmt: skip
-    return Answer({"rows": len(series), "readings": shown}, brought)
+    inside = (each for each in series.readings() if each.time and since < each.time <= until)
+    shown = [plain_reading(each) for each in islice(inside, _READINGS_SHOWN)]
+    return Answer({"rows": sum(block.rows for block in brought.blocks), "readings": shown}, brought)
 
 
 async def _set_clock(face: MeterFace, order: Order) -> Answer:

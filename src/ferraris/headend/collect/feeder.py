@@ -11,7 +11,7 @@ from sqlalchemy import Connection, select
 from ferraris.headend.collect.backlog import Backlog
 from ferraris.headend.collect.claims import is_over
 from ferraris.headend.collect.commands import commands_of
-from ferraris.headend.collect.gaps import AtWork, GapList, MeterGaps
+from ferraris.headend.collect.gaps import AtWork, Gap, GapList, MeterGaps
 from ferraris.headend.collect.ground import Ground
 from ferraris.headend.collect.job import Job
 from ferraris.headend.collect.plans import (
@@ -43,7 +43,6 @@ class Feeder:
         self._members = members
         self._pending = Backlog()
         self._waiting: set[int] = set()
-        self._longest_s = ground.settings.policy.longest_s()
         self.plans: list[KnownPlan] = []
         self.forgot = False
 
@@ -75,9 +74,9 @@ class Feeder:
         return entered
 
     async def enter(self, found: Sequence[MeterGaps], gaps: GapList, work: list[AtWork]) -> int:
-        """Claim meters for their gaps; returns how many were free."""
-        claimed, unknown = await self._ground.write(self._claimed, [f.target.meter for f in found])
-        mine = [each for each in found if each.target.meter in claimed]
+        """Claim meters for their gaps; returns how many were free and still had some."""
+        numbers = [each.target.meter for each in found]
+        mine, unknown = await self._ground.write(self._claimed, numbers, work)
         await self._sessions.prepare(each.target for each in mine)
         for each in mine:
             job = Job(each, work, gaps.items, unknown=unknown.get(each.target.meter, []))
@@ -111,10 +110,12 @@ class Feeder:
         waiting = self._sessions.limiter.waiting
         if not len(self._pending) or waiting > ahead // 2 or not self._ground.claims.fresh:
             return 0
-        taken = self._pending.take(min(settings.batch, ahead - waiting), self._room_of)
-        self._waiting.difference_update(each.target.meter for each in taken)
-        fresh = [each for each in taken if each.target.meter not in self._sessions.jobs]
-        return await self.enter(fresh, gaps, work) if fresh else 0
+        while taken := self._pending.take(min(settings.batch, ahead - waiting), self._room_of):
+            self._waiting.difference_update(each.target.meter for each in taken)
+            fresh = [each for each in taken if each.target.meter not in self._sessions.jobs]
+            if fresh and (entered := await self.enter(fresh, gaps, work)):
+                return entered
+        return 0
 
     def _room_of(self, node: int) -> int:
         limiter = self._sessions.limiter
@@ -133,17 +134,24 @@ class Feeder:
             return False
         if target.contact == CALLS_IN or not target.address:
             return False
-        if not self._ground.claims.is_free(found, now, self._longest_s):
+        if not self._ground.claims.is_free(found, now):
             return False
-        found.gaps = free_gaps(found, now, self._longest_s)
+        found.gaps = free_gaps(found, now)
         return bool(found.gaps)
 
-    def _claimed(self, connection: Connection, meters: Sequence[int]) -> tuple[set[int], Any]:
-        claims = self._ground.claims
-        taken = claims.claim(
-            connection, meters, now=self._ground.clock(), longest_s=self._longest_s
-        )  # fmt: skip
-        return taken, commands_of(connection, self._ground.tenant, sorted(taken), "unknown")
+    def _claimed(
+        self, connection: Connection, meters: Sequence[int], work: list[AtWork]
+    ) -> tuple[list[MeterGaps], Any]:
+        """Claim, and look again: another worker may have been there since the list was made."""
+        claims, now = self._ground.claims, self._ground.clock()
+        taken = claims.claim(connection, meters, now=now)
+        mine = gap_list(connection, self._ground.tenant, work).of(connection, taken)
+        for each in mine:
+            each.gaps = free_gaps(each, now)
+        mine = [each for each in mine if each.gaps]
+        idle = taken - {each.target.meter for each in mine}
+        claims.settle(connection, idle, [], now=now)
+        return mine, commands_of(connection, self._ground.tenant, sorted(taken - idle), "unknown")
 
     def _refreshed(self, connection: Connection) -> list[KnownPlan]:
         known = [
@@ -161,9 +169,11 @@ class Feeder:
         ]
 
 
-def free_gaps(found: MeterGaps, now: float, longest_s: float) -> list[Any]:
+def free_gaps(found: MeterGaps, now: float) -> list[Gap]:
     """The gaps of a meter that wait for nothing."""
-    return [gap for gap in found.gaps if not gap.held and is_over(gap.not_before_s, now, longest_s)]
+    return [
+        gap for gap in found.gaps if not gap.held and is_over(gap.since_when, gap.not_before_s, now)
+    ]
 
 
 def _window(

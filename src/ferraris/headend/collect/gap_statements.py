@@ -35,7 +35,8 @@ PLAN_EACH: Final = text(
 _COLUMNS: Final = """
 SELECT m.id, m.external_id, m.node, m.address, m.client, m.server, m.authentication,
   m.system_title, m.zone, m.contact, m.companion, m.template, m.model, m.firmware, m.heard_s,
-  c.state, c.worker, c.tries, c.not_before_s, c.reason, c.message
+  c.state, c.worker, c.tries, c.not_before_s, c.reason, c.message,
+  c.since_s
 FROM meter m LEFT JOIN contact c ON c.meter = m.id
 WHERE m.tenant = :tenant AND m.state = 'active'
   AND EXISTS (SELECT 1 FROM plan_meter p WHERE p.meter = m.id AND p.plan IN :plans)
@@ -100,7 +101,8 @@ REREADS: Final = text(
 )
 LACKS: Final = text(
     """
-SELECT meter, item, day, held, tries, not_before_s, reason, message FROM lack
+SELECT meter, item, day, held, tries, not_before_s, reason, message, since_s
+FROM lack
 WHERE meter BETWEEN :first AND :last AND day >= :oldest
 """
 )

@@ -33,7 +33,7 @@ class Gap(NamedTuple):
 
     `day` is a UTC day, of registers and logs that in which the opening began. The rows wanted are
     those with `since_s < end <= until_s`. The rest says what it waits for: `held` for a human,
-    otherwise for a time that has mostly passed; `reason` is why the last try failed.
+    otherwise for `not_before_s`, from `since_when` on; `reason` is why the last try failed.
     """
 
     item: int
@@ -47,6 +47,7 @@ class Gap(NamedTuple):
     not_before_s: float = 0.0
     reason: str = ""
     message: str = ""
+    since_when: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +84,7 @@ class MeterGaps:
     state: str = ""
     worker: int | None = None
     tries: int = 0
+    since_s: float = 0.0
     not_before_s: float = 0.0
     reason: str = ""
     message: str = ""
@@ -160,7 +162,8 @@ class GapList:
         meters = {
             row.id: MeterGaps(
                 Target.of(row), state=row.state or "", worker=row.worker, tries=row.tries or 0,
-                not_before_s=row.not_before_s or 0.0, reason=row.reason or "",
+                since_s=row.since_s or 0.0, not_before_s=row.not_before_s or 0.0,
+                reason=row.reason or "",
                 message=row.message or "", heard_s=row.heard_s,
             )
             for row in rows
@@ -336,13 +339,14 @@ class _Look:
             known = self._found.get((meter, item, day))
             if known is None:
                 continue
-            held, tries, not_before_s, reason, message = rest
+            held, tries, not_before_s, reason, message, since_when = rest
             since_s = known.since_s
             if known.part:  # the hole is not at the end: ask for the whole day
                 since_s = day * DAY_S
             self._found[meter, item, day] = known._replace(
                 part=False, since_s=since_s, held=bool(held), tries=tries,
                 not_before_s=not_before_s, reason=reason, message=message,
+                since_when=since_when,
             )  # fmt: skip
         for (meter, _, _), gap in self._found.items():
             self._meters[meter].gaps.append(gap)

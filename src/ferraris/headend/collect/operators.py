@@ -113,7 +113,7 @@ class Operators:
             for number, target in targets_of(connection, ground.tenant, meters).items()
             if target.contact != CALLS_IN and target.address
         }
-        claimed = ground.claims.claim(connection, targets, now=now, longest_s=0.0, always=True)
+        claimed = ground.claims.claim(connection, targets, now=now, always=True)
         ours = claimed | {meter for meter in wanted if meter not in meters}
         asked = [command for meter in sorted(ours) for command in wanted[meter]]
         begun: dict[int, list[Command]] = defaultdict(list)

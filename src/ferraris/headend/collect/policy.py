@@ -108,10 +108,6 @@ class Policy:
         spread = 0.75 + zlib.crc32(b"%d/%d" % (seed, tries)) % 1024 / 4096
         return Verdict(False, pause * spread)
 
-    def longest_s(self) -> float:
-        """No pause is longer; one that seems so means that a clock has jumped."""
-        return max(self.asleep_s, *(each.longest_s for each in self.classes.values()))
-
 
 _SORTED: Final[tuple[tuple[type[BaseException], str, str], ...]] = (
     (LineError, "line", TRANSIENT),

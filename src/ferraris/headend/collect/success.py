@@ -70,6 +70,7 @@ class Tally:
     """Read success of a plan for a local day; `counts` has (due, in time, late)."""
 
     plan: int
+    name: str
     day: int
     deadline_s: int
     final: bool
@@ -92,17 +93,20 @@ def days_to_count(
             func.max(READ_SUCCESS.c.final),
             func.sum(READ_SUCCESS.c.due),
             func.sum(READ_SUCCESS.c.in_time + READ_SUCCESS.c.late),
+            func.min(READ_SUCCESS.c.counted_s),
         )
         .where(READ_SUCCESS.c.tenant == tenant, READ_SUCCESS.c.plan == known.number)
         .group_by(READ_SUCCESS.c.day)
     )
-    counted = {row[0]: (bool(row[1]), int(row[2]), int(row[3])) for row in rows}
-    final = {day for day, (is_final, _, _) in counted.items() if is_final}
+    # What was counted before the plan changed is as if it had not been counted, unless it is final.
+    there = rows.all()
+    final = {row[0] for row in there if row[1]}
+    counted = {row[0]: (int(row[2]), int(row[3])) for row in there if row[4] > known.changed_s + 1}
     oldest = today - plan.back_days - 1
     if utc_days is not None:
         near = {each for day in utc_days for each in (day - 1, day, day + 1)}
         return sorted(day for day in near if oldest <= day < today and day not in final)
-    days = set(range(oldest, today)) | (set(counted) - final)
+    days = set(range(oldest, today)) | {row[0] for row in there}
     members = _member_counts(connection, known.number, days)
     return sorted(
         day
@@ -144,7 +148,7 @@ def write_success(connection: Connection, tenant: int, tallies: Iterable[Tally],
             sums = [sum(column) for column in zip(*tally.counts.values(), strict=True)]
             due, in_time, late = sums or (0, 0, 0)
             changes.note(
-                connection, tenant, "success", str(tally.plan), at_s=now,
+                connection, tenant, "success", tally.name, at_s=now,
                 detail={"day": tally.day, "due": due, "in_time": in_time, "late": late},
             )  # fmt: skip
     return different
@@ -193,7 +197,7 @@ class _Count:
                     count[2] += 1
         final = day < local_day(now, plan.zone) - plan.back_days - 1 and now > deadline_s
         counts = {place: (due, in_time, late) for place, (due, in_time, late) in sums.items()}
-        return Tally(self._known.number, day, deadline_s, final, counts)
+        return Tally(self._known.number, plan.name, day, deadline_s, final, counts)
 
     def _wanted(self, day: int) -> Iterator[Mapping[int, int]]:
         """For each thing that belongs to a day: since when each meter's is there."""
@@ -262,5 +266,5 @@ def _is_settled(known: Any, members: int, is_old: bool) -> bool:
     """Whether everything of a day is there, so that it cannot change by what comes in."""
     if is_old or known is None:
         return False
-    _, due, there = known
+    due, there = known
     return bool(due == there == members and due)

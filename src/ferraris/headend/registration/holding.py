@@ -15,8 +15,6 @@ from ferraris.headend.store.engine import Engine
 
 __all__ = ["Holding"]
 
-_LONGEST_S = 7 * 86_400.0
-
 
 class Holding:
     """The meters that one registrar has for itself; all methods wait for the store."""
@@ -53,9 +51,7 @@ class Holding:
             number = known.number
             if number in self._held:
                 return False
-            taken = claims.claim(
-                connection, {number}, now=self._clock(), longest_s=_LONGEST_S, always=True
-            )
+            taken = claims.claim(connection, {number}, now=self._clock(), always=True)
             self._held |= taken
             return number in taken
 
