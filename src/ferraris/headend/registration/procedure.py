@@ -74,9 +74,6 @@ class RegistrationPolicy:
     longest_pause_s: float = 6 * 3600.0
     at_once: int = 64
     look_again_s: float = 2.0
-    dial_back: str = ""
-    """Where a meter is called that announced itself and has no address: as in
-    `tcp://{host}:4059`. Empty: it is not."""
 
 
 class Procedure:

@@ -50,7 +50,7 @@ from ferraris.headend.registration.states import ENDS, Happening, Step
 from ferraris.headend.registration.strangers import Strangers
 from ferraris.headend.store.engine import Engine
 from ferraris.headend.store.records import StoreError
-from ferraris.headend.store.tables.inventory import METER, REGISTRATION
+from ferraris.headend.store.tables.inventory import REGISTRATION
 from ferraris.keys import KeyStore
 
 __all__ = ["Registrar"]
@@ -111,17 +111,15 @@ class Registrar:
         """An operator wants a meter registered, or registered anew; `UsageError` if it may not."""
         return ask(connection, known, "operator", by, self._clock())
 
-    def announced(self, connection: Connection, known: Known, peer: str, host: str = "") -> None:
-        """A meter announced itself by a push: register it, unless it is active or was refused."""
+    def announced(self, connection: Connection, known: Known, peer: str) -> None:
+        """A meter announced itself by a push: register it, unless it is active or was refused.
+
+        It is called at the address that the inventory has; without one it has to call in.
+        """
         found = progress_of(connection, known.number)
         if known.state in ("active", "suspended", "retired") or (found and found.step in ENDS):
             return
         ask(connection, known, "push", "registration", self._clock(), peer=peer)
-        if host and self.policy.dial_back and not known.address:
-            address = self.policy.dial_back.format(host=host)
-            connection.execute(
-                update(METER).where(METER.c.id == known.number).values(address=address)
-            )
 
     # -- the loop ---------------------------------------------------------------------------
 
