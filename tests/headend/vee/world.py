@@ -80,7 +80,7 @@ class World:
     def due(self):
         with self.engine.reading() as connection:
             query = select(VEE_DUE.c.meter, VEE_DUE.c.day, VEE_DUE.c.local, VEE_DUE.c.reason)
-            return [tuple(row) for row in connection.execute(query.order_by("day"))]
+            return [tuple(row) for row in connection.execute(query.order_by("day", "meter"))]
 
     def versions(self, meter=0):
         """Every version of every final day: (channel, day, version) to its columns."""
