@@ -3,6 +3,7 @@ from __future__ import annotations
 import itertools
 import math
 import re
+from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from xml.etree import ElementTree
 from zoneinfo import ZoneInfo
@@ -169,6 +170,18 @@ def test_gaps_are_gaps():
         "kW",
     )
     assert path(parsed(curve(rows, NAME, text, day_text)), "missing") == path(root, "missing")
+
+
+def test_the_future_is_not_missing():
+    drawn = a_day(values=[None] * 96)
+    now = drawn.start_s + 6 * 3600
+    upto = replace(drawn, until_s=now)
+    root = parsed(curve(upto, NAME, text, day_text))
+    [right] = re.findall(r"H([\d.]+)v", path(root, "missing"))
+    left, end = float(root.get("data-left")), float(root.get("data-right"))
+    assert (float(right) - left) / (end - left) == pytest.approx(0.25, abs=0.001)
+    tomorrow = replace(drawn, until_s=drawn.start_s - 5)
+    assert path(parsed(curve(tomorrow, NAME, text, day_text)), "missing") == ""
 
 
 def test_what_is_wrong_is_marked_by_shape():

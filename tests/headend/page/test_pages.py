@@ -117,7 +117,7 @@ def test_a_meter_and_all_that_is_known_of_it(enter):
     assert len(re.findall(r"<tr data-from=", curve)) == 96
     assert re.findall(r"(\w+)</td></tr>", curve).count("Estimated") == 11
     assert 'class="estimated"' in curve
-    assert "not validated yet" not in curve
+    assert "Not all of this is validated" not in curve
     assert "10.4" in plain(section(page, "registers"))
     assert "MWh" in plain(section(page, "registers"))
     assert "Active energy import" in section(page, "registers")
@@ -219,7 +219,7 @@ def test_what_no_rule_has_looked_at_is_shown_as_it_was_read(place, enter):
     curve = section(enter("analyst").get(f"/meters/{town.SHOWN}").text, "curve")
     with place.engine.transaction() as connection:
         connection.execute(insert(FINAL), [dict(row) for row in kept])
-    assert "not validated yet" in curve
+    assert "Not all of this is validated" in curve
     assert re.findall(r"(\w+)</td></tr>", curve).count("Missing") == 11
     assert 'class="missing"' in curve
 
@@ -230,8 +230,11 @@ def test_what_no_rule_has_looked_at_is_shown_as_it_was_read(place, enter):
         ("span=day&day=2026-03-08", "Sun 8 Mar 2026", 96),
         ("span=week&day=2026-03-08", "2 Mar – 8 Mar 2026", 168),
         ("span=month&day=2026-02-28", "Feb 2026", 28),
-        ("span=day&day=2026-03-29", "Sun 29 Mar 2026", 92),
+        ("span=day&day=2025-03-30", "Sun 30 Mar 2025", 92),
         ("span=day&day=2025-10-26", "Sun 26 Oct 2025", 100),
+        # What is still to come is neither there nor missing.
+        ("span=week&day=2026-03-10", "9 Mar – 15 Mar 2026", 32),
+        ("span=day&day=2026-03-11", "Wed 11 Mar 2026", 0),
         ("span=nonsense&day=9999-99-99&channel=x", "Mon 9 Mar 2026", 96),
         ("day=0001-01-01", "Mon 9 Mar 2026", 96),
     ],

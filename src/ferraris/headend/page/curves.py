@@ -39,6 +39,12 @@ class Chosen:
     start_s: int
     end_s: int
     formats: Formats
+    now_s: int
+
+    @property
+    def last_s(self) -> int:
+        """The end of what can be there by now."""
+        return min(self.end_s, self.now_s)
 
 
 def curve_part(look: Look, meter: Any, formats: Formats) -> Mapping[str, Any]:
@@ -90,7 +96,7 @@ def _chosen(look: Look, known: Sequence[Choice], newest: int, formats: Formats) 
     start, end = (
         int(datetime.combine(each, time(), formats.zone).timestamp()) for each in (first, after)
     )
-    return Chosen(choice, span, first, after, start, end, formats)
+    return Chosen(choice, span, first, after, start, end, formats, int(look.now))
 
 
 def _day(text: str, otherwise: date) -> date:
@@ -138,6 +144,7 @@ def _by_interval(chosen: Chosen, found: Values | None) -> dict[str, Any]:
         raw,
         found.marks,
         unit,
+        chosen.now_s,
     )
     highest = max((value for value in final if value is not None), default=None)
     counts = _counts(chosen, found)
@@ -173,7 +180,7 @@ def _pair(drawn: Callable[[int], str]) -> Pair:
 
 def _counts(chosen: Chosen, found: Values) -> dict[Mark, int]:
     """How many intervals have each quality; what has no row at all is missing."""
-    expected = max(0, (chosen.end_s - chosen.start_s) // found.period_s)
+    expected = max(0, (chosen.last_s - chosen.start_s) // found.period_s)
     counts = dict.fromkeys(Mark, 0)
     there = 0
     for mark, value in zip(found.marks, found.final, strict=True):
@@ -188,7 +195,7 @@ def _interval_rows(chosen: Chosen, drawn: Curve) -> list[dict[str, Any]]:
     formats = chosen.formats
     there = {end: at for at, end in enumerate(drawn.ends)}
     rows = []
-    for end in range(chosen.start_s + drawn.period_s, chosen.end_s + 1, drawn.period_s):
+    for end in range(chosen.start_s + drawn.period_s, chosen.last_s + 1, drawn.period_s):
         at = there.get(end)
         final = None if at is None else drawn.final[at]
         mark = Mark.MISSING if at is None or final is None else drawn.marks[at]
@@ -252,7 +259,7 @@ def _by_day(chosen: Chosen, found: Values | None) -> dict[str, Any]:
     bounds = midnights(chosen.start_s, chosen.end_s, formats.zone)
     amounts, rows = [], []
     for begin, end in itertools.pairwise(bounds):
-        amount = _amount(found, begin, end, factor, formats)
+        amount = _amount(found, begin, end, factor, chosen)
         amounts.append(amount)
         rows.append(
             {
@@ -282,13 +289,11 @@ def _by_day(chosen: Chosen, found: Values | None) -> dict[str, Any]:
     }
 
 
-def _amount(
-    found: Values | None, begin: int, end: int, factor: float, formats: Formats
-) -> Amount:  # fmt: skip
+def _amount(found: Values | None, begin: int, end: int, factor: float, chosen: Chosen) -> Amount:
     measured = estimated = 0.0
     there, expected = 0, 0
     if found is not None:
-        expected = (end - begin) // found.period_s
+        expected = max(0, min(end, chosen.now_s) - begin) // found.period_s
         for at, value in enumerate(found.final):
             if begin < found.ends[at] <= end and value is not None:
                 there += 1
@@ -296,5 +301,5 @@ def _amount(
                     estimated += value * factor
                 else:
                     measured += value * factor
-    text = str(formats.local(begin).day)
+    text = str(chosen.formats.local(begin).day)
     return Amount(text, measured, estimated, max(0, expected - there))

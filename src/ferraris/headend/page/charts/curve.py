@@ -39,7 +39,7 @@ class Curve:
     """Intervals that end at `ends` (UTC seconds) and last `period_s`, between two local midnights.
 
     None in `raw` is an interval nobody measured; in `final` one that has no value at all. An end
-    that is not in `ends` is a gap.
+    that is not in `ends` is a gap, up to `until_s`: what lies after it cannot be there yet.
     """
 
     start_s: int
@@ -51,6 +51,7 @@ class Curve:
     raw: Sequence[float | None]
     marks: Sequence[Mark]
     unit: str
+    until_s: float | None = None
 
 
 def curve(
@@ -103,9 +104,10 @@ def _time_axis(of: Curve, frame: Frame, x: Scale, day_text: Callable[[datetime],
 def _band(of: Curve, frame: Frame, x: Scale, fill: str) -> str:
     """What has no final value, as a hatched band on the ground."""
     there = {end for end, value in zip(of.ends, of.final, strict=True) if value is not None}
+    last = of.end_s if of.until_s is None else min(of.end_s, of.until_s)
     gaps = _runs(
         end
-        for end in range(of.start_s + of.period_s, of.end_s + 1, of.period_s)
+        for end in range(of.start_s + of.period_s, int(last) + 1, of.period_s)
         if end not in there
     )
     path = "".join(
