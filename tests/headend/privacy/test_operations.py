@@ -85,6 +85,7 @@ def test_an_archive_then_an_erasure(house, town, engine):
     assert (stream.media_type, stream.file_name) == ("application/zip", "C-1.zip")
     held = zipfile.ZipFile(io.BytesIO(b"".join(stream.chunks)))
     assert len(held.read("readings.csv").splitlines()) == 25
+    perform(house, officer, archive, {"customer": "C-1"}).close()  # nobody took it
     document = {"customer": "C-1", "body": ErasureDocument("request 17")}
     for refused in (
         caller(town, Right.SEE_READINGS),
