@@ -28,6 +28,7 @@ def mark_due(
 ) -> int:
     """Mark (meter, profile, day) as due; returns how many.
 
+    Claims of it end: whoever is at work on it has not seen what is new.
     The day is the UTC day of a block that is new; with `local` it is one local day and no other.
     """
     rows = [
@@ -62,4 +63,5 @@ def _again(new: object) -> dict[str, object]:
     return given | {
         "local": VEE_DUE.c.local * given["local"],
         "marks": VEE_DUE.c.marks + 1,
+        "claimed_until_s": None,
     }

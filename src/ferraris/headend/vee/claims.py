@@ -23,7 +23,16 @@ from sqlalchemy import (
 
 from ferraris.headend.store.tables.validated import VEE_DUE
 
-__all__ = ["NOTHING_CAME", "Due", "claim", "count_due", "give_back", "next_tenant", "settle"]
+__all__ = [
+    "NOTHING_CAME",
+    "Due",
+    "claim",
+    "count_due",
+    "give_back",
+    "next_tenant",
+    "settle",
+    "unsettle",
+]
 
 NOTHING_CAME = "nothing came"
 """Reason of a day that is wanted although there are no readings of it."""
@@ -89,14 +98,19 @@ def claim(
 def settle(connection: Connection, done: Sequence[Due]) -> set[tuple[int, int, int]]:
     """Take done days off the queue; returns the keys of those that were marked again meanwhile.
 
-    These stay, and are free at once.
+    Nor does it wait for whoever is about to mark one: two that wait for each other would not end.
     """
-    if not done:
-        return set()
-    found = _delete(connection, done)
-    again = {due.key for due in done} - found
-    give_back(connection, again)
-    return again
+    return {due.key for due in done} - _delete(connection, done)
+
+
+def unsettle(connection: Connection, keys: Iterable[tuple[int, int, int]]) -> None:
+    """Mark claimed days of others once more, so that they run again; waits for nobody."""
+    for key in _locked(connection, sorted(keys)):
+        connection.execute(
+            update(VEE_DUE)
+            .where(tuple_(*_KEY).in_([key]))
+            .values(marks=VEE_DUE.c.marks + 1, claimed_until_s=None)
+        )
 
 
 def give_back(connection: Connection, keys: Iterable[tuple[int, int, int]]) -> None:
@@ -129,10 +143,27 @@ def _free(now: float) -> ColumnElement[bool]:
 
 def _delete(connection: Connection, done: Sequence[Due]) -> set[tuple[int, int, int]]:
     """Delete the lines that are as they were claimed; their keys."""
-    same = (*_KEY, VEE_DUE.c.marks, VEE_DUE.c.since_s)
     found: set[tuple[int, int, int]] = set()
     for start in range(0, len(done), _WINDOW):
-        some = [(*due.key, due.marks, due.since_s) for due in done[start : start + _WINDOW]]
-        rows = connection.execute(delete(VEE_DUE).where(tuple_(*same).in_(some)).returning(*_KEY))
-        found.update((meter, profile, day) for meter, profile, day in rows)
+        some = done[start : start + _WINDOW]
+        unchanged = tuple_(*_KEY, VEE_DUE.c.marks, VEE_DUE.c.since_s).in_(
+            [(*due.key, due.marks, due.since_s) for due in some]
+        )
+        keys = _locked(connection, [due.key for due in some], unchanged)
+        if keys:
+            connection.execute(delete(VEE_DUE).where(tuple_(*_KEY).in_(keys)))
+        found.update(keys)
     return found
+
+
+def _locked(
+    connection: Connection,
+    keys: Sequence[tuple[int, int, int]],
+    where: ColumnElement[bool] | None = None,
+) -> list[tuple[int, int, int]]:
+    """Lock the lines that nobody else has locked; their keys."""
+    if not keys:
+        return []
+    query = select(*_KEY).where(tuple_(*_KEY).in_(keys) if where is None else where)
+    rows = connection.execute(query.order_by(*_KEY).with_for_update(skip_locked=True))
+    return [(row[0], row[1], row[2]) for row in rows]

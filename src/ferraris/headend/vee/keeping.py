@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, and_, or_, select, update
+from sqlalchemy import Connection, and_, or_, select
 from sqlalchemy.orm import aliased
 
 from ferraris.headend.store.bulk import add_absent
@@ -22,7 +22,7 @@ from ferraris.headend.store.records import StoreAwayError
 from ferraris.headend.store.sealing import CLEAR, Sealer, seal_context
 from ferraris.headend.store.tables.inventory import TENANT
 from ferraris.headend.store.tables.validated import FINAL, VEE_DUE
-from ferraris.headend.vee.claims import Due, settle
+from ferraris.headend.vee.claims import Due, settle, unsettle
 from ferraris.headend.vee.columns_days import FinalDay, Key
 from ferraris.headend.vee.dependence import dependent_days
 from ferraris.headend.vee.gathering import windows
@@ -69,9 +69,11 @@ def keep(connection: Connection, sealer: Sealer, book: Book, due: Sequence[Due],
     connection.execute(
         select(TENANT.c.id).where(TENANT.c.id == tenant).with_for_update(key_share=True)
     )
-    overtaken = {meter for meter, _, _ in settle(connection, due)}
+    again = settle(connection, due)
+    overtaken = {meter for meter, _, _ in again}
     if overtaken:
-        _mark_again(connection, tenant, [one for one in due if one.meter in overtaken], now)
+        theirs = [one for one in due if one.meter in overtaken and one.key not in again]
+        _mark_again(connection, tenant, theirs, now)
     _tell_others(connection, tenant, ran, now)
     finals = [each for each in ran.finals.values() if each.meter not in overtaken]
     _write(connection, sealer, tenant, finals, now)
@@ -102,10 +104,7 @@ def _tell_others(connection: Connection, tenant: int, ran: Ran, now: float) -> N
             VEE_DUE.c.tenant == tenant, VEE_DUE.c.claimed_until_s > now
         )
     ).all()
-    for meter, profile, day in sorted(tuple(row) for row in claimed):
-        if (meter, profile) in mine:
-            key = and_(VEE_DUE.c.meter == meter, VEE_DUE.c.profile == profile, VEE_DUE.c.day == day)
-            connection.execute(update(VEE_DUE).where(key).values(marks=VEE_DUE.c.marks + 1))
+    unsettle(connection, [(row[0], row[1], row[2]) for row in claimed if row[:2] in mine])
 
 
 def _write(
