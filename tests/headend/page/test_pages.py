@@ -157,7 +157,7 @@ def test_a_meter_is_read_now(place, enter):
         [command] = connection.execute(
             select(COMMAND).where(COMMAND.c.meter == 2).order_by(COMMAND.c.id.desc())
         ).all()
-        line = connection.execute(select(AUDIT).where(AUDIT.c.action == "put_command")).one()
+        line = connection.execute(select(AUDIT).where(AUDIT.c.action == "put_new_command")).one()
     assert json.loads(command.parameters)["names"] == ["1-0:1.8.0*255", "1-0:1.7.0*255"]
     assert (command.requested_by, command.state) == ("operator", "queued")
     assert (line.principal, line.subject, line.outcome) == ("operator", town.SHOWN, "done")
@@ -287,6 +287,10 @@ def test_meters_of_others_are_not_there(place, enter):
     assert other.status_code == 404
     assert strip_key(other.text) == strip_key(member.get("/meters/NOBODY").text)
     assert "20 meters" in plain(member.get("/meters").text)
+    # What is counted over all meters is for those who may see all of them.
+    overview = member.get("/").text
+    assert "You would need the right: see meters." in plain(section(overview, "today"))
+    assert "no answer" in section(overview, "missing")
     neighbour = enter("operator", tenant=2, name="neighbour")
     assert neighbour.get(f"/meters/{town.FOREIGN}").status_code == 200
     assert neighbour.get(f"/meters/{town.SHOWN}").status_code == 404

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, func, or_, select
@@ -12,17 +11,16 @@ from ferraris.data.readings import Event, Reading
 from ferraris.headend import inventory
 from ferraris.headend.access.rights import Right
 from ferraris.headend.inventory import Meter
+from ferraris.headend.operations.collecting import SessionView, list_sessions
 from ferraris.headend.operations.final_values import look as look_at
 from ferraris.headend.operations.final_values import sealer_of
 from ferraris.headend.operations.service_points import AssignmentView, list_assignments
 from ferraris.headend.page.look import Look
 from ferraris.headend.store.archive import Archive
-from ferraris.headend.store.tables.collecting import SESSION
 from ferraris.headend.store.tables.inventory import METER, NODE
 from ferraris.headend.store.tables.readings import REGISTER_READ
 
 __all__ = [
-    "Session",
     "archive",
     "events",
     "found",
@@ -36,20 +34,6 @@ __all__ = [
 _DAY_S: Final = 86_400
 _EVENT_DAYS: Final = 90
 _READS: Final = 8
-
-
-@dataclass(frozen=True, slots=True)
-class Session:
-    """One conversation with a meter."""
-
-    started_s: float
-    ended_s: float
-    occasion: str
-    outcome: str
-    message: str
-    intervals: int
-    registers: int
-    events: int
 
 
 def found(
@@ -133,24 +117,6 @@ def events(look: Look, meter: Any, limit: int) -> Sequence[Event]:
     return list(reversed(told[-limit:]))
 
 
-def sessions(look: Look, meter: Any, limit: int) -> Sequence[Session]:
+def sessions(look: Look, meter: Any, limit: int) -> Sequence[SessionView]:
     """The last conversations, the newest first."""
-    rows = look.connection.execute(
-        select(SESSION)
-        .where(SESSION.c.meter == meter.id)
-        .order_by(SESSION.c.started_s.desc(), SESSION.c.id.desc())
-        .limit(limit)
-    )
-    return [
-        Session(
-            row.started_s,
-            row.ended_s,
-            row.occasion,
-            row.outcome,
-            row.message,
-            row.intervals,
-            row.registers,
-            row.events,
-        )
-        for row in rows
-    ]
+    return look.ask(list_sessions, meter=meter.external_id, limit=limit).items

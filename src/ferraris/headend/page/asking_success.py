@@ -5,41 +5,39 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
-from typing import Any, Final
+from datetime import date
+from typing import Final
 
-from sqlalchemy import and_, func, select
+from sqlalchemy import func, select
 
 from ferraris.headend.access.rights import Right
 from ferraris.headend.collect.plan import PROFILE
 from ferraris.headend.collect.plans import KnownPlan, plans, profile_numbers
+from ferraris.headend.operations.collecting import (
+    SuccessPart,
+    list_success,
+    list_success_parts,
+)
 from ferraris.headend.page.look import Look
 from ferraris.headend.store.blocks import DAY_S
-from ferraris.headend.store.tables.collecting import PLAN_METER, READ_SUCCESS
-from ferraris.headend.store.tables.inventory import NODE
+from ferraris.headend.store.tables.collecting import PLAN_METER
 from ferraris.headend.store.tables.readings import BLOCK
 
-__all__ = [
-    "Day",
-    "Group",
-    "success_arrivals",
-    "success_days",
-    "success_groups",
-    "success_plans",
-]
+__all__ = ["Day", "success_arrivals", "success_days", "success_groups", "success_plans"]
 
 _EPOCH: Final = date(1970, 1, 1)
 _EACH_S: Final = 900
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
-    """How many reads were due of some meters, came in time, and came late."""
+class Day:
+    """All meters of a plan on a local day: how many were due, came in time, and came late."""
 
-    name: str
+    day: date
     due: int
     in_time: int
     late: int
+    deadline_s: float
 
     @property
     def share(self) -> float | None:
@@ -57,14 +55,6 @@ class Group:
         return self.due - self.in_time - self.late
 
 
-@dataclass(frozen=True, slots=True)
-class Day(Group):
-    """All meters of a plan on a local day."""
-
-    day: date
-    deadline_s: float
-
-
 def success_plans(look: Look) -> Sequence[KnownPlan]:
     """The plans that work, the most important first."""
     look.desk.demand_everywhere(Right.SEE_METERS)
@@ -73,62 +63,16 @@ def success_plans(look: Look) -> Sequence[KnownPlan]:
 
 
 def success_days(look: Look, plan: KnownPlan, most: int) -> Sequence[Day]:
-    """The last days of a plan, in order."""
-    of_plan = _of_plan(look, plan)
-    newest = look.connection.execute(select(func.max(READ_SUCCESS.c.day)).where(of_plan)).scalar()
-    if newest is None:
-        return []
-    rows = look.connection.execute(
-        select(
-            READ_SUCCESS.c.day,
-            func.sum(READ_SUCCESS.c.due).label("due"),
-            func.sum(READ_SUCCESS.c.in_time).label("in_time"),
-            func.sum(READ_SUCCESS.c.late).label("late"),
-            func.max(READ_SUCCESS.c.deadline_s).label("deadline_s"),
-        )
-        .where(of_plan, READ_SUCCESS.c.day > newest - most)
-        .group_by(READ_SUCCESS.c.day)
-        .order_by(READ_SUCCESS.c.day)
-    )
+    """The last days of a plan that are over, in order."""
     return [
-        Day(
-            "",
-            int(row.due),
-            int(row.in_time),
-            int(row.late),
-            _EPOCH + timedelta(days=row.day),
-            row.deadline_s,
-        )
-        for row in rows
+        Day(each.day, each.due, each.in_time, each.late, each.deadline.timestamp())
+        for each in look.ask(list_success, plan=plan.plan.name, days=most)
     ]
 
 
-def success_groups(look: Look, plan: KnownPlan, day: Day, by: str) -> Sequence[Group]:
-    """A day of a plan by segment, model or firmware."""
-    column: Any = {
-        "segment": NODE.c.name,
-        "model": READ_SUCCESS.c.model,
-        "firmware": READ_SUCCESS.c.firmware,
-    }[by]
-    rows = look.connection.execute(
-        select(
-            column.label("name"),
-            func.sum(READ_SUCCESS.c.due).label("due"),
-            func.sum(READ_SUCCESS.c.in_time).label("in_time"),
-            func.sum(READ_SUCCESS.c.late).label("late"),
-        )
-        .select_from(READ_SUCCESS)
-        .outerjoin(
-            NODE, and_(NODE.c.id == READ_SUCCESS.c.node, NODE.c.tenant == READ_SUCCESS.c.tenant)
-        )
-        .where(_of_plan(look, plan), READ_SUCCESS.c.day == (day.day - _EPOCH).days)
-        .group_by(column)
-    )
-    return [Group(row.name or "", int(row.due), int(row.in_time), int(row.late)) for row in rows]
-
-
-def _of_plan(look: Look, plan: KnownPlan) -> Any:
-    return and_(READ_SUCCESS.c.tenant == look.caller.tenant, READ_SUCCESS.c.plan == plan.number)
+def success_groups(look: Look, plan: KnownPlan, day: Day, by: str) -> Sequence[SuccessPart]:
+    """A day of a plan by segment - with all that is below it -, model or firmware."""
+    return look.ask(list_success_parts, plan=plan.plan.name, day=day.day, by=by)
 
 
 def success_arrivals(look: Look, plan: KnownPlan, day: Day) -> Sequence[tuple[float, float]]:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from sqlalchemy import Connection, select
 
 from ferraris.headend.access.rights import Right
-from ferraris.headend.collect.collection import Collection
-from ferraris.headend.collect.command_kinds import CommandKinds, standard_kinds
-from ferraris.headend.collect.commands import put_command
 from ferraris.headend.collect.plan import REGISTERS, Item
-from ferraris.headend.operations import Caller, ConflictError, Desk, House
+from ferraris.headend.operations import Caller, ConflictError, Desk, House, Operation
+from ferraris.headend.operations.collecting import NewCommand, put_new_command
+from ferraris.headend.operations.performing import perform
 from ferraris.headend.store.tables.collecting import ITEM, PLAN_ITEM, PLAN_METER
 
 __all__ = ["read_now"]
@@ -22,45 +22,22 @@ _USUAL: Final = ("0-0:1.0.0*255", "1-0:1.8.0*255", "1-0:2.8.0*255")
 _MOST: Final = 200
 
 
-def read_now(house: House, caller: Caller, external_id: str) -> int:
-    """Ask for the registers that the meter's plans want; returns the number of the command.
+def read_now(house: House, caller: Caller, external_id: str) -> None:
+    """Ask for the registers that the meter's plans want.
 
     Raises `ForbiddenError`, `NotFoundError`, and `ConflictError` for a meter that is not active.
     """
-    with house.engine.transaction() as connection:
+    with house.engine.reading() as connection:
         desk = Desk(house, caller, connection)
         desk.demand(Right.COMMAND)
         meter = desk.meter(external_id, Right.COMMAND)
         if meter.state != "active":
             raise ConflictError(f"{external_id} is {meter.state}: only active meters are read")
-        now = house.clock()
-        number = put_command(
-            connection,
-            caller.tenant,
-            meter.id,
-            _KIND,
-            {"names": _names(connection, meter)},
-            kinds=_kinds(house),
-            requested_by=caller.name,
-            now=now,
-            not_after_s=now + _PATIENCE_S,
-        )
-        house.journal.write(
-            connection,
-            tenant=caller.tenant,
-            principal=caller.name,
-            action="put_command",
-            subject=external_id,
-            detail={"kind": _KIND, "by": "page"},
-            at_s=now,
-        )
-    return number
-
-
-def _kinds(house: House) -> CommandKinds:
-    """Those of the collection that runs here, else those that every head-end knows."""
-    running = house.parts.get(Collection)
-    return running.kinds if isinstance(running, Collection) else standard_kinds()
+        names = _names(connection, meter)
+    until = datetime.fromtimestamp(house.clock() + _PATIENCE_S, UTC)
+    command = NewCommand(_KIND, {"names": names}, not_after=until)
+    operation: Operation = put_new_command.operation  # type: ignore[attr-defined]
+    perform(house, caller, operation, {"meter": external_id, "body": command})
 
 
 def _names(connection: Connection, meter: Any) -> list[str]:

@@ -9,9 +9,9 @@ from typing import Any, Final
 
 from ferraris.headend.collect.plans import KnownPlan
 from ferraris.headend.operations import ForbiddenError
+from ferraris.headend.operations.collecting import SuccessPart
 from ferraris.headend.page.asking_success import (
     Day,
-    Group,
     success_arrivals,
     success_days,
     success_groups,
@@ -166,10 +166,10 @@ def groups(look: Look) -> Mapping[str, Any]:
     chosen = look.once("success", _chosen)
     by = look.query.get("by", "")
     by = by if by in _BYS else _BYS[0]
-    found: Sequence[Group] = ()
+    found: Sequence[SuccessPart] = ()
     if chosen and chosen.days:
         found = success_groups(look, chosen.plan, chosen.days[-1], by)
-    ordered = sorted(found, key=lambda each: (each.share or 0, -each.due, each.name))
+    ordered = sorted(found, key=lambda each: (_share(each), -each.due, each.name))
     return {
         "groups": {
             "by": by,
@@ -179,12 +179,12 @@ def groups(look: Look) -> Mapping[str, Any]:
                 {
                     "name": each.name,
                     "due": each.due,
-                    "share": each.share,
+                    "share": _share(each),
                     "late": each.late,
-                    "missing": each.missing,
+                    "missing": each.due - each.in_time - each.late,
                     "bar": picture(
                         share_bar(
-                            each.in_time / each.due if each.due else 0.0,
+                            _share(each),
                             each.late / each.due if each.due else 0.0,
                             look.target,
                             key=f"g{place}",
@@ -196,3 +196,7 @@ def groups(look: Look) -> Mapping[str, Any]:
             "more": max(0, len(ordered) - _MOST_GROUPS),
         }
     }
+
+
+def _share(of: SuccessPart) -> float:
+    return of.in_time / of.due if of.due else 0.0
