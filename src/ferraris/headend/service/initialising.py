@@ -47,10 +47,9 @@ def initialise(folder: Path, wishes: Wishes, furnish: Callable[[Configuration], 
         _write(making / "passphrase", secrets.token_urlsafe(32) + "\n")
         _write(making / FILE, _text(wishes))
         configuration = load(making / FILE)
-        KeyStore.create(
-            configuration.place(configuration.keys.file),
-            (making / "passphrase").read_text().removesuffix("\n"),
-        ).close()
+        phrase = (making / "passphrase").read_text().removesuffix("\n")
+        with KeyStore.create(configuration.place(configuration.keys.file), phrase) as keys:
+            keys.create_tenant(configuration.tenant)
         furnish(configuration)
         if folder.exists():
             folder.rmdir()
