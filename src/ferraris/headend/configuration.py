@@ -49,7 +49,6 @@ class Http(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     listen: str = "127.0.0.1:8470"
     certificate: str = ""
     private_key: str = ""
-    public_url: str = ""
     requests_a_second: Seconds = 50.0
     burst: Positive = 200
     most_body_octets: Positive = 4 << 20
@@ -72,7 +71,6 @@ class Collecting(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
     active: bool = True
     concurrency: Positive = 200
-    new_connections_a_second: Seconds = 500.0
     timeout_s: Seconds = 10.0
     system_title: str = "FRRHES01"
 
@@ -81,7 +79,6 @@ class Validating(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Validation, estimation and editing of what was read."""
 
     active: bool = True
-    rules: str = ""
 
 
 class Intake(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -89,8 +86,6 @@ class Intake(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
     push: tuple[str, ...] = ()
     call_in: tuple[str, ...] = ()
-    certificate: str = ""
-    private_key: str = ""
 
 
 class Observing(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
