@@ -115,7 +115,7 @@ class Night:
 
     def deliver(self) -> int:
         """Evening: the maker's shipment files come in, keys wrapped; how many meters are new."""
-        self._at(-6 * 3600)
+        self.hour(-6 * 3600)
         begun = time.monotonic()
         transport_key = secrets.token_bytes(16)
         self._keys.put(transport_key_id(_TENANT, _TRANSPORT), "master_key", transport_key)
@@ -177,25 +177,25 @@ class Night:
 
     async def first_round(self) -> Summary:
         """Twenty past midnight: everybody is read; the dead and the flaky are not."""
-        self._at(20 * 60)
+        self.hour(20 * 60)
         self.neighbourhood.trouble(self.clock())
         return await self._round()
 
     async def second_round(self) -> Summary:
         """Half past two: bad lines are better, and only what is missing is read."""
-        self._at(150 * 60)
+        self.hour(150 * 60)
         self.neighbourhood.mend(self.neighbourhood.flaky, self.clock())
         return await self._round()
 
     async def third_round(self) -> Summary:
         """A quarter past seven, after the deadline: the dead are back, their day is late."""
-        self._at(435 * 60)
+        self.hour(435 * 60)
         self.neighbourhood.mend(self.neighbourhood.dead, self.clock())
         summary = await self._round()
         for again in range(1, _LATE_TRIES):  # a busy machine may have let somebody wait too long
             if not summary.failed:
                 break
-            self._at((435 + 30 * again) * 60)
+            self.hour((435 + 30 * again) * 60)
             summary = self.told.add_to_last(summary, await self._read())
         return summary
 
@@ -214,6 +214,11 @@ class Night:
             )
         self._took("compare", begun)
         return self.told.agreement
+
+    def hour(self, after_midnight_s: float) -> None:
+        """It is so late; the meters' clocks stand, so that every reading can be computed again."""
+        self.clock.put(self._midnight + after_midnight_s)
+        self._meters_at = self.clock()
 
     def now(self) -> None:
         """The story is over: it is the hour that it is."""
@@ -356,11 +361,6 @@ class Night:
             "before_days": self._days,
         }
 
-    def _at(self, after_midnight_s: float) -> None:
-        """It is so late; the meters' clocks stand, so that every reading can be computed again."""
-        self.clock.put(self._midnight + after_midnight_s)
-        self._meters_at = self.clock()
-
     def _meters_clock(self) -> float:
         return self.clock() if self._meters_at is None else self._meters_at
 
@@ -383,7 +383,7 @@ class Night:
     def _furnishing(self, keys: KeyStore) -> Furnishing:
         limits = SessionLimits(most_deviation_s=3600.0)
         settings = CollectionSettings(
-            concurrency=self._settings.concurrency, tries=1, session=limits
+            concurrency=self._settings.concurrency, tries=1, round_s=2.0, session=limits
         )  # fmt: skip
         return Furnishing(
             keys=keys,
