@@ -64,6 +64,13 @@ def test_who_hangs_up_without_a_word_may_speak_something_else(
 
 
 @TWINS
+def test_half_a_unit_is_something_that_was_said(twin: Twin) -> None:
+    error = fails("tcp", bytes.fromhex("000100010010002b6129a109"), twin)
+    assert isinstance(error, LineError)
+    assert "after 12 octets of a unit" in str(error)
+
+
+@TWINS
 @pytest.mark.parametrize("scheme", ["tcp", "tcp+hdlc", "tls"])
 @pytest.mark.parametrize("answer", [b"HTTP/1.1 400 Bad Request\r\n\r\n", b"login: ", bytes(3000)])
 def test_nonsense_is_named(scheme: str, answer: bytes, twin: Twin) -> None:

@@ -88,7 +88,8 @@ class _Wrapper(Plain[Unit, Unit, bytes]):
 
     def notice(self, what: Notice, now: float) -> None:
         if type(what) is Closed:
-            if self._pending and what.error is None:
+            # Whoever lost the line does not know that half a unit had come.
+            if self._pending and (what.error is None or isinstance(what.error, LineError)):
                 what = Closed(
                     LineError(
                         f"the line closed after {len(self._pending)} octets of a unit",
