@@ -38,11 +38,13 @@ from ferraris.headend.collect.target import Target
 from ferraris.headend.collect.writer import Writer
 from ferraris.headend.observe.observer import Observer
 from ferraris.headend.store.archive import Archive
+from ferraris.headend.store.changes import newest_change, newest_of
 
 __all__ = ["Collection"]
 
 _SHORT = "short"
 _CLAIMED_ELSEWHERE_S = 30.0
+_ATTEND_S = 1.0
 
 
 class Collection:
@@ -101,7 +103,9 @@ class Collection:
         Raises `StoreError` for what waiting does not heal, such as a full disk.
         """
         async with self._working() as parts:
-            await parts.until_failure(parts.rounds(), parts.operators.run(), parts.tallies.run())
+            await parts.until_failure(
+                parts.rounds(), parts.attend(), parts.operators.run(), parts.tallies.run()
+            )
 
     async def run_once(self) -> Summary:
         """Read what is due under the plans that are open now, and tell what came of it.
@@ -257,6 +261,19 @@ class _Parts:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._pause_s(open_before)):
                     await self._woken.wait()
+
+    async def attend(self) -> None:
+        """Go through it at once when somebody changed a plan or a meter."""
+        seen = await self._ground.read(newest_change)
+        while True:
+            await asyncio.sleep(_ATTEND_S)
+            newest, wanted = await self._ground.read(
+                newest_of, self._ground.tenant, ("meter", "plan"), seen
+            )
+            seen = max(seen, newest)
+            if wanted:
+                self._refreshed_s = -math.inf
+                self._woken.set()
 
     async def once(self) -> None:
         """Go through the gap list until nothing is left that can be done now."""

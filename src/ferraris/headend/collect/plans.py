@@ -208,7 +208,7 @@ def _refresh(
         )
         for meter, at_s in connection.execute(first):
             if meter in since:
-                since[meter] = max(oldest, int(at_s) // _DAY_S - plan.before_days)
+                since[meter] = int(at_s) // _DAY_S - plan.before_days
         rows = [
             {"tenant": tenant, "plan": known.number, "meter": meter, "since_day": day,
              "until_day": None}

@@ -107,7 +107,7 @@ def days_to_count(
         near = {each for day in utc_days for each in (day - 1, day, day + 1)}
         return sorted(day for day in near if oldest <= day < today and day not in final)
     days = set(range(oldest, today)) | {row[0] for row in there}
-    members = _member_counts(connection, known.number, days)
+    members = _member_counts(connection, known, days)
     return sorted(
         day
         for day in days - final
@@ -172,8 +172,10 @@ class _Count:
             .join(METER, METER.c.id == PLAN_METER.c.meter)
             .where(PLAN_METER.c.plan == known.number)
         )  # fmt: skip
+        # Days before a meter was here are read, and nobody's success or failure.
+        before = known.plan.before_days
         self._members = [
-            (row[0], row[1], row[2] if row[2] is not None else _NEVER,
+            (row[0], row[1] + before, row[2] if row[2] is not None else _NEVER,
              _Place(row[3] or 0, row[4], row[5]))
             for row in rows
         ]  # fmt: skip
@@ -250,14 +252,21 @@ class _Count:
         yield {row[0]: row[1] for row in self._connection.execute(_READS, key)}
 
 
-def _member_counts(connection: Connection, plan: int, days: Iterable[int]) -> dict[int, int]:
+def _member_counts(
+    connection: Connection, known: KnownPlan, days: Iterable[int]
+) -> dict[int, int]:  # fmt: skip
     rows = connection.execute(
         select(PLAN_METER.c.since_day, PLAN_METER.c.until_day, func.count())
-        .where(PLAN_METER.c.plan == plan)
+        .where(PLAN_METER.c.plan == known.number)
         .group_by(PLAN_METER.c.since_day, PLAN_METER.c.until_day)
     ).all()
+    before = known.plan.before_days
     return {
-        day: sum(n for since, until, n in rows if since <= day and (until is None or day < until))
+        day: sum(
+            count
+            for since, until, count in rows
+            if since + before <= day and (until is None or day < until)
+        )
         for day in days
     }
 

@@ -271,7 +271,10 @@ async def _pushes(whole: Built, strangers: Strangers, endpoints: Sequence[Endpoi
         announced=whole.registrar.announced,
         clock=house.clock,
     )
-    intake = PushIntake(endpoints, tenant, senders, writer, strangers, clock=house.clock)
+    intake = PushIntake(
+        endpoints, tenant, senders, writer, strangers,
+        clock=house.clock, touched=whole.collection.touched,
+    )  # fmt: skip
     await intake.open()
     whole.ports.update({f"push {n + 1}": port for n, port in enumerate(intake.ports)})
     await intake.run()

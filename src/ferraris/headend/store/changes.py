@@ -6,15 +6,23 @@ The lines stand in a table, so watchers of all processes see them, in the order 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, insert, select
+from sqlalchemy import Connection, case, delete, func, insert, select
 
 from ferraris.headend.store.tables.access import CHANGE
 
-__all__ = ["Change", "changes_after", "forget_changes", "newest_change", "note", "note_many"]
+__all__ = [
+    "Change",
+    "changes_after",
+    "forget_changes",
+    "newest_change",
+    "newest_of",
+    "note",
+    "note_many",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +87,18 @@ def changes_after(
         Change(row.id, row.kind, row.subject, json.loads(row.detail), row.at_s)
         for row in rows
     ]  # fmt: skip
+
+
+def newest_of(
+    connection: Connection, tenant: int, kinds: Collection[str], after: int
+) -> tuple[int, int]:
+    """The newest line of a tenant after a number, and the newest of these kinds; 0 for none."""
+    newest, wanted = connection.execute(
+        select(
+            func.max(CHANGE.c.id), func.max(case((CHANGE.c.kind.in_(kinds), CHANGE.c.id)))
+        ).where(CHANGE.c.id > after, CHANGE.c.tenant == tenant)
+    ).one()
+    return int(newest or 0), int(wanted or 0)
 
 
 def forget_changes(connection: Connection, before_s: float) -> int:
