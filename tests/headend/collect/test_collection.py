@@ -286,6 +286,23 @@ def test_a_dead_concentrator_does_not_block_the_others(sqlite_engine):
     assert sum(meter.failed for meter in dead) < 20
 
 
+def test_reading_once_ends_although_a_part_of_the_network_is_away(sqlite_engine):
+    nodes = [{"kind": "concentrator", "name": f"c-{n}", "most_sessions": 4} for n in range(3)]
+    street = Street(sqlite_engine, 120, nodes=nodes)
+    dead = [meter for name, meter in street.meters.items() if int(name[6:]) % 3 == 0]
+    for meter in dead:
+        meter.dead, meter.latency_s = LineError("silence"), 10.0
+    street.plan()
+    summary = street.once(settings={"concurrency": 50, "tries": 1})
+    assert (summary.read, summary.failed) == (80, 40)
+    assert summary.duration_s < 120
+    assert all(meter.failed <= 1 for meter in dead)
+    for meter in dead:
+        meter.dead, meter.latency_s = None, 0.0
+    street.start += 2 * HOUR
+    assert street.once().failed == 0
+
+
 def test_limits_must_be_sane(sqlite_engine):
     street = Street(sqlite_engine, 1)
     with pytest.raises(UsageError, match="at least 1"):

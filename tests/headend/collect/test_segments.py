@@ -161,6 +161,25 @@ def test_a_node_that_is_down_is_probed_and_others_go_on():
     assert run(limiter, range(40, 50), 2, 46, reached=True) == 10
 
 
+def test_sessions_that_began_before_their_node_went_down_are_no_probes():
+    limiter = Limiter([Segment(1)])
+    for key in range(40):
+        limiter.ask(key, 1, 0)
+    for ticket in limiter.grants(0):
+        limiter.done(ticket, 10, reached=False)
+    assert limiter.down() == [1]
+    limiter.ask(50, 1, 0)
+    assert not limiter.grants(24)
+    assert not limiter.is_stuck()
+    (probe,) = limiter.grants(25)
+    limiter.ask(51, 1, 0)
+    assert not limiter.is_stuck()
+    limiter.done(probe, 35, reached=False)
+    assert limiter.is_stuck()
+    limiter.ask(52, 2, 0)
+    assert not limiter.is_stuck()
+
+
 def test_what_was_silent_before_says_nothing_about_its_node():
     limiter = Limiter([Segment(1)])
     run(limiter, range(50), 1, 0, reached=False, fresh=False)

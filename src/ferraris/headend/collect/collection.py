@@ -277,10 +277,12 @@ class _Parts:
 
     async def once(self) -> None:
         """Go through the gap list until nothing is left that can be done now."""
-        self._once = True
+        self._once, self.feeder.passed_over = True, self._given_up
         while True:
             entered = await self.feeder.walk()
             while self.sessions.jobs:
+                if self.sessions.limiter.waiting and self.sessions.limiter.is_stuck():
+                    return  # whatever is left waits for a part of the network to come back
                 await self.sessions.changed_within(1.0)
             if entered or self.feeder.forgot:
                 continue

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Container, Sequence, Set
 from typing import Any, Final
 
 from sqlalchemy import Connection, select
@@ -45,6 +45,8 @@ class Feeder:
         self._waiting: set[int] = set()
         self.plans: list[KnownPlan] = []
         self.forgot = False
+        self.passed_over: Set[int] = frozenset()
+        """Meters that are not called any more, though something of them is missing."""
 
     async def refresh(self) -> None:
         """Look up plans, members and segments as they are now."""
@@ -130,7 +132,7 @@ class Feeder:
     def _is_due(self, found: MeterGaps) -> bool:
         """Whether to call a meter for something now; keeps only the gaps that wait for nothing."""
         now, target = self._ground.clock(), found.target
-        if target.meter in self._sessions.jobs or target.meter in self._waiting:
+        if any(target.meter in those for those in self._occupied):
             return False
         if target.contact == CALLS_IN or not target.address:
             return False
@@ -138,6 +140,10 @@ class Feeder:
             return False
         found.gaps = free_gaps(found, now)
         return bool(found.gaps)
+
+    @property
+    def _occupied(self) -> tuple[Container[int], ...]:
+        return self._sessions.jobs, self._waiting, self.passed_over
 
     def _claimed(
         self, connection: Connection, meters: Sequence[int], work: list[AtWork]

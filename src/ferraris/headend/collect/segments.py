@@ -206,6 +206,10 @@ class Limiter:
             known = known.parent
         return False
 
+    def is_stuck(self) -> bool:
+        """Whether nobody is in session and all that wait do so for nodes that fail probes, too."""
+        return not self.open and all(self._fails_probes(number) for number in self._waiting)
+
     def down(self) -> list[int]:
         """The nodes that are only probed at the moment."""
         return sorted(number for number, node in self._nodes.items() if node.down)
@@ -257,7 +261,7 @@ class Limiter:
             node.open -= 1
             if reached:
                 node.succeeded()
-            elif node.down:
+            elif node.down and now >= node.probing_s:  # before, it began when the node was up
                 node.probe_s = min(node.probe_s * 2, _LONGEST_PROBE_S)
                 node.probing_s = now + node.probe_s
             elif ticket.fresh and not ticket.operator:
@@ -273,6 +277,10 @@ class Limiter:
             and (at := node.room_at(now)) is not None
         ]  # fmt: skip
         return min(times, default=None)
+
+    def _fails_probes(self, number: int) -> bool:
+        at = self._nodes.get(number, self._root)
+        return any(node.down and node.probe_s > _PROBE_S for node in _upwards(at))
 
     def _pick(self, node: _Node, place: int, now: float) -> Ticket | None:
         """The next ticket of a class below a node; taken from its queue."""

@@ -79,14 +79,24 @@ class Neighbourhood:
         """From now on these are well."""
         for meter in meters:
             for name in ("dead meter", "cut before answer"):
-                if name in lots.struck(meter) or lots.is_dead(meter):
-                    lots.end(meter, name, int(at_s))
+                lots.end(meter, name, int(at_s))
 
-    def shipments(self, transport_key: bytes) -> Iterator[str]:
-        """The files of the maker, one for each street, keys wrapped."""
-        for street in self._streets:
-            lines = shipment_lines(street.fleet, _lines(street), transport_key, model=MODEL)
-            yield "".join(lines)
+    def shipment(self, transport_key: bytes) -> str:
+        """The file of the maker, keys wrapped; who is troubled lives among the others."""
+        columns, *lines = self._shipped(self._streets[0], transport_key)
+        troubled = [
+            line
+            for street in self._streets[1:]
+            for line in self._shipped(street, transport_key)[1:]
+        ]
+        apart = len(lines) // (len(troubled) + 1) + 1
+        for place, line in enumerate(troubled):
+            lines.insert((place + 1) * apart, line)
+        return "".join([columns, *lines])
+
+    @staticmethod
+    def _shipped(street: _Street, transport_key: bytes) -> list[str]:
+        return list(shipment_lines(street.fleet, _lines(street), transport_key, model=MODEL))
 
     def lines(self) -> Iterator[KeysLine]:
         """Every meter as a client needs it."""

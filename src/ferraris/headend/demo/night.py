@@ -119,29 +119,27 @@ class Night:
         begun = time.monotonic()
         transport_key = secrets.token_bytes(16)
         self._keys.put(transport_key_id(_TENANT, _TRANSPORT), "master_key", transport_key)
-        new = 0
         if self._comes_again():
             self.told.imported = 0
             return 0
-        for file in self.neighbourhood.shipments(transport_key):
-            with self.whole.house.engine.transaction() as connection:
-                report = import_shipment(
-                    connection,
-                    self._tenant,
-                    self._keys,
-                    file.encode(),
-                    at_s=self.clock(),
-                    by=_BY,
-                    transport_key=_TRANSPORT,
-                )
-            if report.errors:
-                raise UsageError(f"shipment: {report.errors[0]}", where="demo")
-            new += report.new
+        file = self.neighbourhood.shipment(transport_key)
+        with self.whole.house.engine.transaction() as connection:
+            report = import_shipment(
+                connection,
+                self._tenant,
+                self._keys,
+                file.encode(),
+                at_s=self.clock(),
+                by=_BY,
+                transport_key=_TRANSPORT,
+            )
+        if report.errors:
+            raise UsageError(f"shipment: {report.errors[0]}", where="demo")
         with self.whole.house.engine.transaction() as connection:
             self._place(connection)
         self._took("import", begun)
-        self.told.imported = new
-        return new
+        self.told.imported = report.new
+        return report.new
 
     async def commission(self) -> int:
         """The first meters are registered before our eyes; the others are known from before."""
@@ -374,7 +372,7 @@ class Night:
             store=place if "://" in place else str(Path(place).absolute()),
             tenant=_TENANT,
             collect=Collecting(
-                concurrency=self._settings.concurrency, timeout_s=3.0 if self._days > 1 else 10.0
+                concurrency=self._settings.concurrency, timeout_s=3.0 if self._days > 1 else 5.0
             ),
             http=Http(listen=self._settings.listen),
             observe=Observing(metrics=""),
