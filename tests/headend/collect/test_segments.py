@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ferraris.headend.collect.segments import OPERATOR, ROOT, Limiter, Segment
+from ferraris.headend.collect.segments import OPERATOR, Limiter, Segment
 
 LIMITS = st.none() | st.integers(1, 4)
 RATES = st.none() | st.sampled_from([0.5, 1.0, 3.0])
@@ -189,11 +189,11 @@ def test_what_was_silent_before_says_nothing_about_its_node():
 
 
 def test_everything_down_is_probed_from_above():
-    limiter = Limiter([Segment(n, 0) for n in (1, 2, 3)])
+    limiter = Limiter([Segment(9), *(Segment(n, 9) for n in (1, 2, 3))])
     for turn in range(3):
         for node in (1, 2, 3):
             run(limiter, [10 * node + turn], node, 0, reached=False)
-    assert limiter.down() == [ROOT]
+    assert limiter.down() == [9]  # the head-end itself is never down
     assert limiter.is_down(2)
     assert limiter.room_for(2) == 1
     # An operator may try at any time, and one success opens everything.
@@ -201,6 +201,22 @@ def test_everything_down_is_probed_from_above():
     (ticket,) = limiter.grants(1)
     limiter.done(ticket, 1)
     assert limiter.down() == []
+
+
+def test_sessions_that_began_before_make_no_probe_later():
+    limiter = Limiter([Segment(1)])
+    run(limiter, range(50), 1, 0, reached=False)
+    assert limiter.down() == [1]
+    assert run(limiter, [60, 61], 1, 15.1, reached=True) == 1
+
+
+def test_the_last_dead_meters_do_not_bring_a_good_node_down():
+    limiter = Limiter([Segment(1)])
+    run(limiter, range(400), 1, 0, reached=True)
+    run(limiter, range(400, 450), 1, 0, reached=False)
+    assert limiter.down() == []
+    run(limiter, range(450, 600), 1, 0, reached=False)
+    assert limiter.down() == [1]
 
 
 def test_a_tree_with_a_circle_ends_somewhere():

@@ -26,6 +26,7 @@ ROOT: Final = 0
 _CLASSES: Final = 11  # operators, and the priorities 0 to 9 of plans
 _DOWN_AFTER: Final = 8  # sessions in a row that fail
 _BRANCHES: Final = 3  # below which they fail, before the node above is to blame
+_MOST_GOOD: Final = 400
 _PROBE_S: Final = 15.0
 _LONGEST_PROBE_S: Final = 600.0
 _EPSILON: Final = 1e-9
@@ -45,7 +46,7 @@ class Segment:
 class Ticket:
     """A session that waits or goes on; `fresh` unless the meter failed the last time, too."""
 
-    __slots__ = ("fresh", "key", "node", "operator", "path", "priority", "started")
+    __slots__ = ("fresh", "key", "node", "operator", "path", "priority", "probes", "started")
 
     def __init__(self, key: int, node: int, priority: int, fresh: bool) -> None:
         self.key = key
@@ -54,6 +55,7 @@ class Ticket:
         self.operator = priority == OPERATOR
         self.fresh = fresh
         self.started = False
+        self.probes: frozenset[int] = frozenset()  # the nodes that were down when it started
         self.path: tuple[_Node, ...] = ()
 
 
@@ -61,8 +63,9 @@ class _Node:
     """One node at work: what is open below it, its bucket of connections, and who waits."""
 
     __slots__ = (
-        "all_waiting", "at_s", "burst", "culprits", "down", "failed", "most", "most_bulk", "number",
-        "open", "parent", "probe_s", "probing_s", "queues", "rate", "ringed", "rings", "tokens",
+        "all_waiting", "at_s", "burst", "culprits", "down", "failed", "good", "most", "most_bulk",
+        "number", "open", "parent", "probe_s", "probing_s", "queues", "rate", "ringed", "rings",
+        "tokens",
     )  # fmt: skip
 
     def __init__(self, number: int, parent: _Node | None) -> None:
@@ -73,6 +76,7 @@ class _Node:
         self.at_s = 0.0
         self.open = 0
         self.failed = 0
+        self.good = 0
         self.culprits: set[int] = set()
         self.down = False
         self.probe_s = _PROBE_S
@@ -116,6 +120,7 @@ class _Node:
         return True
 
     def succeeded(self) -> None:
+        self.good = min(self.good + 1, _MOST_GOOD)
         self.failed, self.down, self.probe_s = 0, False, _PROBE_S
         self.culprits.clear()
 
@@ -123,7 +128,9 @@ class _Node:
         """One more in a row; down when many have failed, and not those of one branch only."""
         self.failed += 1
         self.culprits.add(culprit)
-        if self.failed >= _DOWN_AFTER and len(self.culprits) >= least:
+        enough = _DOWN_AFTER + self.good // 4  # what went well speaks for the node
+        if self.parent is not None and self.failed >= enough and len(self.culprits) >= least:
+            self.good = 0
             self.down, self.probing_s = True, now + self.probe_s
 
     def room_at(self, now: float) -> float | None:
@@ -246,6 +253,7 @@ class Limiter:
         for place in range(_CLASSES):
             while (ticket := self._pick(self._root, place, now)) is not None:
                 ticket.started = True
+                ticket.probes = frozenset(node.number for node in ticket.path if node.down)
                 self._left(ticket)
                 for node in ticket.path:
                     node.open += 1
@@ -261,7 +269,9 @@ class Limiter:
             node.open -= 1
             if reached:
                 node.succeeded()
-            elif node.down and now >= node.probing_s:  # before, it began when the node was up
+            elif node.down and node.number not in ticket.probes:
+                pass  # it began before
+            elif node.down:
                 node.probe_s = min(node.probe_s * 2, _LONGEST_PROBE_S)
                 node.probing_s = now + node.probe_s
             elif ticket.fresh and not ticket.operator:
