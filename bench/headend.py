@@ -194,8 +194,8 @@ class Measured:
         print(f"by the clock           {summary.duration_s:6.1f} s (limit {LIMIT_S})"
               f", {wall:.1f} s with start and end")  # fmt: skip
         print(f"processor: meters      {theirs:6.1f} s")
-        print(f"           head-end    {ours:6.1f} s: {loop_s:.1f} s event loop with sessions, "
-              f"{ours - loop_s:.1f} s threads with packing and store")  # fmt: skip
+        print(f"           head-end    {ours:6.1f} s: {loop_s:.1f} s sessions and packing, "
+              f"{ours - loop_s:.1f} s threads with the store")  # fmt: skip
         if self._engine.is_postgresql:
             print(f"           PostgreSQL  {servers:6.1f} s")
         print(f"stored                 {summary.read} of {summary.meters} meters, "
