@@ -72,6 +72,8 @@ class Collecting(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     active: bool = True
     concurrency: Positive = 200
     timeout_s: Seconds = 10.0
+    target: Annotated[float, Meta(gt=0, le=1)] = 0.98
+    """The share of the meters that should be read by the deadline; the page measures by it."""
     system_title: str = "FRRHES01"
 
 

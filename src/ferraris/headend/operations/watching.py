@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from sqlalchemy import Connection, func, or_, select
@@ -118,7 +118,10 @@ def earlier(connection: Connection, tenant: int, after: int, until: int) -> list
 
 
 def for_caller(connection: Connection, caller: Caller, changes: list[Change]) -> list[Change]:
-    """Those that the caller may see: by right, and by meter where a right holds for some only."""
+    """Those that the caller may see: by right, and by meter where a right holds for some only.
+
+    A line that speaks of many meters at once says to such a caller that something is new, no more.
+    """
     kept = []
     scoped: dict[Right, set[str]] = {}
     for change in changes:
@@ -130,9 +133,16 @@ def for_caller(connection: Connection, caller: Caller, changes: list[Change]) ->
         elif change.kind in _OF_METERS:
             if right not in scoped:
                 scoped[right] = _visible(connection, caller, right, changes)
-            if change.subject in scoped[right]:
+            if not change.subject:
+                kept.append(replace(change, detail={}))
+            elif _meter_of(change) in scoped[right]:
                 kept.append(change)
     return kept
+
+
+def _meter_of(change: Change) -> str:
+    """The meter that a line is about: a command is known by its number."""
+    return str(change.detail.get("meter", change.subject))
 
 
 def _visible(
@@ -140,7 +150,7 @@ def _visible(
 ) -> set[str]:
     among = caller.rights[right]
     assert among is not None
-    subjects = {change.subject for change in changes if RIGHTS.get(change.kind) is right}
+    subjects = {_meter_of(change) for change in changes if RIGHTS.get(change.kind) is right}
     return set(
         connection.execute(
             select(METER.c.external_id).where(

@@ -172,7 +172,10 @@ def _give_parts(whole: Built, strangers: Strangers) -> None:
     clock, engine = house.clock, house.engine
     # What cannot work is said now, not by a part that begins again and again.
     parts["http"] = partial(
-        _http, whole, serving_options(configuration), PageSettings(zone=_zone(configuration))
+        _http,
+        whole,
+        serving_options(configuration),
+        PageSettings(zone=_zone(configuration), target=configuration.collect.target),
     )
     if configuration.observe.metrics:
         parts["observe"] = partial(_observed, whole, _watch_options(configuration))
