@@ -164,3 +164,13 @@ def test_a_pipe_gets_one_object_a_round_until_interrupted(tmp_path: Path) -> Non
     assert process.returncode == 0
     assert errors == ""
     assert all(list(json.loads(line)) == KEYS for line in rest.splitlines())
+
+
+def test_without_the_extra_the_way_to_it_is_told() -> None:
+    code = "import sys; sys.modules['msgspec'] = None; from ferraris.cli.main import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", code, "demo", "--once"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert "pip install 'ferraris[headend]'" in done.stderr
+    assert len(done.stderr.splitlines()) == 1

@@ -149,13 +149,14 @@ def test_demo_once_sums_up_in_json(ferraris, tmp_path):
     ran = ferraris("demo", "--meters", "3", "--once", "--json", "--store", str(store))
     assert ran.code == 0
     names = ["version", "meters", "read", "failed", "registers", "intervals", "duration_s", "store"]
+    names.append("night")
     assert list(ran.json) == names
     assert (ran.json["version"], ran.json["meters"], ran.json["read"]) == (1, 3, 3)
     assert ran.json["intervals"] == 3 * 96
     assert store.exists()
     assert ran.json["store"] == str(store)
     assert "3 of 3 meters" in ferraris("demo", "--meters", "3", "--once").out
-    assert ferraris("demo", "--store", "postgresql://x").code == 2
+    assert ferraris("demo", "--store", "mysql://x/y").code == 2
 
 
 @pytest.mark.parametrize(

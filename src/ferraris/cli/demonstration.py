@@ -20,7 +20,7 @@ from ferraris.headend.collect import Progress, Summary
 from ferraris.headend.demo.first_page import keep_first_page
 from ferraris.headend.demo.night import Night, NightSettings
 from ferraris.headend.demo.told import HOURS, Told
-from ferraris.headend.observe import configure_logs
+from ferraris.headend.observe.logs import configure_logs
 from ferraris.headend.service.running import serve_until
 
 __all__ = ["demonstrate"]

@@ -55,13 +55,18 @@ def demo(
 ) -> int:
     """Run a simulated neighbourhood and a head-end that reads it, in one process.
 
-    The last complete UTC day of every meter and its registers go into a store. Without --once the
-    demonstration goes on, with a live table or with --json one summary for each round, until it is
-    interrupted.
+    A night after the last complete UTC day, in seconds: meters are delivered and registered, read -
+    the dead and the flaky later than the others -, validated, and compared with the truth. Without
+    --once the head-end goes on, with its page and a live table or with --json a summary now and
+    then, until it is interrupted.
     """
-    from ferraris.cli.demonstration import demonstrate
     from ferraris.cli.loop import run_to_end
 
+    try:
+        from ferraris.cli.demonstration import demonstrate
+    except ImportError as error:
+        message = f"this needs pip install 'ferraris[headend]' ({error.name} is missing)"
+        raise UsageError(message) from None
     _check_count(meters, "--meters")
     if concurrency < 1:
         raise UsageError("--concurrency is at least 1")

@@ -13,8 +13,10 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from ferraris.core.errors import UsageError
-from ferraris.headend.observe import Health, Metrics, Observers, SessionSeen, configure_logs, logger
-from ferraris.headend.observe.logs import SessionLog
+from ferraris.headend.observe.health import Health
+from ferraris.headend.observe.logs import SessionLog, configure_logs, logger
+from ferraris.headend.observe.metrics import Metrics
+from ferraris.headend.observe.observer import Observers, SessionSeen
 from ferraris.headend.observe.spans import SessionSpans
 
 GOOD = SessionSeen("m1", "plan", "done", 10.0, 10.5, 96, 20)

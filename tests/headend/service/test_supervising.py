@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from ferraris.headend.observe import Health
+from ferraris.headend.observe.health import Health
 from ferraris.headend.service.supervising import supervise
 from ferraris.headend.store.records import StoreAwayError
 

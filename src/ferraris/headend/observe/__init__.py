@@ -1,18 +1,7 @@
-"""How the head-end is watched: metrics, health, logs and spans; never a label by meter."""
+"""How the head-end is watched: metrics, health, logs and spans; never a label by meter.
+
+Rooms import what they need from its modules: whoever only tells what it has seen (`observer`) pays
+for no library of logs or metrics.
+"""
 
 from __future__ import annotations
-
-from ferraris.headend.observe.health import Health
-from ferraris.headend.observe.logs import configure_logs, logger
-from ferraris.headend.observe.metrics import Metrics
-from ferraris.headend.observe.observer import Observer, Observers, SessionSeen
-
-__all__ = [
-    "Health",
-    "Metrics",
-    "Observer",
-    "Observers",
-    "SessionSeen",
-    "configure_logs",
-    "logger",
-]

@@ -27,8 +27,10 @@ from ferraris.headend.intake.senders import Senders
 from ferraris.headend.intake.writing import PushWriter
 from ferraris.headend.inventory import key_id
 from ferraris.headend.inventory.groups import group_selection, members
-from ferraris.headend.observe import Health, Metrics, Observer, Observers
+from ferraris.headend.observe.health import Health
 from ferraris.headend.observe.logs import SessionLog
+from ferraris.headend.observe.metrics import Metrics
+from ferraris.headend.observe.observer import Observer, Observers
 from ferraris.headend.operations import House
 from ferraris.headend.page.routes import Page
 from ferraris.headend.page.site import PageSettings

@@ -8,7 +8,8 @@ from collections.abc import Awaitable, Callable
 
 from sqlalchemy import Connection, func, select
 
-from ferraris.headend.observe import Metrics, logger
+from ferraris.headend.observe.logs import logger
+from ferraris.headend.observe.metrics import Metrics
 from ferraris.headend.store.engine import Engine
 from ferraris.headend.store.retention import Retention, apply
 from ferraris.headend.store.tables.collecting import COMMAND, CONTACT, LACK

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 
 from ferraris.headend.configuration import Configuration
-from ferraris.headend.observe import configure_logs, logger
+from ferraris.headend.observe.logs import configure_logs, logger
 from ferraris.headend.service.building import Built, Furnishing, built
 from ferraris.headend.service.notifying import notify, watchdog_s
 from ferraris.headend.service.supervising import supervise

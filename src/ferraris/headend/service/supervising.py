@@ -7,8 +7,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from ferraris.core.errors import Error
-from ferraris.headend.observe import Health, logger
-from ferraris.headend.observe.logs import masked
+from ferraris.headend.observe.health import Health
+from ferraris.headend.observe.logs import logger, masked
 
 __all__ = ["Part", "supervise"]
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import msgspec
 
-from ferraris.headend.observe import Health, Metrics
+from ferraris.headend.observe.health import Health
+from ferraris.headend.observe.metrics import Metrics
 
 __all__ = ["watched"]
 

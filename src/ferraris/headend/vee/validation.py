@@ -7,7 +7,7 @@ import contextlib
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from ferraris.headend.observe import logger
+from ferraris.headend.observe.logs import logger
 from ferraris.headend.store.records import StoreAwayError
 from ferraris.headend.vee.absent import mark_absent
 from ferraris.headend.vee.keeping import Kept
