@@ -348,8 +348,10 @@ def bare_server(delay_s: float = 0.0) -> Iterator[int]:
         [sys.executable, "-c", BARE_SERVER, str(delay_s)], stdout=subprocess.PIPE, text=True
     ) as process:
         assert process.stdout is not None
-        yield int(process.stdout.readline())
-        process.kill()
+        try:
+            yield int(process.stdout.readline())
+        finally:
+            process.kill()
 
 
 @contextmanager
@@ -368,8 +370,10 @@ def measured(code: str, *arguments: str) -> Iterator[tuple[int, Callable[[], flo
             print("used", file=process.stdin, flush=True)
             return float(process.stdout.readline())  # type: ignore[union-attr]
 
-        yield int(process.stdout.readline()), used
-        process.kill()
+        try:
+            yield int(process.stdout.readline()), used
+        finally:
+            process.kill()
 
 
 def cpu() -> float:

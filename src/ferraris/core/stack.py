@@ -100,9 +100,14 @@ class Over(Generic[In, Out, Mid, Below]):
     A lower layer that only frames - no clock, nothing of its own to say - may offer `framed(unit)`,
     what it makes of a unit for below, and `unframed(unit)`, the unit in what came from below or
     None where `receive` has to look closer. What they save is a third of an exchange.
+
+    An upper layer that answers requests may offer `asked` and `answered`, the short way of an
+    exchange that nothing disturbs; the pair then has it, too. It saves another third.
     """
 
     __slots__ = (
+        "_answered",
+        "_asked",
         "_closing",
         "_framed",
         "_lower_open",
@@ -125,6 +130,8 @@ class Over(Generic[In, Out, Mid, Below]):
         self._now = 0.0
         self._framed: Callable[[Mid], Below] | None = getattr(lower, "framed", None)
         self._unframed: Callable[[Below], Mid | None] | None = getattr(lower, "unframed", None)
+        self._asked: Callable[[In, float], Mid | None] | None = getattr(upper, "asked", None)
+        self._answered: Callable[[Mid, float], Out | None] | None = getattr(upper, "answered", None)
         # Of a plain layer the queue of its events says as much as the question for one.
         plain = isinstance(upper, Plain) and type(upper).event is Plain.event
         self._upper_events = upper._up if plain else None  # type: ignore[attr-defined] # plain
@@ -170,6 +177,32 @@ class Over(Generic[In, Out, Mid, Below]):
     def send(self, unit: In, now: float) -> None:
         self._now = now
         self.upper.send(unit, now)
+
+    def asked(self, unit: In, now: float) -> Below | None:
+        """`send` and `transmit` at once: what has to leave now.
+
+        None when nothing was sent and the unit has to go the long way.
+        """
+        if (
+            self._asked is None
+            or self._framed is None
+            or self._closing is not None
+            or not self._lower_open
+        ):
+            return None
+        self._now = now
+        higher = self._asked(unit, now)
+        return None if higher is None else self._framed(higher)
+
+    def answered(self, unit: Below, now: float) -> Out | None:
+        """`receive`, and the answer to the request when that was all; None: events tell."""
+        if self._answered is not None and self._unframed is not None and self._closing is None:
+            self._now = now
+            inner = self._unframed(unit)
+            if inner is not None:
+                return self._answered(inner, now)
+        self.receive(unit, now)
+        return None
 
     def receive(self, unit: Below, now: float) -> None:
         self._now = now

@@ -41,6 +41,10 @@ class AsyncDriver(Pump[In, Out]):
         super().__init__(layer, loop)
         self._is_push = is_push
         self._on_push = on_push
+        # The short way of an exchange, where the stack has one (`core.stack.Over`).
+        self._ask: Callable[[In, float], bytes | None] | None = getattr(layer, "asked", None)
+        self._hear: Callable[[bytes, float], Out | None] | None
+        self._hear = getattr(layer, "answered", None)
         self._waiting: deque[tuple[In, asyncio.Future[Out]]] = deque()
         self._pending: tuple[In, asyncio.Future[Out]] | None = None
         self._opening: asyncio.Future[None] | None = None
@@ -70,7 +74,20 @@ class AsyncDriver(Pump[In, Out]):
         loop = self._loop
         answer: asyncio.Future[Out] = loop.create_future()
         now = loop.time()
-        if self._pending is None and not self._waiting and self.layer.room:
+        write = self._write
+        if (
+            self._ask is not None
+            and self._pending is None
+            and not self._waiting
+            and not self._paused
+            and not self._draining
+            and write is not None
+            and (octets := self._ask(unit, now)) is not None
+        ):
+            self._pending = (unit, answer)
+            write(octets)
+            self._watch()
+        elif self._pending is None and not self._waiting and self.layer.room:
             self._give(unit, answer, now)
             self._drain(now, spoken=True)
         else:
@@ -165,6 +182,18 @@ class AsyncDriver(Pump[In, Out]):
             self._answered(LineError("the request is too long for a datagram", where="line"))
 
     # -- exchanges ------------------------------------------------------------------------
+
+    def received(self, octets: bytes) -> None:
+        if self._hear is None:
+            super().received(octets)
+            return
+        now = self._loop.time()
+        answer = self._hear(octets, now)
+        if answer is not None:
+            self._settle(answer)
+            if not self._waiting:
+                return
+        self._drain(now)
 
     def _feed(self, now: float) -> None:
         while self._waiting and self._pending is None and self.layer.room:

@@ -131,7 +131,11 @@ class Pump(asyncio.BufferedProtocol, Generic[In, Out]):
                     break
         finally:
             self._draining = False
-        deadline = layer.deadline
+        self._watch()
+
+    def _watch(self) -> None:
+        """Have the timer ring no later than the stack wants to be woken."""
+        deadline = self.layer.deadline
         if deadline is not None and (self._timer is None or self._rings_at > deadline):
             self._arm(deadline)
 

@@ -167,8 +167,7 @@ class VirtualEnd:
                 self.happened(what)
             if time.now < self._busy_until:
                 break
-            self.feed()
-            unit = layer.transmit(time.now)
+            unit = self.feed() or layer.transmit(time.now)
             if unit is None:
                 what = layer.event()
                 if what is None:
@@ -183,8 +182,9 @@ class VirtualEnd:
     def happened(self, what: Any) -> None:
         """Take one event of the stack."""
 
-    def feed(self) -> None:
-        """Give the stack what waits for room."""
+    def feed(self) -> bytes | None:
+        """Give the stack what waits for room; what has to leave at once."""
+        return None
 
     def arrive(self, octets: bytes) -> None:
         """Octets come in from the carrier."""
@@ -228,6 +228,10 @@ class VirtualDriver(VirtualEnd, Generic[In, Out]):
         on_push: Callable[[Out], None] | None = None,
     ) -> None:
         super().__init__(carrier, layer)
+        # The short way of an exchange, where the stack has one, as with asyncio.
+        self._ask: Callable[[In, float], bytes | None] | None = getattr(layer, "asked", None)
+        self._hear: Callable[[bytes, float], Out | None] | None
+        self._hear = getattr(layer, "answered", None)
         self._is_push = is_push
         self._on_push = on_push
         self._pending: tuple[In, _Promise] | None = None
@@ -262,10 +266,23 @@ class VirtualDriver(VirtualEnd, Generic[In, Out]):
         """Drain after the procedure has suspended: a promise must be waited for when kept."""
         self.carrier.time.at(self.carrier.time.now, self.drain)
 
-    def feed(self) -> None:
+    def feed(self) -> bytes | None:
         if self._pending is None and self._waiting and self.layer.room:
             self._pending = self._waiting.pop(0)
-            self.layer.send(self._pending[0], self.carrier.time.now)
+            unit, now = self._pending[0], self.carrier.time.now
+            if self._ask is not None and (octets := self._ask(unit, now)) is not None:
+                return octets
+            self.layer.send(unit, now)
+        return None
+
+    def arrive(self, octets: bytes) -> None:
+        if self._hear is None:
+            super().arrive(octets)
+            return
+        answer = self._hear(octets, self.carrier.time.now)
+        if answer is not None:
+            self.happened(Deliver(answer))
+        self.drain()
 
     def happened(self, what: Any) -> None:
         kind = type(what)

@@ -42,7 +42,7 @@ Unit = TypeVar("Unit")
 def pack(source: int, destination: int, apdu: bytes) -> bytes:
     """Put the header before an APDU; `UsageError` beyond 65535 octets or for impossible ports."""
     if len(apdu) > MAX_OCTETS:
-        raise UsageError(f"{len(apdu)} octets do not fit: the wrapper carries {MAX_OCTETS}")
+        raise _no_room(len(apdu))
     try:
         return _HEADER.pack(_VERSION, source, destination, len(apdu)) + apdu
     except StructError:
@@ -170,14 +170,16 @@ class WrapperClient(_Wrapper[bytes]):
         self, client_sap: int, server_sap: int, *, stream: bool = True, limit: int = MAX_OCTETS
     ) -> None:
         super().__init__(stream=stream, limit=limit)
-        pack(client_sap, server_sap, b"")
         self.addresses = Addresses(client_sap, server_sap)
+        self._asked = pack(client_sap, server_sap, b"")[:-2]
         self._answered = pack(server_sap, client_sap, b"")[:-2]
 
     def framed(self, unit: bytes) -> bytes:
         """The unit with its header."""
-        client_sap, server_sap = self.addresses
-        return pack(client_sap, server_sap, unit)
+        length = len(unit)
+        if length > MAX_OCTETS:
+            raise _no_room(length)
+        return self._asked + length.to_bytes(2, "big") + unit
 
     def unframed(self, unit: bytes) -> bytes | None:
         """The APDU in a chunk that is exactly one unit for us."""
@@ -237,6 +239,10 @@ class WrapperServer(_Wrapper[To[Addresses, bytes]]):
     def _deliver(self, source: int, destination: int, apdu: bytes) -> None:
         address = Addresses(source, destination)
         self._up.append(Deliver(To(address, apdu, confirmed=destination != ALL_STATIONS)))
+
+
+def _no_room(length: int) -> UsageError:
+    return UsageError(f"{length} octets do not fit: the wrapper carries {MAX_OCTETS}")
 
 
 def _read_header(octets: bytes | bytearray, limit: int) -> tuple[int, int, int]:

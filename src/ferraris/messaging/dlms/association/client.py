@@ -19,6 +19,7 @@ from ferraris.messaging.dlms.association.exchanges import (
     MANNERS,
     PUSHES,
     UNNUMBERED,
+    Manner,
     changes,
     is_push,
     is_unconfirmed,
@@ -61,6 +62,7 @@ class ClientAssociation(Plain[Apdu, Apdu, bytes]):
         self.parameters = parameters
         self.state = State.INACTIVE
         self._opening: Opening | None = None
+        self._protected: Channel | None = None  # of this opening, where APDUs are ciphered
         self._pending: Apdu | None = None
         self._unanswered: Apdu | None = None  # an unconfirmed request that is about to leave
         self._answers: tuple[type, ...] = ()
@@ -135,6 +137,7 @@ class ClientAssociation(Plain[Apdu, Apdu, bytes]):
     def open(self, now: float) -> None:
         """Request the association, or take it for granted; the layer below is open."""
         self._opening = opening = Opening(self.parameters)
+        self._protected = opening.protected
         self.state = step(CLIENT, State.INACTIVE, Happening.CONNECTED)
         self._pending = self._unanswered = self._suspicion = None
         if self.parameters.pre_established:
@@ -176,6 +179,36 @@ class ClientAssociation(Plain[Apdu, Apdu, bytes]):
             raise UsageError(f"{kind.__name__} is not a request of a client", where=_WHERE)
         if not self.room:
             raise UsageError(f"no request can be sent while {self.state.value}", where=_WHERE)
+        octets = self._request(unit, manner)
+        if manner.may_be_unconfirmed and is_unconfirmed(unit):
+            self._down.append(octets)
+            self._unanswered = unit
+            return
+        self._pending, self._answers = unit, manner.answers
+        self._put(octets, now, self.parameters.response_timeout_s)
+
+    def asked(self, unit: Apdu, now: float) -> bytes | None:
+        """`send` and `transmit` at once, for a request that is answered and nothing before it."""
+        manner = MANNERS.get(type(unit))
+        if (
+            manner is None
+            or manner.may_be_unconfirmed
+            or self.state is not State.ASSOCIATED
+            or self._pending is not None
+            or self._unanswered is not None
+            or self._down
+            or self._up
+        ):
+            return None
+        octets = self._request(unit, manner)
+        self._pending, self._answers = unit, manner.answers
+        self._timeout_s = timeout_s = self.parameters.response_timeout_s
+        self._response_deadline = now + timeout_s
+        self._clock_due = True
+        return octets
+
+    def _request(self, unit: Apdu, manner: Manner) -> bytes:
+        """The octets of a request, numbered and protected."""
         if manner.is_numbered:
             if not manner.continues:
                 self._invoke_id = (self._invoke_id + 1) & LONG_INVOKE_ID
@@ -185,21 +218,27 @@ class ClientAssociation(Plain[Apdu, Apdu, bytes]):
         if channel is not None:
             octets = channel.protect(octets)
         self._suspicion = None
-        if manner.may_be_unconfirmed and is_unconfirmed(unit):
-            self._down.append(octets)
-            self._unanswered = unit
-            return
-        self._pending, self._answers = unit, manner.answers
-        self._put(octets, now, self.parameters.response_timeout_s)
+        return octets
 
     def receive(self, unit: bytes, now: float) -> None:
+        answer = self.answered(unit, now)
+        if answer is not None:
+            self._up.append(Deliver(answer))
+
+    def answered(self, unit: bytes, now: float) -> Apdu | None:
+        """`receive`, and the answer to the request when that was all; None: events tell."""
         try:
-            if self.state is State.ASSOCIATED:
-                self._answer(unit)
-            else:
+            if self.state is not State.ASSOCIATED:
                 self._opening_answer(unit, now)
+                return None
+            answer = self._answer(unit)
         except Error as error:
             self._strange(error)
+            return None
+        if answer is not None and self._up:  # what came before is told before
+            self._up.append(Deliver(answer))
+            return None
+        return answer
 
     def notice(self, what: Notice, now: float) -> None:
         kind = type(what)
@@ -256,16 +295,12 @@ class ClientAssociation(Plain[Apdu, Apdu, bytes]):
 
     # -- answers and pushes in an open association ----------------------------------------
 
-    @property
-    def _protected(self) -> Channel | None:
-        opening = self._opening
-        return opening.channel if opening is not None and self.parameters.ciphered else None
-
     def _covered(self, octets: bytes) -> bytes:
         channel = self._protected
         return octets if channel is None else channel.protect(octets)
 
-    def _answer(self, octets: bytes) -> None:
+    def _answer(self, octets: bytes) -> Apdu | None:
+        """The answer to the request under way; None for a push, which is told."""
         # Only an exception-response may come unprotected into a protected association [facts-g §9].
         channel = self._protected
         proven = True
@@ -284,7 +319,7 @@ class ClientAssociation(Plain[Apdu, Apdu, bytes]):
                 )
         elif kind in PUSHES:
             self._pushed(answer)
-            return
+            return None
         elif pending is None:
             raise SequenceError(f"an answer that nobody asked for: {kind.__name__}", where=_WHERE)
         elif kind not in ERRORS:
@@ -295,7 +330,7 @@ class ClientAssociation(Plain[Apdu, Apdu, bytes]):
             answer = UnauthenticatedRefusal.of(answer)
         self._pending = None
         self._response_deadline = None
-        self._up.append(Deliver(answer))
+        return answer
 
     def _pushed(self, push: Apdu) -> None:
         self._up.append(Deliver(push))

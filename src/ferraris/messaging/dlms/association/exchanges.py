@@ -63,6 +63,7 @@ __all__ = [
     "MANNERS",
     "PUSHES",
     "UNNUMBERED",
+    "Manner",
     "changes",
     "is_push",
     "is_unconfirmed",
