@@ -169,7 +169,7 @@ def test_an_error_of_the_stack_leaves_the_connection() -> None:
             meter = await call_in(calling.port)
             incoming = await anext(calling)
             stranger = client("tcp", 0.05)
-            stranger.lower.addresses = stranger.lower.addresses._replace(client_sap=99)  # type: ignore[attr-defined]
+            stranger.lower._asked = pack(99, 1, b"")[:-2]  # type: ignore[attr-defined]
             driver = incoming.drive(stranger)
             with pytest.raises(LineError, match="silent"):
                 await driver.open()

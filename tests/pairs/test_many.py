@@ -45,6 +45,7 @@ class Tap:
         self._exchange = meter._driver.exchange
         meter._driver.exchange = self.exchange  # type: ignore[method-assign]
         self._layer = meter._driver.layer.upper  # type: ignore[attr-defined]
+        meter._driver.layer._asked = None  # type: ignore[attr-defined] # all go the long way, past us
         self._put = self._layer._put
         self._layer._put = self.put
 
