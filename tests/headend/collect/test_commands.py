@@ -17,7 +17,7 @@ from ferraris.headend.store.tables.collecting import COMMAND, CONTACT, SESSION
 from .neighbourhood import DAY, DAY_S, HOUR, NOW, PROFILE, REGISTERS, Street, virtually
 
 KINDS = standard_kinds()
-SLOW = {"poll_s": 60.0, "count_s": 600.0, "lease_s": 1200.0, "round_s": 300.0}
+SLOW = {"poll_s": 60.0, "attend_s": 60.0, "count_s": 600.0, "lease_s": 1200.0, "round_s": 300.0}
 
 
 def put(street, meter, kind="read registers", parameters=None, **options):
@@ -298,6 +298,6 @@ def test_a_command_wakes_the_collection_at_once(sqlite_engine):
         with sqlite_engine.reading() as view:
             assert view.execute(select(COMMAND.c.state)).scalar_one() == "done"
 
-    run_for(street, 15, ask, settings={"poll_s": 3600.0})
+    run_for(street, 15, ask, settings={"poll_s": 3600.0, "attend_s": 3600.0})
     assert ROOT == 0
     assert datetime.fromtimestamp(NOW, UTC).year == 2024

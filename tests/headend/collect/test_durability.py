@@ -276,7 +276,13 @@ def test_a_wall_clock_that_jumps(sqlite_engine, jump_s):
     street.plan()
 
     async def jumping():
-        slow = {"poll_s": 120.0, "count_s": 900.0, "lease_s": 1200.0, "round_s": 300.0}
+        slow = {
+            "poll_s": 120.0,
+            "attend_s": 120.0,
+            "count_s": 900.0,
+            "lease_s": 1200.0,
+            "round_s": 300.0,
+        }
         one = asyncio.ensure_future(street.collection(worker="one", settings=slow).run())
         two = asyncio.ensure_future(street.collection(worker="two", settings=slow).run())
         await asyncio.sleep(0.6)

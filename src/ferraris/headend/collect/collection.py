@@ -44,7 +44,6 @@ __all__ = ["Collection"]
 
 _SHORT = "short"
 _CLAIMED_ELSEWHERE_S = 30.0
-_ATTEND_S = 1.0
 
 
 class Collection:
@@ -266,7 +265,7 @@ class _Parts:
         """Go through it at once when somebody changed a plan or a meter."""
         seen = await self._ground.read(newest_change)
         while True:
-            await asyncio.sleep(_ATTEND_S)
+            await asyncio.sleep(self._settings.attend_s)
             newest, wanted = await self._ground.read(
                 newest_of, self._ground.tenant, ("meter", "plan"), seen
             )

@@ -29,6 +29,8 @@ class CollectionSettings:
     """How often plans look for meters that came or went, and the segment tree for new limits."""
     poll_s: float = 0.5
     """How often commands are looked for."""
+    attend_s: float = 1.0
+    """How often it is looked whether somebody changed a plan or a meter."""
     count_s: float = 10.0
     """How often read success is counted again, where something came in."""
     recount_s: float = 900.0
