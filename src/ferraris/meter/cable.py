@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import select
+import sys
 import threading
 import time
 
@@ -29,22 +30,17 @@ class Cable:
     """
 
     def __init__(self, *, echo: bool = False, modem: SimulatedModem | None = None) -> None:
-        if not hasattr(os, "openpty"):
-            raise UsageError("this system has no pseudo-terminals: use two real ports and a cable")
-        import tty  # noqa: PLC0415 - POSIX only
-
         self.echo = echo
         self.modem = modem
         self.carried: list[tuple[str, bytes]] = []
-        (self._reader, reader), (self._meter, meter) = os.openpty(), os.openpty()
-        for end in (reader, meter):
-            tty.setraw(end)
-        self.reader, self.meter = os.ttyname(reader), os.ttyname(meter)
+        (self._reader, reader, self.reader), (self._meter, meter, self.meter) = (
+            _pseudo_terminal(waits=False),
+            _pseudo_terminal(waits=True),
+        )
         # Ends that are held open are never hung up; that of a modem shall be, as by DTR.
         self._held = [meter] if modem is not None else [reader, meter]
         if modem is not None:
             os.close(reader)
-        os.set_blocking(self._reader, False)
         self._stop, self._told = os.pipe()
         self._unplugging = threading.Lock()
         self._thread = threading.Thread(target=self._carry, name="cable", daemon=True)
@@ -115,3 +111,15 @@ class Cable:
     def _write(self, end: int, octets: bytes) -> None:
         if octets:
             os.write(end, octets)
+
+
+def _pseudo_terminal(*, waits: bool) -> tuple[int, int, str]:
+    """Our end, the end for a program, and the path of that."""
+    if sys.platform == "win32" or not hasattr(os, "openpty"):
+        raise UsageError("this system has no pseudo-terminals: use two real ports and a cable")
+    import tty  # noqa: PLC0415 - POSIX only
+
+    ours, theirs = os.openpty()
+    tty.setraw(theirs)
+    os.set_blocking(ours, waits)
+    return ours, theirs, os.ttyname(theirs)
