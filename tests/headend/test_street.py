@@ -19,7 +19,7 @@ from ferraris.headend.collect import (
     plan_of,
     put_plan,
 )
-from ferraris.headend.collect.operators import targets_of
+from ferraris.headend.collect.visits import targets_of
 from ferraris.headend.inventory import (
     NewMeter,
     State,

@@ -28,13 +28,14 @@ from ferraris.headend.collect.gaps import MeterGaps
 from ferraris.headend.collect.ground import Ground, Offload
 from ferraris.headend.collect.job import Job
 from ferraris.headend.collect.meter_face import MeterFace, OpenMeter
-from ferraris.headend.collect.operators import Operators, targets_of
+from ferraris.headend.collect.operators import Operators
 from ferraris.headend.collect.plans import Members, gap_list, no_groups
 from ferraris.headend.collect.sessions import Sessions
 from ferraris.headend.collect.settings import CollectionSettings, Progress, Summary
 from ferraris.headend.collect.storing import Settled
 from ferraris.headend.collect.tallies import Tallies
 from ferraris.headend.collect.target import Target
+from ferraris.headend.collect.visits import targets_of, visits_of
 from ferraris.headend.collect.writer import Writer
 from ferraris.headend.observe.observer import Observer
 from ferraris.headend.store.archive import Archive
@@ -331,7 +332,7 @@ class _Parts:
         work, reasons = self.feeder.at_work(), Counter[str]()
         for window in gap_list(connection, self._ground.tenant, work).windows(connection):
             for found in window:
-                whys = {gap.reason or found.reason or "unread" for gap in found.gaps} - {_SHORT}
+                whys = {gap.reason or found.why[0] or "unread" for gap in found.gaps} - {_SHORT}
                 if whys:
                     reasons[min(whys)] += 1
         return reasons
@@ -451,9 +452,10 @@ class _Parts:
         job.work = self.feeder.at_work(always=True)
         gaps = gap_list(connection, ground.tenant, job.work)
         job.items = gaps.items
-        for found in gaps.of(connection, [job.meter]):
-            found.gaps = [gap for gap in found.gaps if not gap.held]
-            job.found = found
+        visits = visits_of(connection, ground.tenant, gaps, [job.meter])
+        job.found = visits.get(job.meter, job.found)
+        for each in (job.found, *job.found.behind):
+            each.gaps = [gap for gap in each.gaps if not gap.held]
         queued = commands_of(connection, ground.tenant, [job.meter], "queued").get(job.meter, [])
         job.commands += start_commands(
             connection, ground.claims.worker, queued, now=ground.clock()

@@ -2,27 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import replace
 from datetime import datetime
 from functools import lru_cache
+from typing import Any
 
-from ferraris.client import HighGMAC, Kind, Meter, NoSecurity, Password, Security, connect
+from ferraris.client import (
+    HighGMAC,
+    Kind,
+    Meter,
+    NoSecurity,
+    Outcome,
+    Password,
+    Read,
+    Security,
+    connect,
+)
 from ferraris.core.errors import UsageError
 from ferraris.data.date_time import DateTime
 from ferraris.data.readings import Reading, Series
+from ferraris.headend.collect.channels import MBusDevice, client_of, is_at_channel
 from ferraris.headend.collect.session import CLOCK
 from ferraris.headend.collect.target import Target
 from ferraris.headend.collect.windows import zone_of
 from ferraris.keys import RECEIVE, SEND, Keys
 from ferraris.line.url import Endpoint, parse_url
 from ferraris.messaging.dlms.security.counters import CounterLease
+from ferraris.model.data_storage import DataObject
+from ferraris.model.mbus import MBusClient
 from ferraris.model.time_control import Clock
 
 __all__ = ["DlmsFace", "DlmsMeters"]
 
 _LEASED_AT_ONCE = 256  # invocation counters for each meter: a session uses about ten
 _KINDS = 4096
+_IDENTITY = (
+    MBusClient.identification_number,
+    MBusClient.manufacturer_id,
+    MBusClient.device_version,
+    MBusClient.device_type,
+)
 _LEASES = 200_000
 
 
@@ -167,16 +188,44 @@ class DlmsFace:
         self, profile: str, since: datetime | None, until: datetime | None
     ) -> Series:
         """The rows of a profile."""
-        return await self.meter.profile(profile, since, until)
+        with self._by_itself([profile]):
+            return await self.meter.profile(profile, since, until)
 
     async def read_registers(self, names: Sequence[str]) -> list[Reading]:
         """Those registers that the meter gives."""
-        return await self.meter.read_many(names)
+        with self._by_itself(names):
+            return await self.meter.read_many(names)
+
+    async def read_device(self, channel: int) -> MBusDevice:
+        """Identity of the device on a channel; `RefusedError` where there is no such channel."""
+        client, plate = client_of(channel), f"0-{channel}:96.1.0*255"
+        *identity, equipment = await self.meter.do(
+            [*(Read(attribute, client) for attribute in _IDENTITY), Read(DataObject.value, plate)]
+        )
+        number, manufacturer, version, kind = (each.value for each in identity)
+        return MBusDevice(number, manufacturer, version, kind, _text(equipment))
 
     async def set_clock(self, when: datetime) -> None:
         """Write the time in the zone of the meter."""
         local = when.astimezone(self.meter.zone) if self.meter.zone is not None else when
         await self.meter.set(Clock.time, CLOCK, DateTime.from_datetime(local))
+
+    @contextmanager
+    def _by_itself(self, names: Sequence[str]) -> Iterator[None]:
+        """Scalers of a channel are those of the device there, and not the same in alike meters."""
+        kind = self.meter.kind
+        if any(map(is_at_channel, names)):
+            self.meter.kind = replace(kind, scalers={}, layouts={})
+        try:
+            yield
+        finally:
+            self.meter.kind = kind
+
+
+def _text(outcome: Outcome[Any]) -> str:
+    """Characters that an object holds; "" where it holds something else, or is not there."""
+    _, value = outcome.value if outcome.done else (0, b"")
+    return value.decode("ascii", "replace").strip("\0 ") if isinstance(value, bytes) else ""
 
 
 def _external_id(target: Target) -> str:

@@ -25,6 +25,7 @@ from ferraris.headend.collect.plans import (
 from ferraris.headend.collect.segments import Segment
 from ferraris.headend.collect.sessions import Sessions
 from ferraris.headend.collect.target import CALLS_IN
+from ferraris.headend.collect.visits import visits_of
 from ferraris.headend.store.tables.inventory import NODE
 
 __all__ = ["Feeder"]
@@ -70,14 +71,17 @@ class Feeder:
                 found, after = await self._ground.read(_window, gaps, after)
                 for each in found:
                     if each.priority == priority and self._is_due(each):
-                        self._waiting.add(each.target.meter)
+                        self._waiting.add(each.target.visited)
                         self._pending.add(each)
                 entered += await self._enter_pending(gaps, work, last=after is None)
         return entered
 
     async def enter(self, found: Sequence[MeterGaps], gaps: GapList, work: list[AtWork]) -> int:
-        """Claim meters for their gaps; returns how many were free and still had some."""
-        numbers = [each.target.meter for each in found]
+        """Claim meters for their gaps; returns how many were free and still had some.
+
+        Sub-meters are claimed in their hosts, and everything behind a host is read with it.
+        """
+        numbers = [each.target.visited for each in found]
         mine, unknown = await self._ground.write(self._claimed, numbers, work)
         await self._sessions.prepare(each.target for each in mine)
         for each in mine:
@@ -113,8 +117,8 @@ class Feeder:
         if not len(self._pending) or waiting > ahead // 2 or not self._ground.claims.fresh:
             return 0
         while taken := self._pending.take(min(settings.batch, ahead - waiting), self._room_of):
-            self._waiting.difference_update(each.target.meter for each in taken)
-            fresh = [each for each in taken if each.target.meter not in self._sessions.jobs]
+            self._waiting.difference_update(each.target.visited for each in taken)
+            fresh = [each for each in taken if each.target.visited not in self._sessions.jobs]
             if fresh and (entered := await self.enter(fresh, gaps, work)):
                 return entered
         return 0
@@ -132,7 +136,7 @@ class Feeder:
     def _is_due(self, found: MeterGaps) -> bool:
         """Whether to call a meter for something now; keeps only the gaps that wait for nothing."""
         now, target = self._ground.clock(), found.target
-        if any(target.meter in those for those in self._occupied):
+        if any(target.visited in those for those in self._occupied):
             return False
         if target.contact == CALLS_IN or not target.address:
             return False
@@ -151,10 +155,15 @@ class Feeder:
         """Claim, and look again: another worker may have been there since the list was made."""
         claims, now = self._ground.claims, self._ground.clock()
         taken = claims.claim(connection, meters, now=now)
-        mine = gap_list(connection, self._ground.tenant, work).of(connection, taken)
-        for each in mine:
-            each.gaps = free_gaps(each, now)
-        mine = [each for each in mine if each.gaps]
+        tenant = self._ground.tenant
+        visits = visits_of(connection, tenant, gap_list(connection, tenant, work), taken)
+        mine = []
+        for visit in visits.values():
+            for each in (visit, *visit.behind):
+                each.gaps = free_gaps(each, now)
+            visit.behind = [each for each in visit.behind if each.gaps]
+            if visit.gaps or visit.behind:
+                mine.append(visit)
         idle = taken - {each.target.meter for each in mine}
         claims.settle(connection, idle, [], now=now)
         return mine, commands_of(connection, self._ground.tenant, sorted(taken - idle), "unknown")

@@ -18,6 +18,8 @@ __all__ = [
     "PLAN_EACH",
     "READS_SINCE",
     "REREADS",
+    "SUB_METERS",
+    "TARGETS",
 ]
 
 
@@ -32,15 +34,40 @@ PLAN_EACH: Final = text(
     " set_config('jit', 'off', true)"
 )
 
-_COLUMNS: Final = """
-SELECT m.id, m.external_id, m.node, m.address, m.client, m.server, m.authentication,
-  m.system_title, m.zone, m.contact, m.companion, m.template, m.model, m.firmware, m.heard_s,
-  c.state, c.worker, c.tries, c.not_before_s, c.reason, c.message,
-  c.since_s
-FROM meter m LEFT JOIN contact c ON c.meter = m.id
+_TARGET: Final = """
+SELECT m.id, m.external_id, m.kind, m.behind, m.channel, m.node, m.address, m.client, m.server,
+  m.authentication, m.system_title, m.zone, m.contact, m.companion, m.template, m.maker,
+  m.serial_number, m.model, m.firmware, m.heard_s,
+  h.kind AS host_kind, h.external_id AS host_name, h.state AS host_state,
+  h.address AS host_address, h.contact AS host_contact"""
+_METER_AND_HOST: Final = "FROM meter m LEFT JOIN meter h ON h.id = m.behind"
+TARGETS: Final = _listing(
+    f"""{_TARGET}
+{_METER_AND_HOST}
+WHERE m.tenant = :tenant AND m.id IN :meters AND m.state <> 'retired'
+""",
+    "meters",
+)
+SUB_METERS: Final = _listing(
+    """
+SELECT id FROM meter WHERE behind IN :meters AND kind = 'sub-meter' AND state = 'active'
+""",
+    "meters",
+)
+
+# A sub-meter is visited where its host is, so the contact that counts is that of the host. The rows
+# of its channel are those of another device as long as that one was not retired.
+_COLUMNS: Final = f"""{_TARGET},
+  c.state, c.worker, c.tries, c.not_before_s, c.reason, c.message, c.since_s,
+  CASE WHEN m.kind = 'sub-meter' THEN (
+    SELECT MAX(l.at_s) FROM meter o JOIN life l ON l.meter = o.id
+    WHERE o.behind = m.behind AND o.channel = m.channel AND o.id <> m.id AND l.after = 'retired')
+  END AS channel_since_s
+{_METER_AND_HOST}
+LEFT JOIN contact c ON c.meter = CASE WHEN m.kind = 'sub-meter' THEN m.behind ELSE m.id END
 WHERE m.tenant = :tenant AND m.state = 'active'
   AND EXISTS (SELECT 1 FROM plan_meter p WHERE p.meter = m.id AND p.plan IN :plans)
-"""
+"""  # noqa: S608 - made of constants
 METERS: Final = _listing(_COLUMNS + "AND m.id > :after ORDER BY m.id LIMIT :most", "plans")
 METERS_AMONG: Final = _listing(_COLUMNS + "AND m.id IN :meters ORDER BY m.id", "plans", "meters")
 

@@ -16,7 +16,7 @@ from sqlalchemy import Connection
 
 from ferraris.headend.collect import gap_statements as sql
 from ferraris.headend.collect.plan import BILLING, LOG, PROFILE, REGISTERS, Item, Plan
-from ferraris.headend.collect.target import Target
+from ferraris.headend.collect.target import ACTIVE, Target
 from ferraris.headend.collect.windows import Opening, period_begins
 from ferraris.headend.store.blocks import DAY_S, day_of
 
@@ -76,7 +76,11 @@ class AtWork:
 
 @dataclass(slots=True)
 class MeterGaps:
-    """All gaps of a meter, and how things stand with it (`contact`)."""
+    """All gaps of a meter, and how things stand with it (`contact`).
+
+    What can be read through its association besides are the gaps of those `behind` it. How things
+    stand with a sub-meter is how they stand with its host.
+    """
 
     target: Target
     priority: int = 9
@@ -89,6 +93,18 @@ class MeterGaps:
     reason: str = ""
     message: str = ""
     heard_s: float | None = None
+    behind: list[MeterGaps] = field(default_factory=list)
+    channel_since_s: float | None = None
+
+    @property
+    def why(self) -> tuple[str, str]:
+        """Reason and message of the last failure of the meter as a whole, or of its host."""
+        target = self.target
+        if target.host_state != ACTIVE:
+            return "host", f"{target.host_name} is {target.host_state}"
+        if target.host and self.reason:
+            return "host", f"{target.host_name}: {self.message or self.reason}"
+        return self.reason, self.message
 
 
 class _Wanted(NamedTuple):
@@ -165,6 +181,7 @@ class GapList:
                 since_s=row.since_s or 0.0, not_before_s=row.not_before_s or 0.0,
                 reason=row.reason or "",
                 message=row.message or "", heard_s=row.heard_s,
+                channel_since_s=row.channel_since_s,
             )
             for row in rows
         }  # fmt: skip
@@ -213,6 +230,13 @@ class _Look:
             found = self._meters[meter]
             found.priority = min(found.priority, self._plans[plan].plan.priority)
 
+    def _having(self, work: AtWork, item: Item) -> Iterator[tuple[int, tuple[int, int]]]:
+        """The members that have an item: sub-meters the ones of channels, all others the rest."""
+        known, of_sub_meters = self._meters, item.of_sub_meters
+        for meter, days in self._members[work.number].items():
+            if bool(known[meter].target.host) is of_sub_meters:
+                yield meter, days
+
     def profiles(self) -> None:
         wanted: dict[_Wanted, dict[int, tuple[int, int]]] = defaultdict(dict)
         for work in self._plans.values():
@@ -220,7 +244,7 @@ class _Look:
                 if item.kind == PROFILE:
                     first = day_of(work.since_s + 1)
                     here = wanted[_Wanted(number, first, work.until_s)]
-                    for meter, days in self._members[work.number].items():
+                    for meter, days in self._having(work, item):
                         here[meter] = _wider(here.get(meter), days)
         for want, members in wanted.items():
             self._profile(want, self._items[want.item], members)
@@ -269,7 +293,7 @@ class _Look:
                 days = sorted({d for b in begins for d in _days_of_begin(b)})
                 key = {"profile": self._gaps._profiles.get(item.name, -1), "days": days or [0]}
                 there = {(row[0], row[1]) for row in self._rows(sql.DAYS_THERE, **key)}
-                for meter, (since, until) in self._members[work.number].items():
+                for meter, (since, until) in self._having(work, item):
                     for begin in begins:
                         day = day_of(begin)
                         if not since <= day < until:
@@ -280,22 +304,22 @@ class _Look:
 
     def registers(self) -> None:
         wanted = [
-            (number, work)
+            (number, item, work)
             for work in self._plans.values()
             for number, item in work.items.items()
             if item.kind == REGISTERS
         ]
         if not wanted:
             return
-        since_s = min(work.opening.start_s for _, work in wanted)
+        since_s = min(work.opening.start_s for *_, work in wanted)
         key = {"since_s": since_s, "since_day": since_s // DAY_S - 1}
         newest: dict[int, dict[int, int]] = defaultdict(dict)
         for meter, layout, read_s in self._rows(sql.READS_SINCE, **key):
             newest[meter][layout] = read_s
-        for number, work in wanted:
+        for number, item, work in wanted:
             start_s, answers = work.opening.start_s, self._gaps._answers.get(number, frozenset())
             day = start_s // DAY_S
-            for meter, (since, until) in self._members[work.number].items():
+            for meter, (since, until) in self._having(work, item):
                 read = newest.get(meter, {})
                 if since <= day < until and not any(
                     at >= start_s and layout in answers for layout, at in read.items()
@@ -304,7 +328,7 @@ class _Look:
 
     def logs(self) -> None:
         wanted = [
-            (number, item.name, work)
+            (number, item, work)
             for work in self._plans.values()
             for number, item in work.items.items()
             if item.kind == LOG
@@ -312,10 +336,10 @@ class _Look:
         if not wanted:
             return
         read = {(row[0], row[1]): (row[2], row[3]) for row in self._rows(sql.LOGS_READ)}
-        for number, name, work in wanted:
+        for number, item, work in wanted:
             day = work.opening.start_s // DAY_S
-            for meter, (since, until) in self._members[work.number].items():
-                until_s, read_s = read.get((meter, name), (0, -1))
+            for meter, (since, until) in self._having(work, item):
+                until_s, read_s = read.get((meter, item.name), (0, -1))
                 if since <= day < until and read_s < work.opening.start_s:
                     self._add(meter, Gap(number, day, until_s, _FAR_S))
 
@@ -349,7 +373,13 @@ class _Look:
                 since_when=since_when,
             )  # fmt: skip
         for (meter, _, _), gap in self._found.items():
-            self._meters[meter].gaps.append(gap)
+            found = self._meters[meter]
+            known_since_s = found.channel_since_s
+            if known_since_s is not None and known_since_s > gap.since_s:
+                if known_since_s >= gap.until_s:
+                    continue  # then another device was on the channel
+                gap = gap._replace(since_s=int(known_since_s))
+            found.gaps.append(gap)
 
     def _add(self, meter: int, gap: Gap) -> None:
         """Two plans that want the same are one gap, as long as the longer of both."""

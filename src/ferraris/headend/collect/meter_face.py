@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from ferraris.data.readings import Reading, Series
+from ferraris.headend.collect.channels import MBusDevice
 from ferraris.headend.collect.target import Target
 
 __all__ = ["MeterFace", "OpenMeter"]
@@ -36,6 +37,10 @@ class MeterFace(Protocol):
 
     async def read_registers(self, names: Sequence[str]) -> list[Reading]:
         """The registers of these OBIS codes, now; one that the meter lacks may be left out."""
+        ...
+
+    async def read_device(self, channel: int) -> MBusDevice:
+        """Who is on a channel of a host; only asked of meters with sub-meters."""
         ...
 
     async def set_clock(self, when: datetime) -> None:

@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Final
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection
 
 from ferraris.headend.collect.commands import (
     Command,
@@ -22,9 +22,9 @@ from ferraris.headend.collect.ground import Ground
 from ferraris.headend.collect.job import Job
 from ferraris.headend.collect.sessions import Sessions
 from ferraris.headend.collect.target import CALLS_IN, Target
-from ferraris.headend.store.tables.inventory import METER
+from ferraris.headend.collect.visits import targets_of
 
-__all__ = ["Operators", "targets_of"]
+__all__ = ["Operators"]
 
 _READ_BACK_S: Final = (5.0, 60.0, 600.0)
 _NOTHING: Final[list[AtWork]] = []
@@ -126,13 +126,3 @@ class Operators:
 
     def _expired(self, connection: Connection) -> None:
         expire_commands(connection, self._ground.tenant, now=self._ground.clock())
-
-
-def targets_of(connection: Connection, tenant: int, meters: Sequence[int]) -> dict[int, Target]:
-    """Where these meters are."""
-    rows = connection.execute(
-        select(METER).where(
-            METER.c.tenant == tenant, METER.c.id.in_(sorted(meters)), METER.c.state != "retired"
-        )
-    )
-    return {row.id: Target.of(row) for row in rows}

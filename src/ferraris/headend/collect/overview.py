@@ -243,6 +243,7 @@ def sessions(
 def _missing(found: MeterGaps, now: float) -> MissingMeter:
     worst = max(found.gaps, key=lambda gap: (gap.held, gap.tries, -gap.day))
     state = found.state or ("held" if worst.held else "waiting" if worst.tries else "due")
+    reason, message = found.why
     silent = None if found.heard_s is None else max(0, int(now - found.heard_s) // DAY_S)
     not_before_s = found.not_before_s or worst.not_before_s or None
     return MissingMeter(
@@ -251,8 +252,8 @@ def _missing(found: MeterGaps, now: float) -> MissingMeter:
         len(found.gaps),
         min(gap.day for gap in found.gaps),
         state,
-        found.reason or worst.reason,
-        found.message or worst.message,
+        reason or worst.reason,
+        message or worst.message,
         max(found.tries, worst.tries),
         not_before_s,
         found.heard_s,

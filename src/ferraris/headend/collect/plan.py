@@ -25,6 +25,7 @@ from typing import Any, Final, NamedTuple
 
 from ferraris.core.errors import UsageError
 from ferraris.data.obis import Obis
+from ferraris.headend.collect.channels import is_of_channel
 from ferraris.headend.collect.windows import (
     DAY_MINUTES,
     WEEKDAYS,
@@ -67,6 +68,12 @@ class Item(NamedTuple):
     def registers(self) -> tuple[str, ...]:
         """The OBIS codes of a group of registers."""
         return tuple(json.loads(self.name)) if self.kind == REGISTERS else ()
+
+    @property
+    def of_sub_meters(self) -> bool:
+        """Whether sub-meters have it, at their channels; all other meters have the rest."""
+        names = self.registers or (self.name,)
+        return is_of_channel(names[0])
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,9 +234,10 @@ def _items(given: _Fields) -> tuple[Item, ...]:
         *given.take("profiles", _tables(_profile_item), []),
         *given.take("billing", _tables(_billing_item), []),
     ]
-    registers = given.take("registers", _list(_obis), [])
-    if registers:
-        items.append(Item(REGISTERS, json.dumps(list(dict.fromkeys(registers)))))
+    registers = list(dict.fromkeys(given.take("registers", _list(_obis), [])))
+    for of_channel in (False, True):
+        if some := [name for name in registers if is_of_channel(name) is of_channel]:
+            items.append(Item(REGISTERS, json.dumps(some)))
     items += [Item(LOG, name) for name in given.take("logs", _list(_obis), [])]
     names = [(item.kind in (PROFILE, BILLING), item.name) for item in items]
     if len(set(names)) < len(names):

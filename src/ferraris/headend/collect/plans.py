@@ -24,6 +24,7 @@ from ferraris.core.errors import UsageError
 from ferraris.headend.collect.gaps import AtWork, GapList, answering
 from ferraris.headend.collect.plan import BILLING, Item, Plan, plan_of
 from ferraris.headend.collect.plan import PROFILE as PROFILE_KIND
+from ferraris.headend.collect.target import SUB_METER
 from ferraris.headend.collect.windows import local_day
 from ferraris.headend.store import changes
 from ferraris.headend.store.tables.collecting import (
@@ -177,7 +178,8 @@ def refresh_members(
 ) -> int:
     """Let the meters of plans follow their groups; returns how many came or went.
 
-    Members are active meters. One that is new owes the plan's back-log, but no days before it
+    Members are active meters; sub-meters where the plan names objects of channels, others where it
+    names anything else. One that is new owes the plan's back-log, but no days before it
     became active; one that went owes the days until now.
     """
     return sum(_refresh(connection, tenant, each, members, now) for each in known)
@@ -187,8 +189,11 @@ def _refresh(
     connection: Connection, tenant: int, known: KnownPlan, members: Members, now: float
 ) -> int:
     plan = known.plan
-    here = and_(METER.c.tenant == tenant, METER.c.state == "active", METER.c.kind != "sub-meter")
+    here = and_(METER.c.tenant == tenant, METER.c.state == "active")
     wanted = select(METER.c.id).where(here)
+    for of_sub_meters in {True, False} - {item.of_sub_meters for item in known.items.values()}:
+        is_sub_meter = METER.c.kind == SUB_METER
+        wanted = wanted.where(not_(is_sub_meter) if of_sub_meters else is_sub_meter)
     if plan.group:
         wanted = wanted.where(METER.c.id.in_(members(connection, tenant, plan.group)))
     today = local_day(now, plan.zone)

@@ -9,18 +9,20 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Final
 
 from ferraris.core.errors import DecodeError, RefusedError, UsageError
 from ferraris.data.date_time import DateTime
 from ferraris.data.readings import Event, Reading, Series
+from ferraris.headend.collect.channels import ChannelFace, MBusDevice, mismatch
 from ferraris.headend.collect.event_log import events_of
 from ferraris.headend.collect.gaps import Gap, MeterGaps
 from ferraris.headend.collect.meter_face import MeterFace
 from ferraris.headend.collect.plan import BILLING, LOG, PROFILE, REGISTERS, Item
-from ferraris.headend.collect.policy import Failure, failure_of
+from ferraris.headend.collect.policy import PERMANENT, Failure, failure_of
+from ferraris.headend.collect.target import Target
 from ferraris.headend.collect.windows import zone_of
 from ferraris.headend.store.blocks import DAY_S
 from ferraris.headend.store.exchange import pack_events, pack_readings, pack_series, pack_undated
@@ -52,7 +54,8 @@ class Report:
 
     `tried` has the items that the meter was asked for to the end, `refused` those that it did not
     give and why. `failure` ended the session before its time; `reached` tells whether there was an
-    association at all.
+    association at all. What came of the sub-meters stands in reports of their own `behind` it;
+    `device` is who was found at the channel of one.
     """
 
     found: MeterGaps
@@ -67,6 +70,8 @@ class Report:
     deviation_s: float | None = None
     failure: Failure | None = None
     reached: bool = False
+    behind: list[Report] = field(default_factory=list)
+    device: MBusDevice | None = None
 
     @property
     def meter(self) -> int:
@@ -89,16 +94,53 @@ async def read_due(
     Never raises for the meter's sake, only when it is cancelled.
     """
     report = Report(found, occasion, started_s=clock())
+    report.behind = [Report(each, occasion, clock()) for each in found.behind]
     try:
         async with opened() as face:
             report.reached = True
             if first is not None:
                 await first(face, report)
             await _Session(face, report, items, clock, limits).read()
+            for each in report.behind:
+                await _read_behind(face, each, items, clock, limits)
     except Exception as error:  # noqa: BLE001 - one meter must not end the round for all others
         report.failure = failure_of(error)
-    report.ended_s = clock()
+    for each in (report, *report.behind):
+        each.ended_s = clock()
     return report
+
+
+async def _read_behind(
+    face: MeterFace,
+    report: Report,
+    items: Mapping[int, Item],
+    clock: Callable[[], float],
+    limits: SessionLimits,
+) -> None:
+    """Read a sub-meter at the channel of its host, if it is the one that is there."""
+    target = report.found.target
+    report.started_s = clock()
+    try:
+        report.device = await face.read_device(target.channel)
+        wrong = _wrong_device(target, report.device)
+    except _ITS_OWN as error:
+        wrong = failure_of(error)
+    if wrong is None:
+        report.reached = True
+        channel = ChannelFace(face, target.channel)
+        await _Session(channel, report, items, clock, replace(limits, check_clock=False)).read()
+        return
+    for gap in report.found.gaps:
+        report.tried.add(gap.item)
+        report.refused[gap.item] = wrong
+
+
+def _wrong_device(target: Target, device: MBusDevice) -> Failure | None:
+    where = f"channel {target.channel} of {target.host_name}"
+    if not device.is_there:
+        return Failure("no device", PERMANENT, f"{where}: no device is there")
+    text = mismatch(target.device, device)
+    return Failure("other device", PERMANENT, f"{where}: {text}") if text else None
 
 
 class _Session:
@@ -117,7 +159,8 @@ class _Session:
         self._items = items
         self._clock = clock
         self._limits = limits
-        self._companion = report.found.target.companion
+        target = report.found.target
+        self._companion = "" if target.host else target.companion  # logs of channels have no names
 
     async def read(self) -> None:
         gaps: dict[int, list[Gap]] = defaultdict(list)
@@ -165,7 +208,8 @@ class _Session:
 
     async def _registers(self, numbers: Sequence[int]) -> None:
         wanted = dict.fromkeys(name for n in numbers for name in self._items[n].registers)
-        if self._limits.check_clock and self._report.found.gaps:
+        found = self._report.found
+        if self._limits.check_clock and (found.gaps or found.behind):
             wanted.setdefault(CLOCK)
         if not wanted:
             return

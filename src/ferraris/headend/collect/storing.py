@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -16,6 +17,8 @@ from ferraris.headend.collect.plans import gap_list
 from ferraris.headend.collect.policy import PERMANENT, SHORT, Failure, Policy
 from ferraris.headend.collect.session import Report
 from ferraris.headend.collect.target import SLEEPY
+from ferraris.headend.errors import ConflictError, NotFoundError
+from ferraris.headend.inventory.changing import change
 from ferraris.headend.observe.observer import SessionSeen
 from ferraris.headend.store import changes
 from ferraris.headend.store.archive import Archive
@@ -74,6 +77,7 @@ def store_reports(
     storing = _Storing(connection, archive, policy, reports, now)
     storing.readings()
     storing.notes()
+    storing.identities()
     storing.lacks(work)
     storing.sessions()
     storing.tell()
@@ -154,6 +158,20 @@ class _Storing:
                 heard,
             )
 
+    def identities(self) -> None:
+        """Keep who was found at a channel for which the inventory knows no number."""
+        for report in self._reports:
+            target, device = report.found.target, report.device
+            if device is None or not report.reached or target.device[1]:
+                continue
+            fields = {"serial_number": device.serial_number}
+            if not target.device[0]:
+                fields["maker"] = device.manufacturer
+            with contextlib.suppress(NotFoundError, ConflictError):  # somebody else did just now
+                change(
+                    self._connection, self._tenant, target.external_id, fields, at_s=self._now
+                )  # fmt: skip
+
     def lacks(self, work: list[AtWork]) -> None:
         """What is still missing, by the store's own word, and what each gap or meter waits for."""
         gaps = gap_list(self._connection, self._tenant, work)
@@ -166,8 +184,10 @@ class _Storing:
         }
         lacking: list[dict[str, Any]] = []
         filled: list[dict[str, Any]] = []
+        waits: dict[int, bool] = {}
+        lacks: dict[int, list[dict[str, Any]]] = {}
         for report in self._reports:
-            mine: list[dict[str, Any]] = []
+            mine = lacks[report.meter] = []
             untouched = {(gap.item, gap.day): gap for gap in report.found.gaps}
             missing = left.get(report.meter, {}) if report.tried else untouched
             waiting = False
@@ -180,8 +200,11 @@ class _Storing:
                     mine.append(key | self._lack(report, gap))
                 else:
                     waiting = True
-            self._judge(report, waiting, mine)
+            waits[report.meter] = waiting
             lacking += mine
+        for report in self._reports:
+            waiting = waits[report.meter] or any(waits[each.meter] for each in report.behind)
+            self._judge(report, waiting, lacks[report.meter])
         upsert(self._connection, LACK, lacking)
         if filled:
             self._connection.execute(
@@ -210,9 +233,11 @@ class _Storing:
         }  # fmt: skip
 
     def _judge(self, report: Report, waiting: bool, lacking: Sequence[Mapping[str, Any]]) -> None:
-        """What follows for the meter as a whole."""
+        """What follows for the meter as a whole; a sub-meter waits with its host."""
         meter, failure = report.meter, report.failure
-        if failure is not None and (waiting or (not report.found.gaps and not report.reached)):
+        if report.found.target.host and waiting:
+            self.settled.reasons[meter] = "host"
+        elif failure is not None and (waiting or (not report.found.gaps and not report.reached)):
             rest = self._rest(report, failure)
             self.rests[meter] = rest
             self.settled.resting[meter] = None if rest.held else rest.not_before_s
@@ -221,7 +246,7 @@ class _Storing:
             times = [row["not_before_s"] for row in lacking if not row["held"]]
             self.settled.lacking[meter] = min(times, default=None)
             self.settled.reasons[meter] = str(lacking[0]["reason"])
-        else:
+        elif report.found.gaps or not report.behind:
             self.settled.filled.add(meter)
 
     def _rest(self, report: Report, failure: Failure) -> Rest:
@@ -255,7 +280,7 @@ class _Storing:
 
     def sessions(self) -> None:
         rows = []
-        for report, stored in zip(self._reports, self._stored, strict=True):
+        for report, stored in self._begun():
             outcome, message = "done", ""
             rest = self.rests.get(report.meter)
             if rest is not None:
@@ -281,10 +306,16 @@ class _Storing:
         if rows:
             self._connection.execute(insert(SESSION), rows)
 
+    def _begun(self) -> Iterator[tuple[Report, Any]]:
+        """What came of meters that were spoken to, or tried; sub-meters may never have been."""
+        for report, stored in zip(self._reports, self._stored, strict=True):
+            if not report.found.target.host or report.tried or report.device is not None:
+                yield report, stored
+
     def tell(self) -> None:
         """One line for each session, or one for all of them when they are many."""
         if len(self._reports) <= _TOLD_BY_NAME:
-            for report, stored in zip(self._reports, self._stored, strict=True):
+            for report, stored in self._begun():
                 reason = self.settled.reasons.get(report.meter, "done")
                 changes.note(
                     self._connection, self._tenant, "session", report.found.target.external_id,

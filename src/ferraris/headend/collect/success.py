@@ -16,6 +16,7 @@ from sqlalchemy import Connection, bindparam, delete, func, insert, select, text
 
 from ferraris.headend.collect.plan import BILLING, PROFILE, REGISTERS, Item, Plan
 from ferraris.headend.collect.plans import KnownPlan, answers_of, profile_numbers
+from ferraris.headend.collect.target import SUB_METER
 from ferraris.headend.collect.windows import local_day, midnight, period_begins
 from ferraris.headend.store import changes
 from ferraris.headend.store.blocks import DAY_S, day_of
@@ -167,7 +168,7 @@ class _Count:
         rows = connection.execute(
             select(
                 PLAN_METER.c.meter, PLAN_METER.c.since_day, PLAN_METER.c.until_day,
-                METER.c.node, METER.c.model, METER.c.firmware,
+                METER.c.node, METER.c.model, METER.c.firmware, METER.c.kind,
             )
             .join(METER, METER.c.id == PLAN_METER.c.meter)
             .where(PLAN_METER.c.plan == known.number)
@@ -176,7 +177,7 @@ class _Count:
         before = known.plan.before_days
         self._members = [
             (row[0], row[1] + before, row[2] if row[2] is not None else _NEVER,
-             _Place(row[3] or 0, row[4], row[5]))
+             _Place(row[3] or 0, row[4], row[5]), row[6] == SUB_METER)
             for row in rows
         ]  # fmt: skip
         self._there: dict[tuple[str, int, int], dict[int, int]] = {}
@@ -184,13 +185,16 @@ class _Count:
     def day(self, day: int, now: float) -> Tally:
         plan = self._plan
         deadline_s = plan.deadline_of(day)
-        wanted = list(self._wanted(day))
+        wanted: dict[bool, list[Mapping[int, int]]] = {False: [], True: []}
+        for item, there in self._wanted(day):
+            wanted[item.of_sub_meters].append(there)
         sums: dict[_Place, list[int]] = defaultdict(lambda: [0, 0, 0])
-        if wanted:
-            for meter, since, until, place in self._members:
-                if not since <= day < until:
+        if any(wanted.values()):
+            for meter, since, until, place, is_sub_meter in self._members:
+                mine = wanted[is_sub_meter]
+                if not since <= day < until or not mine:
                     continue
-                done_s = max(there.get(meter, _NEVER) for there in wanted)
+                done_s = max(there.get(meter, _NEVER) for there in mine)
                 count = sums[place]
                 count[0] += 1
                 if done_s <= deadline_s:
@@ -201,7 +205,7 @@ class _Count:
         counts = {place: (due, in_time, late) for place, (due, in_time, late) in sums.items()}
         return Tally(self._known.number, plan.name, day, deadline_s, final, counts)
 
-    def _wanted(self, day: int) -> Iterator[Mapping[int, int]]:
+    def _wanted(self, day: int) -> Iterator[tuple[Item, Mapping[int, int]]]:
         """For each thing that belongs to a day: since when each meter's is there."""
         begin, end = midnight(day, self._plan.zone), midnight(day + 1, self._plan.zone)
         for number, item in self._known.items.items():
@@ -210,12 +214,13 @@ class _Count:
                     start = utc_day * DAY_S
                     expected = (min(start + DAY_S, end) - start) // item.period_s
                     if expected:
-                        yield self._rows(item.name, utc_day, expected)
+                        yield item, self._rows(item.name, utc_day, expected)
             elif item.kind == BILLING:
                 if period_begins(item.each, self._plan.zone, end - 1, end):
-                    yield self._billed(item, end)
+                    yield item, self._billed(item, end)
             elif item.kind == REGISTERS:
-                yield from self._read(number, begin, end)
+                for there in self._read(number, begin, end):
+                    yield item, there
 
     def _rows(self, profile: str, utc_day: int, expected: int) -> Mapping[int, int]:
         found = self._there.get((profile, utc_day, expected))

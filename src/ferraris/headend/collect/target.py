@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
-__all__ = ["CALLED", "CALLS_IN", "SLEEPY", "Target"]
+from ferraris.headend.inventory.hosts import dialled
+
+__all__ = ["ACTIVE", "CALLED", "CALLS_IN", "SLEEPY", "SUB_METER", "Target"]
 
 CALLED, CALLS_IN, SLEEPY = "called", "calls in", "sleepy"
+ACTIVE: Final = "active"
+SUB_METER = "sub-meter"
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +19,9 @@ class Target:
     """A meter to be read; its secrets are in the key store under `external_id`.
 
     `node` is its place in the segment tree, 0 for none; `alike` names meters that share object
-    lists and layouts.
+    lists and layouts. A sub-meter has a `host`, whose association reads it at `channel`, and the
+    address of that one; `device` is what the inventory knows of it: maker and serial number.
+    `host_name` and `host_state` are those of whatever it stands behind.
     """
 
     meter: int
@@ -30,13 +36,41 @@ class Target:
     contact: str = CALLED
     companion: str = ""
     alike: tuple[str, ...] = ()
+    host: int = 0
+    channel: int = 0
+    device: tuple[str, str] = ("", "")
+    host_name: str = ""
+    host_state: str = ACTIVE
+
+    @property
+    def visited(self) -> int:
+        """The number of the meter that is claimed and spoken to."""
+        return self.host or self.meter
 
     @classmethod
     def of(cls, row: Any) -> Target:
-        """From a row of `meter`."""
+        """From a row of `meter`; of what stands behind another one with that one beside it."""
         alike = (row.companion, row.template, row.model, row.firmware)
+        behind = getattr(row, "host_kind", None)
+        is_sub_meter = row.kind == SUB_METER
         return cls(
-            row.id, row.external_id, row.node or 0, row.address, row.client, row.server,
-            row.authentication, bytes(row.system_title), row.zone, row.contact, row.companion,
-            alike if any(alike) else (),
+            row.id, row.external_id, row.node or 0,
+            row.address if behind is None else _address(row, is_sub_meter), row.client, row.server,
+            row.authentication, bytes(row.system_title), row.zone,
+            row.host_contact if behind is not None and is_sub_meter else row.contact,
+            row.companion, alike if any(alike) else (),
+            host=(row.behind or 0) if is_sub_meter else 0,
+            channel=(row.channel or 0) if is_sub_meter else 0,
+            device=(row.maker, row.serial_number),
+            host_name="" if behind is None else row.host_name,
+            host_state=ACTIVE if behind is None else row.host_state,
         )  # fmt: skip
+
+
+def _address(row: Any, is_sub_meter: bool) -> str:
+    """Of a sub-meter that of its host; of a meter behind a gateway perhaps only `?via=…`."""
+    if row.host_state != ACTIVE:
+        return ""
+    if is_sub_meter:
+        return str(row.host_address)
+    return dialled(row.address, row.host_address)

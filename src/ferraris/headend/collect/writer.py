@@ -16,6 +16,7 @@ from sqlalchemy import Connection
 from ferraris.headend.collect.commands import finish_commands
 from ferraris.headend.collect.ground import Ground
 from ferraris.headend.collect.job import Job
+from ferraris.headend.collect.session import Report
 from ferraris.headend.collect.storing import Settled, store_reports
 
 __all__ = ["Writer"]
@@ -87,13 +88,18 @@ class Writer:
                 connection,
                 ground.archive,
                 ground.claims,
-                [job.report for job in jobs if job.report is not None],
+                [report for job in jobs for report in _reports(job)],
                 work,
                 policy=ground.settings.policy,
                 now=now,
             )
             whole.add(settled)
         return whole
+
+
+def _reports(job: Job) -> list[Report]:
+    """What came of a job, and of what was read with it."""
+    return [] if job.report is None else [job.report, *job.report.behind]
 
 
 def _by_work(batch: Sequence[Job]) -> list[tuple[Any, list[Job]]]:

@@ -22,6 +22,7 @@ from ferraris.headend.inventory.groups import (
     groups,
     members,
 )
+from ferraris.headend.inventory.hosts import dialled
 from ferraris.headend.inventory.life import Audit, Moved, life_of, move, move_many
 from ferraris.headend.inventory.meters import count, enrol, meter, meters
 from ferraris.headend.inventory.naming import external_ids_of, meter_number, numbers_of
@@ -114,6 +115,7 @@ __all__ = [
     "customers",
     "delete_group",
     "delete_node",
+    "dialled",
     "end",
     "enrol",
     "external_ids_of",

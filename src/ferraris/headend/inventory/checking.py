@@ -135,7 +135,8 @@ def _medium(value: object) -> str:
 def _address(value: object) -> str:
     url = _text(value)
     if url:
-        parse_url(url)
+        # What begins with ? completes the address of the gateway in front of the meter.
+        parse_url(f"tcp://gateway{url}" if url.startswith("?") else url)
     return url
 
 

@@ -13,7 +13,7 @@ from ferraris.headend.inventory.records import HOSTS, Kind
 from ferraris.headend.inventory.states import State
 from ferraris.headend.store.tables.inventory import METER
 
-__all__ = ["attach", "behind", "hang", "taken_channels"]
+__all__ = ["attach", "behind", "dialled", "hang", "taken_channels"]
 
 _MOST_HOSTS = 3  # a sub-meter, its meter, the gateway of that
 
@@ -89,6 +89,16 @@ def taken_channels(connection: Connection, hosts: Iterable[int]) -> dict[tuple[i
         )
         taken.update(((host, channel), name) for host, channel, name in rows)
     return taken
+
+
+def dialled(address: str, gateway: str | None) -> str:
+    """The URL at which a meter is dialled, "" for none.
+
+    An address that begins with `?`, as in `?via=1/0a0b`, completes the one of the `gateway`.
+    """
+    if not address.startswith("?"):
+        return address
+    return f"{gateway}{'&' if '?' in gateway else '?'}{address[1:]}" if gateway else ""
 
 
 def hang(connection: Connection, numbers: Iterable[int], node: int | None) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, select
 
-from ferraris.headend.inventory import key_id
+from ferraris.headend.inventory import dialled, key_id
 from ferraris.headend.store.tables.inventory import METER, TENANT
 
 __all__ = [
@@ -24,6 +24,8 @@ __all__ = [
     "recognise",
     "verdict",
 ]
+
+_HOST = METER.alias("host")
 
 KeyName = Callable[[str, str], str]
 """From the names of tenant and meter to the id under which its secrets are kept."""
@@ -80,8 +82,9 @@ def known_meters(
 ) -> list[Known]:
     """The meters that fulfil a condition on `METER`."""
     rows = connection.execute(
-        select(METER, TENANT.c.name.label("tenant_name"))
+        select(METER, TENANT.c.name.label("tenant_name"), _HOST.c.address.label("host_address"))
         .join(TENANT, TENANT.c.id == METER.c.tenant)
+        .outerjoin(_HOST, _HOST.c.id == METER.c.behind)
         .where(where)
     )
     return [_known(row, key_name) for row in rows]
@@ -155,7 +158,7 @@ def _known(row: Row[Any], key_name: KeyName) -> Known:
         row.logical_device_name,
         row.serial_number,
         row.zone,
-        row.address,
+        dialled(row.address, row.host_address),
         row.contact,
         row.client,
         row.server,
