@@ -63,7 +63,7 @@ def change_meter(desk: Desk, meter: str, body: Model) -> str:
 @operation("GET /readings/{meter}", command="readings export", right=Right.SEE_READINGS)
 def export(desk: Desk, meter: str) -> Stream:
     """Export."""
-    desk.looks.append(meter)
+    desk.looks[meter] = {}
 
     def chunks():
         for row in desk.connection.execute(select(METER.c.external_id).order_by(METER.c.id)):

@@ -124,10 +124,10 @@ class Shelf:
             start_s=start_s, period_s=3600, intervals=24, rules="", stored_s=0, **counts,
         )  # fmt: skip
 
-    def undated(self, meter, stored_s, *, seal=None):
+    def undated(self, meter, stored_s, *, seal=None, value=None):
         sealed = self._seal(meter, stored_s // DAY, seal)
         context = seal_context("undated", self._tenant, meter, self.profile)
-        body = self._sealer.close(sealed, pack_column([(b"\xff" * 12, stored_s)]), context)
+        body = self._sealer.close(sealed, pack_column([(b"\xff" * 12, value or stored_s)]), context)
         self._connection.execute(
             insert(UNDATED).values(
                 tenant=self._tenant, meter=meter, profile=self.profile, rows=1,

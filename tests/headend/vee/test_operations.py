@@ -225,10 +225,11 @@ def test_a_look_at_a_customers_readings_is_written_down(office):
         ).scalar_one()
         connection.execute(
             insert(SERVICE_POINT_METER).values(
-                tenant=world.tenant, service_point=point, since_s=END, meter=world.meters[0],
+                tenant=world.tenant, service_point=point, since_s=END - 1, meter=world.meters[0],
                 customer=customer,
             )
         )  # fmt: skip
     office.ask("show_final", path=ONE, **SPAN)
     office.ask("show_final", path={"meter": "meter-1"}, **SPAN)
+    office.ask("show_final", path=ONE, **SPAN | {"until": moment(END - 1)})  # before their time
     assert office.audit() == [("show_final", "meter-0", "done")]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -11,11 +12,13 @@ from typing import Any
 from sqlalchemy import Connection, Row, select
 
 from ferraris.headend.audit.line import BEGINNING, Line, anchor_hash, line_hash
+from ferraris.headend.audit.looked_at import AMONG, kept_meters
 from ferraris.headend.store.tables.access import ANCHOR, AUDIT, CHAIN
 
 __all__ = ["check"]
 
 _WINDOW = 5000
+_AMONG = re.compile(f'"{AMONG}":"([0-9a-f]{{64}})"')
 _Heads = dict[str, tuple[int, bytes]]
 
 
@@ -31,6 +34,7 @@ def check(connection: Connection) -> list[str]:
         examined.found.extend(examined.chain(chain, rows))
     examined.found.extend(examined.heads())
     examined.found.extend(examined.anchors(anchors))
+    examined.found.extend(examined.meters(connection))
     return examined.found
 
 
@@ -50,6 +54,7 @@ class _Examination:
     ends: dict[str, int] = field(default_factory=dict)
     seen: dict[tuple[str, int], bytes] = field(default_factory=dict)
     found: list[str] = field(default_factory=list)
+    among: set[tuple[int, str]] = field(default_factory=set)
 
     def chain(self, chain: str, rows: Iterable[Row[Any]]) -> Iterator[str]:
         """Examine the lines of one chain."""
@@ -66,6 +71,8 @@ class _Examination:
             # Behind a gap the hash before is not known; the line after vouches for this one.
             if made != kept and last == expected:
                 yield f"audit chain {chain}: line {last} is altered"
+            if among := _AMONG.search(row.detail):
+                self.among.add((row.tenant, among[1]))
             if (chain, last) in self.wanted:
                 self.seen[chain, last] = kept
             before = kept
@@ -102,6 +109,14 @@ class _Examination:
             if head.anchored > reached.get(chain, 0):
                 line = f"the anchor that saw its line {head.anchored}"
                 yield f"audit chain {chain}: {line} is missing"
+
+    def meters(self, connection: Connection) -> Iterator[str]:
+        """Compare the meters that lines mean together with what the lines say of them."""
+        kept = dict(kept_meters(connection))
+        for key in sorted(self.among):
+            if not kept.get(key, False):
+                what = "altered" if key in kept else "missing"
+                yield f"audit: the meters {key[1][:16]} that a line means are {what}"
 
     def _anchored(self, anchor: str, chain: str, sequence: int, hash_: bytes) -> Iterator[str]:
         head = self.chains.get(chain)

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Annotated, Any
 
+from sqlalchemy import select
+
 from ferraris.core.errors import UsageError
 from ferraris.headend.access.rights import Right
 from ferraris.headend.collect import overview
@@ -27,7 +29,9 @@ from ferraris.headend.operations.desk import Desk
 from ferraris.headend.operations.errors import ConflictError, NotFoundError
 from ferraris.headend.operations.operation import operation
 from ferraris.headend.operations.paging import Page, checked_limit, number_after, page
+from ferraris.headend.operations.privacy import look
 from ferraris.headend.store.tables.collecting import COMMAND, SESSION
+from ferraris.headend.store.tables.inventory import METER
 
 __all__ = [
     "CommandView",
@@ -337,8 +341,14 @@ def list_commands(
 def show_command(desk: Desk, number: int) -> CommandView:
     """Show a command and what it brought."""
     command = _command(desk, number)
-    sees = Right.SEE_READINGS in desk.caller.rights
-    return _command_view(command, command.result if sees else None)
+    if command.result is None or Right.SEE_READINGS not in desk.caller.rights:
+        return _command_view(command, None)
+    seen = METER.c.external_id == command.external_id, desk.visible(Right.SEE_READINGS)
+    meter = desk.connection.execute(select(METER).where(*seen)).one_or_none()
+    if meter is None:
+        return _command_view(command, None)
+    look(desk, meter, _span(command))
+    return _command_view(command, command.result)
 
 
 @operation("POST /commands/{number}/cancel", command="commands cancel", right=Right.COMMAND)
@@ -398,6 +408,18 @@ def _command(desk: Desk, number: int) -> Command:
         desk.subject = found.external_id
         return found
     raise NotFoundError(f"no command {number}")
+
+
+def _span(command: Command) -> tuple[int, int]:
+    """From when what a command brought is: the time that was asked for, or when it was carried out.
+
+    In seconds UTC.
+    """
+    asked = [command.parameters.get(name) for name in ("since", "until")]
+    if all(isinstance(each, str) for each in asked):
+        since, until = (int(datetime.fromisoformat(str(each)).timestamp()) for each in asked)
+        return since, until
+    return int(command.requested_s), int(command.ended_s or command.requested_s) + 1
 
 
 def _plain(body: PlanDocument) -> dict[str, Any]:

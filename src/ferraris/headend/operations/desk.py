@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -59,8 +59,9 @@ class Desk:
 
     `subject` is what the line of the audit log names; an operation sets it where its path does
     not already tell. `detail` goes into that line: no secrets, no readings. `looks` names whose
-    personal data an operation that changes nothing has looked at: a line each is written before
-    the answer goes.
+    personal data an operation has looked at, with what is true of that look alone: a line each is
+    written before the answer goes. Where one names many meters at once, as a group does, `among`
+    are their numbers.
     """
 
     house: House
@@ -68,7 +69,8 @@ class Desk:
     connection: Connection
     subject: str = ""
     detail: dict[str, Any] = field(default_factory=dict)
-    looks: list[str] = field(default_factory=list)
+    looks: dict[str, dict[str, Any]] = field(default_factory=dict)
+    among: Collection[int] = ()
 
     @property
     def tenant(self) -> int:

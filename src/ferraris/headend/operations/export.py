@@ -16,7 +16,7 @@ from ferraris.headend.export import Choice, Gathering, Selection
 from ferraris.headend.export.csv_text import csv_long, csv_wide
 from ferraris.headend.operations.desk import Desk
 from ferraris.headend.operations.operation import operation
-from ferraris.headend.operations.privacy import note_look, sealer_of
+from ferraris.headend.operations.privacy import look, look_among, sealer_of
 from ferraris.headend.operations.streams import Stream
 from ferraris.headend.store.tables.inventory import METER
 
@@ -74,8 +74,12 @@ def export_readings(
     if values is not Choice.RAW:
         finals = _finals(desk)
     gathering = Gathering(desk.house.engine, sealer_of(desk), chosen, finals)
-    subjects = meter or [group or "all meters"]
-    note_look(desk, gathering.meters, chosen.since_s, chosen.until_s, subjects=subjects)
+    span = chosen.since_s, chosen.until_s
+    if meter:
+        for name in dict.fromkeys(meter):
+            look(desk, desk.meter(name, Right.SEE_READINGS), span)
+    else:
+        look_among(desk, group or "all meters", gathering.meters, span)
     media_type, ending = _MEDIA[form]
     name = f"readings-{since:%Y%m%d}-{until:%Y%m%d}.{ending}"
     return Stream(media_type, _maker(form)(gathering), name)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from typing import Any
 
-from sqlalchemy import Row, exists, select
+from sqlalchemy import select
 
 from ferraris.core.errors import UsageError
 from ferraris.data import units
@@ -14,15 +13,13 @@ from ferraris.headend.access.rights import Right
 from ferraris.headend.operations.desk import Desk
 from ferraris.headend.operations.errors import NotFoundError
 from ferraris.headend.operations.operation import operation
-from ferraris.headend.operations.privacy import sealer_of
-from ferraris.headend.privacy import look_detail
+from ferraris.headend.operations.privacy import look, sealer_of
 from ferraris.headend.store.exchange import canonical
-from ferraris.headend.store.tables.inventory import SERVICE_POINT_METER
 from ferraris.headend.store.tables.readings import CHANNEL, PROFILE
 from ferraris.headend.store.tables.validated import FINAL
 from ferraris.headend.vee import Made, Quality
 from ferraris.headend.vee.columns_series import DaySum, FinalSeries, final_series, month_sums
-from ferraris.headend.vee.exceptions import FinalVersion, names_of, versions
+from ferraris.headend.vee.exceptions import FinalVersion, names_of, span_of_day, versions
 from ferraris.headend.vee.local_days import DAY_S, number_of
 
 __all__ = [
@@ -123,7 +120,12 @@ def sum_final(
 def list_final_versions(desk: Desk, meter: str, profile: str, day: date) -> list[FinalVersion]:
     """List the versions of a local day, the newest first."""
     row = desk.meter(meter, Right.SEE_READINGS)
-    return versions(desk.connection, row.id, profile_of(desk, profile), number_of(day))
+    number = profile_of(desk, profile)
+    span = span_of_day(desk.connection, row.id, number, number_of(day))
+    if span is None:
+        return []
+    look(desk, row, span)
+    return versions(desk.connection, row.id, number, number_of(day))
 
 
 def _series(
@@ -164,19 +166,6 @@ def _sum(one: DaySum) -> Sum:
     return Sum(
         one.date, one.total, one.intervals, one.suspect, one.estimated, one.edited, one.missing
     )  # fmt: skip
-
-
-def look(desk: Desk, meter: Row[Any], span: tuple[int, int] | None = None) -> None:
-    """A look at readings of a meter that measures for a customer, or did, leaves a line.
-
-    `span` is from when the readings are, where it is known.
-    """
-    at = SERVICE_POINT_METER
-    customers = select(exists().where(at.c.meter == meter.id, at.c.customer.is_not(None)))
-    if desk.connection.execute(customers).scalar():
-        desk.looks.append(meter.external_id)
-        if span is not None:
-            desk.detail |= look_detail(*span)
 
 
 def profile_of(desk: Desk, name: str) -> int:

@@ -11,6 +11,7 @@ from typing import Any, Final
 from sqlalchemy import func, select
 
 from ferraris.core.errors import Error, UsageError
+from ferraris.headend.audit.looked_at import keep_meters
 from ferraris.headend.operations.desk import Caller, Desk, House
 from ferraris.headend.operations.errors import ForbiddenError, NotFoundError
 from ferraris.headend.operations.once import Answer, Once
@@ -92,7 +93,7 @@ def _change(
     if condition is not None:
         _meet(condition, desk)
     result = operation.function(desk, **arguments)
-    _write(desk, operation, desk.subject)
+    _write(desk, operation, {desk.subject: {}, **desk.looks})
     if once is None:
         return result
     answer: Answer = once.encode(result)
@@ -109,26 +110,32 @@ def _meet(condition: Condition, desk: Desk) -> None:
         desk.connection.execute(select(func.pg_advisory_xact_lock(number)))
     if view.right is not None:
         desk.demand(view.right)
-    condition.holds(view.function(replace(desk, detail={}, looks=[]), **condition.arguments))
+    aside = replace(desk, detail={}, looks={}, among=())
+    condition.holds(view.function(aside, **condition.arguments))
 
 
-def _write(desk: Desk, operation: Operation, subject: str) -> None:
-    desk.house.journal.write(
-        desk.connection,
-        tenant=desk.tenant,
-        principal=desk.caller.name,
-        action=operation.name,
-        subject=subject,
-        detail=desk.detail,
-        at_s=desk.now,
-    )
+def _write(
+    desk: Desk, operation: Operation, subjects: Mapping[str, Mapping[str, Any]]
+) -> None:  # fmt: skip
+    detail = dict(desk.detail)
+    if desk.among:
+        detail |= keep_meters(desk.connection, desk.tenant, desk.among, at_s=desk.now)
+    for subject, own in subjects.items():
+        desk.house.journal.write(
+            desk.connection,
+            tenant=desk.tenant,
+            principal=desk.caller.name,
+            action=operation.name,
+            subject=subject,
+            detail={**detail, **own},
+            at_s=desk.now,
+        )
 
 
 def _witness(desk: Desk, operation: Operation) -> None:
     """Nobody sees personal data before the line that says so is on the disk."""
     with desk.house.engine.transaction() as connection:
-        for subject in dict.fromkeys(desk.looks):
-            _write(replace(desk, connection=connection), operation, subject)
+        _write(replace(desk, connection=connection), operation, desk.looks)
 
 
 class _Held(Iterator[bytes]):

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import IO, Any, Final
+
+from sqlalchemy import Row
 
 from ferraris.headend.access.rights import Right
 from ferraris.headend.operations.desk import Desk
@@ -31,13 +33,15 @@ __all__ = [
     "erase_customer",
     "export_customer",
     "list_personal_data",
-    "note_look",
+    "look",
+    "look_among",
     "sealer_of",
     "settle_erasures",
 ]
 
 _CHUNK: Final = 1 << 16
 _IN_MEMORY: Final = 8 << 20
+_ANY_TIME: Final = (-(1 << 47), 1 << 47)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +75,6 @@ class TreatmentView:
 def export_customer(desk: Desk, customer: str) -> Stream:
     """Give a customer's readings and what else is kept of them, as a zip for them."""
     desk.demand_everywhere(Right.PRIVACY)
-    desk.looks.append(customer)
     target = tempfile.SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115  (the chunks close it)
     try:
         handed = hand_out(
@@ -86,7 +89,11 @@ def export_customer(desk: Desk, customer: str) -> Stream:
     except BaseException:
         target.close()
         raise
-    desk.detail |= {"meters": handed.meters, "values": handed.values}
+    desk.looks |= {customer: {}} | {
+        meter: look_detail(min(since, int(desk.now)), min(until, int(desk.now)))
+        for meter, (since, until) in handed.times.items()
+    }
+    desk.detail |= {"meters": len(handed.times), "values": handed.values}
     target.seek(0)
     return Stream("application/zip", _Chunks(target), f"{_plain(customer)}.zip")
 
@@ -138,17 +145,25 @@ def sealer_of(desk: Desk) -> CustomerSealer:
     return customer_sealer(desk.house.engine, desk.house.keys)
 
 
-def note_look(
-    desk: Desk, meters: Collection[int], since_s: int, until_s: int, *, subjects: Sequence[str]
-) -> None:
-    """Have a look at readings audited where it concerns a customer, a line for each subject.
+def look(desk: Desk, meter: Row[Any], span: tuple[int, int] | None = None) -> None:
+    """Have a look at readings of a meter audited where it concerns a customer.
 
-    A subject is the external id of a meter or, for many meters at once, the name of their group.
+    `span` is from when the readings are, in seconds UTC; without it any time counts.
     """
-    if not concerns_customer(desk.connection, meters, since_s, until_s):
-        return
-    desk.looks.extend(subjects)
-    desk.detail |= look_detail(since_s, until_s) | {"meters": len(meters)}
+    if concerns_customer(desk.connection, [meter.id], *(span or _ANY_TIME)):
+        desk.looks[meter.external_id] = {}
+        if span is not None:
+            desk.detail |= look_detail(*span)
+
+
+def look_among(
+    desk: Desk, name: str, meters: Collection[int], span: tuple[int, int]
+) -> None:  # fmt: skip
+    """The same of many meters at once, in one line under a name, such as that of their group."""
+    if concerns_customer(desk.connection, meters, *span):
+        desk.looks[name] = {}
+        desk.among = meters
+        desk.detail |= look_detail(*span)
 
 
 def _view(done: Erasure) -> ErasureView:

@@ -157,7 +157,7 @@ def change_service_point(
 def list_customers(desk: Desk, after: str = "", limit: int = 100) -> Page[CustomerView]:
     """List customers in the order of their names; the look is audited."""
     desk.demand_everywhere(Right.SEE_READINGS)
-    desk.looks.append("customers")
+    desk.looks["customers"] = {}
     found = inventory.customers(
         desk.connection, desk.tenant, after=after, limit=checked_limit(limit) + 1
     )
@@ -185,7 +185,7 @@ def list_assignments(
         desk.meter(meter, Right.SEE_METERS)
     if customer:
         desk.demand_everywhere(Right.SEE_READINGS)
-        desk.looks.append(customer)
+        desk.looks[customer] = {}
     found = inventory.assignments(
         desk.connection,
         desk.tenant,
@@ -197,7 +197,7 @@ def list_assignments(
     )
     open_to = _readable(desk, {each.meter for each in found})
     shown = [_assignment(each, open_to) for each in found]
-    desk.looks.extend(each.customer for each in shown if each.customer is not None)
+    desk.looks |= {each.customer: {} for each in shown if each.customer is not None}
     return shown
 
 

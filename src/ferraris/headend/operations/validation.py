@@ -115,10 +115,11 @@ class Waiting:
 def list_decisions(desk: Desk, meter: str, after: str = "", limit: int = 100) -> Page[DecisionLine]:
     """List what humans decided about a meter's values, in the order in which they did."""
     row = desk.meter(meter, Right.SEE_READINGS)
-    look(desk, row)
     found = decisions_about(
         desk.connection, row.id, after=number_after(after), limit=checked_limit(limit) + 1
     )
+    if ends := [decision.end_s for _, decision in found]:
+        look(desk, row, (min(ends) - 1, max(ends)))
     return page(
         found,
         limit,

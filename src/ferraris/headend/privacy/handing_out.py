@@ -41,10 +41,10 @@ _FINAL: Final = ("final_quality", "final_rule")
 
 @dataclass(frozen=True, slots=True)
 class Handed:
-    """What an archive holds."""
+    """What an archive holds: how many values, and from when to when of which meters."""
 
     customer: str
-    meters: int
+    times: Mapping[str, tuple[int, int]]
     values: int
 
 
@@ -88,7 +88,8 @@ def hand_out(
             put.table("validated.csv", named, map(_final_line, theirs.finals(finals)))
         for file, (columns, rows) in TABLES.items():
             put.table(file, columns, _rows_of(rows, connection, tenant, theirs))
-    return Handed(name, len(spans), values)
+    times = {theirs.names[meter]: each.whole for meter, each in spans.items()}
+    return Handed(name, times, values)
 
 
 _ASSIGNMENT: Final = ("service_point", "meter", "since", "until")

@@ -56,6 +56,11 @@ class Spans:
         """Whether all of the time between is theirs."""
         return any(since <= first_s and last_s <= until for since, until in self.spans)
 
+    @property
+    def whole(self) -> tuple[int, int]:
+        """From the first to the last of it."""
+        return self.spans[0][0], self.spans[-1][1]
+
     def edge_days(self) -> set[int]:
         """The UTC days that are theirs in part."""
         edges = {edge // DAY_S for span in self.spans for edge in span if edge < FOREVER_S}

@@ -93,6 +93,9 @@ PERSONAL_DATA: Final[Mapping[str, Treatment]] = MappingProxyType(
         "audit": Treatment(
             Fate.STAFF, "who did what, and looked at whose readings; never the readings", True
         ),
+        "looked_at": Treatment(
+            Fate.STAFF, "which meters a line of the audit log means, when it means many", True
+        ),
         "audit_chain": Treatment(_NONE, "heads of the audit log"),
         "anchor": Treatment(_NONE, "heads of the audit log"),
         "change": Treatment(_NONE, "that something is new, never what was measured"),

@@ -5,7 +5,6 @@ Each is a file with its columns, and a function that gives the rows of one meter
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Final
@@ -14,8 +13,7 @@ from sqlalchemy import Connection, select
 
 from ferraris.headend.privacy.edges import theirs_in
 from ferraris.headend.privacy.holding import Spans
-from ferraris.headend.privacy.looking import period_of
-from ferraris.headend.store.tables.access import AUDIT
+from ferraris.headend.privacy.looking import looks_at
 from ferraris.headend.store.tables.collecting import SESSION
 from ferraris.headend.store.tables.readings import ALARM, CHANNEL, EVENT
 from ferraris.headend.store.tables.validated import HUMAN_EDIT
@@ -68,16 +66,15 @@ def _looks(
     connection: Connection, tenant: int, meter: int, name: str, spans: Spans
 ) -> Iterator[Sequence[Any]]:
     """Looks at what was measured in the customer's time, also after it; not who it was."""
-    del meter
-    wanted = select(AUDIT.c.at_s, AUDIT.c.action, AUDIT.c.detail).where(
-        AUDIT.c.tenant == tenant, AUDIT.c.subject == name, AUDIT.c.outcome == "done"
-    )
-    for row in connection.execute(wanted.order_by(AUDIT.c.at_s)):
-        period = period_of(json.loads(row.detail or "{}"))
-        if period is not None and spans.touches(*period):
-            yield name, float(row.at_s), row.action, float(period[0]), float(period[1])
-        elif period is None and row.action.startswith(_LOOKS) and spans.spans[0][0] <= row.at_s:
-            yield name, float(row.at_s), row.action, "", ""  # at what time is not said
+    for look in looks_at(connection, tenant, meter, name):
+        if look.period is not None and spans.touches(*look.period):
+            yield name, look.at_s, look.action, *map(float, look.period)
+        elif (
+            look.period is None
+            and look.action.startswith(_LOOKS)
+            and spans.spans[0][0] <= look.at_s
+        ):
+            yield name, look.at_s, look.action, "", ""  # at what time is not said
 
 
 _SESSION: Final = (

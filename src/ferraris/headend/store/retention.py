@@ -17,7 +17,7 @@ from ferraris.core.errors import UsageError
 from ferraris.headend.store.blocks import DAY_S
 from ferraris.headend.store.engine import Engine
 from ferraris.headend.store.partitions import PARTITIONED, months_of, partition_days
-from ferraris.headend.store.tables.access import AUDIT, CHAIN, CHANGE, IDEMPOTENCY
+from ferraris.headend.store.tables.access import AUDIT, CHAIN, CHANGE, IDEMPOTENCY, LOOKED_AT
 from ferraris.headend.store.tables.collecting import COMMAND, READ_SUCCESS, SESSION
 from ferraris.headend.store.tables.inventory import STRANGER
 from ferraris.headend.store.tables.readings import (
@@ -222,6 +222,8 @@ def _audit(engine: Engine, before: float) -> int:
     for chain in chains:
         with engine.transaction() as connection:
             rows += _forget(connection, chain, before)
+    # A line goes when an anchor has seen it, which takes no longer than a day.
+    _plain(engine, LOOKED_AT, LOOKED_AT.c.last_s < before - DAY_S)
     return rows
 
 

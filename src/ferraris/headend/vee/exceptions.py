@@ -22,6 +22,7 @@ __all__ = [
     "counts_by_day",
     "exceptions",
     "names_of",
+    "span_of_day",
     "versions",
 ]
 
@@ -158,6 +159,18 @@ def versions(
         .order_by(CHANNEL.c.name, FINAL.c.version.desc())
     )  # fmt: skip
     return [FinalVersion(*row[:8], names_of(row[8]), row[9]) for row in connection.execute(query)]
+
+
+def span_of_day(
+    connection: Connection, meter: int, profile: int, day: int
+) -> tuple[int, int] | None:
+    """When a local day with final values begins and ends, in seconds UTC; None without any."""
+    end = FINAL.c.start_s + FINAL.c.period_s * FINAL.c.intervals
+    query = select(func.min(FINAL.c.start_s), func.max(end)).where(
+        FINAL.c.meter == meter, FINAL.c.profile == profile, FINAL.c.day == day
+    )
+    start_s, end_s = connection.execute(query).one()
+    return None if start_s is None else (int(start_s), int(end_s))
 
 
 def names_of(findings: int) -> list[str]:

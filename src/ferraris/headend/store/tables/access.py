@@ -25,6 +25,7 @@ __all__ = [
     "CHANGE",
     "GRANT",
     "IDEMPOTENCY",
+    "LOOKED_AT",
     "PRINCIPAL",
     "SIGN_IN",
     "TOKEN",
@@ -101,6 +102,17 @@ AUDIT: Final = Table(
     text("detail"),  # JSON, without secrets and readings
     octets("hash"),
     Index(None, "tenant", "at_s"),
+)
+
+# The meters of a look at many of them, by the hash that the line in the audit log has of them.
+# Who looks at the same group each night needs one row.
+LOOKED_AT: Final = Table(
+    "looked_at",
+    METADATA,
+    tenant(key=True),
+    text("among", key=True),
+    octets("meters"),
+    moment("last_s"),
 )
 
 # The heads of all chains at a moment, themselves a chain: a chain that lost its end shows.

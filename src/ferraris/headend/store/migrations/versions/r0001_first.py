@@ -83,6 +83,11 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["tenant"], ["tenant.id"], name="fk_layout_tenant"),
         sa.PrimaryKeyConstraint("id", name="pk_layout"), sa.UniqueConstraint("tenant", "channels",
         name="uq_layout_tenant_channels"))
+    op.create_table("looked_at", sa.Column("tenant", BIG, nullable=False), sa.Column("among",
+        sa.Text(), nullable=False), sa.Column("meters", sa.LargeBinary(), nullable=False),
+        sa.Column("last_s", sa.Double(), nullable=False), sa.ForeignKeyConstraint(["tenant"],
+        ["tenant.id"], name="fk_looked_at_tenant"), sa.PrimaryKeyConstraint("tenant", "among",
+        name="pk_looked_at"))
     op.create_table("meter_group", sa.Column("id", BIG, nullable=False), sa.Column("tenant", BIG,
         nullable=False), sa.Column("name", sa.Text(), nullable=False), sa.Column("query", sa.Text(),
         nullable=False), sa.Column("built_in", sa.Integer(), server_default="0", nullable=False),
