@@ -5,9 +5,13 @@ from __future__ import annotations
 import asyncio
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from types import MappingProxyType
 
 from sqlalchemy import insert, select, update
 
+from ferraris.client.security import MECHANISMS
+from ferraris.crypto.certificates import Usage
+from ferraris.data.obis import Obis
 from ferraris.headend.intake import PushIntake, PushSettings, PushWriter, Senders
 from ferraris.headend.inventory import key_id as name_key
 from ferraris.headend.registration import Registrar, RegistrationPolicy, Strangers, progress_of
@@ -21,6 +25,7 @@ from ferraris.line.url import Endpoint, parse_url
 from ferraris.meter.fleet import Fleet
 from ferraris.meter.serving import listen
 from ferraris.meter.templates import template
+from ferraris.server.device import READ, AccessRights, ObjectRights
 
 NOON = 1_795_003_200.0
 TITLE = b"FRR\x00\x00\x00\x00\x01"
@@ -84,6 +89,7 @@ class Colony:
         """What a shipment file would have brought."""
         line = fleet.line(index, "")
         name = external_id or line["id"]
+        way = line.get("mechanism", 7 if fleet.template.suite else 5)
         key_id = name_key("north", name)
         self.keys.put_many(
             [
@@ -93,8 +99,12 @@ class Colony:
                 (key_id, "password", line["password"].encode()),
             ]
         )
+        if fleet.template.suite:
+            self.trust(fleet, index)
         row = {
             "external_id": name,
+            "suite": int(fleet.template.suite),
+            "authentication": MECHANISMS[way],
             "system_title": bytes.fromhex(line["system_title"]),
             "client": line["client"],
             "server": line["server"],
@@ -102,6 +112,16 @@ class Colony:
             "template": fleet.template.name,
         }
         return self.enrol(**(row | fields))
+
+    def trust(self, fleet, index):
+        """The root of the meters, our own keys, and the certificates of a meter."""
+        if not self.keys.authorities():
+            self.keys.put_certificate(fleet.authority.root, trusted=True)
+            ours = fleet.client_pairs(0)
+            self.keys.put_private_key(TITLE.hex().upper(), Usage.SIGNING, ours.signing)
+            self.keys.put_private_key(TITLE.hex().upper(), Usage.KEY_AGREEMENT, ours.agreement)
+        for usage in (Usage.SIGNING, Usage.KEY_AGREEMENT):
+            self.keys.put_certificate(fleet.certificate(index, usage))
 
     def enrol(self, **row):
         given = {"tenant": self.tenant, "created_s": 0, "changed_s": 0, "system_title": b""} | row
@@ -200,3 +220,14 @@ class Colony:
 
 def patient(policy=POLICY, **changes):
     return replace(policy, **changes)
+
+
+def giving(way, client, kind=None):
+    """A kind of meter that takes wrapped keys from a client without any."""
+    made = kind or template("residential")
+    settings = made.associations[client]
+    key = (64, bytes(Obis.parse("0-0:43.0.1*255")))
+    objects = {**settings.rights.objects, key: ObjectRights({2: READ, 3: READ}, {2: READ})}
+    widened = replace(settings, rights=AccessRights(objects))
+    made.associations = MappingProxyType({**made.associations, client: widened})
+    return made

@@ -4,18 +4,21 @@ lost, whatever it was told."""
 from __future__ import annotations
 
 import asyncio
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import pytest
+from colony import POLICY, TITLE, giving, patient
 
-from ferraris.client import HighGMAC, connect
 from ferraris.client.meter import Meter
+from ferraris.headend.collect.dlms import DlmsMeters
+from ferraris.headend.collect.target import Target
 from ferraris.headend.inventory import key_id as name_key
 from ferraris.headend.registration import Step
+from ferraris.headend.registration.progress import ask_keys
 from ferraris.headend.store.engine import Engine
 from ferraris.headend.store.migrations.migrating import migrate
 from ferraris.keys import KeyStore
-from ferraris.messaging.dlms.security.counters import CounterLease
+from ferraris.meter.templates import template
 
 LEASE_S = 120.0
 MOST = 150
@@ -101,10 +104,10 @@ async def killed_at(colony, number, at):
     return reaper.dead
 
 
-async def gone_on_with(colony, number):
+async def gone_on_with(colony, number, policy=POLICY):
     """Further lives, until the meter is active; how many rounds it took."""
     colony.reopen_keys()
-    registrar = colony.registrar(offload=inline)
+    registrar = colony.registrar(policy, offload=inline)
     for rounds in range(1, 6):
         colony.clock.now += LEASE_S + 1
         await registrar.round()
@@ -119,16 +122,12 @@ async def gone_on_with(colony, number):
 async def is_reached(colony, number):
     """Whether the keys in the store open an association with the meter."""
     meter = colony.meter(number)
-    key_id = name_key("north", meter.external_id)
-    security = HighGMAC(
-        colony.keys.get(key_id, "encryption_key"),
-        colony.keys.get(key_id, "authentication_key"),
-        lease=CounterLease.of(colony.keys.lease(key_id, n=64)),
-        server_system_title=meter.system_title,
-        receive_floor=colony.keys.floor(key_id),
+    name = name_key("north", meter.external_id)
+    meters = DlmsMeters(
+        colony.keys, system_title=TITLE, key_of=lambda target: name, clock=colony.clock
     )
-    async with connect(meter.address, server=meter.server, security=security) as opened:
-        return await opened.read("0-0:42.0.0*255")
+    async with meters.open(Target.of(meter)) as face:
+        return await face.read_registers(["1-0:1.8.0*255"])
 
 
 def test_killed_at_every_moment_a_meter_stays_reachable_and_becomes_active(colony):
@@ -146,4 +145,55 @@ def test_killed_at_every_moment_a_meter_stays_reachable_and_becomes_active(colon
 
     ends = asyncio.run(scenario())
     assert ends > 35  # every transaction, every exchange, each before and after
+    assert colony.quarantined() == []
+
+
+def test_killed_while_keys_are_agreed_on_and_renewed_a_meter_stays_reachable(colony):
+    """Of suite 1: the master key is new, and the others travel under it."""
+
+    async def scenario():
+        kind = template("residential", suite=1)
+        async with colony.fleet(60, kind=kind, state="active") as (fleet, _):
+            shipped = [fleet[place].pairs.master_key for place in range(len(fleet))]
+            for place, number in enumerate(colony.numbers()):
+                registrar = colony.registrar(offload=inline, worker=f"life-{place}")
+                with colony.engine.transaction() as connection:
+                    ask_keys(connection, [colony.known(number)], "anna", colony.clock())
+                with reaped(place + 1) as reaper, suppress(Death):
+                    await registrar.round()
+                if not reaper.dead:
+                    return place
+                await gone_on_with(colony, number)
+                assert await is_reached(colony, number)
+                name = name_key("north", colony.meter(number).external_id)
+                assert colony.keys.get(name, "master_key") == fleet[place].pairs.master_key
+                assert fleet[place].pairs.master_key != shipped[place]
+        raise AssertionError("more moments than meters")
+
+    assert asyncio.run(scenario()) > 30
+    assert colony.quarantined() == []
+
+
+def test_killed_while_a_meter_is_given_its_first_keys_it_gets_them(colony):
+    quick = patient(renew_keys=False)
+
+    async def scenario():
+        fields = {"first_authentication": "password", "first_client": 2}
+        async with colony.fleet(40, kind=giving("password", 2), **fields) as (fleet, _):
+            for place, number in enumerate(colony.numbers()):
+                name = name_key("north", colony.meter(number).external_id)
+                for each in ("encryption_key", "authentication_key"):
+                    colony.keys.delete(name, each)
+                registrar = colony.registrar(quick, offload=inline, worker=f"life-{place}")
+                colony.commission(registrar, [number])
+                with reaped(place + 1), suppress(Death):
+                    await registrar.round()
+                done = colony.meter(number).first_authentication == ""
+                await gone_on_with(colony, number, quick)
+                assert colony.keys.get(name, "encryption_key") == fleet[place].keys.encryption_key
+                if done:
+                    return place
+        raise AssertionError("more moments than meters")
+
+    assert asyncio.run(scenario()) > 12
     assert colony.quarantined() == []

@@ -2,28 +2,20 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 from datetime import datetime
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
-from ferraris.client import (
-    HighGMAC,
-    Kind,
-    Meter,
-    NoSecurity,
-    Outcome,
-    Password,
-    Read,
-    Security,
-    connect,
-)
+from ferraris.client import Kind, Meter, Outcome, Read, Security, connect
 from ferraris.core.errors import UsageError
 from ferraris.data.date_time import DateTime
 from ferraris.data.readings import Reading, Series
 from ferraris.headend.collect.channels import MBusDevice, client_of, is_at_channel
+from ferraris.headend.collect.securing import Pairs, is_enveloped, plain, protected, uses_keys
 from ferraris.headend.collect.session import CLOCK
 from ferraris.headend.collect.target import Target
 from ferraris.headend.collect.windows import zone_of
@@ -47,6 +39,14 @@ _IDENTITY = (
 _LEASES = 200_000
 
 
+class _Leased(NamedTuple):
+    """Counters of one value of a key, and the range that they came from."""
+
+    key: bytes
+    lease: CounterLease
+    values: range
+
+
 class DlmsMeters:
     """Opens associations for the collector.
 
@@ -54,6 +54,8 @@ class DlmsMeters:
     transaction (`prepare`), since the store writes each lease to disk. Receive floors go back with
     `keep`. `key_of` names the secrets of a meter, by default its external id. `block_window`
     proposes general block transfer, which saves round trips with meters that take only short APDUs.
+    `clock` is UTC in epoch seconds, at which certificates have to be valid; our own keys for suites
+    1 and 2 lie in the key store by `system_title`, sixteen hexadecimal digits.
     """
 
     def __init__(
@@ -65,8 +67,10 @@ class DlmsMeters:
         timeout_s: float = 10.0,
         max_pdu: int = 0xFFFF,
         block_window: int = 0,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self._keys = keys
+        self._pairs = Pairs(keys, system_title, clock)
         self._system_title = system_title
         self._key_of = key_of or _external_id
         self._timeout_s = timeout_s
@@ -74,9 +78,12 @@ class DlmsMeters:
         self._block_window = block_window
         self._kinds: dict[tuple[str, ...], Kind] = {}
         # A counter belongs to the value of a key: with a renewed key a new lease begins.
-        self._leases: dict[str, tuple[bytes, CounterLease]] = {}
+        self._leases: dict[str, _Leased] = {}
         self._prepared: set[str] = set()  # whose key was looked up just now
         self._floors: dict[str, tuple[bytes, int]] = {}
+        # Of meters whose messages are envelopes: what goes on rising whatever the key.
+        self._offsets: dict[str, int] = {}
+        self._transactions: dict[str, int] = {}
 
     @asynccontextmanager
     async def open(self, target: Target) -> AsyncIterator[DlmsFace]:
@@ -100,7 +107,10 @@ class DlmsMeters:
             try:
                 yield DlmsFace(meter)
             finally:
-                self._floors[self._key_of(target)] = (key, meter.receive_floor)
+                name = self._key_of(target)
+                self._floors[name] = (key, meter.receive_floor)
+                if is_enveloped(target):
+                    self._transactions[name] = meter.transaction_floor
 
     def kind(self, target: Target) -> Kind | None:
         """What is known of meters like this one; None where nothing says which are alike."""
@@ -116,7 +126,7 @@ class DlmsMeters:
             self._leases.clear()
         needy = {}
         for target in targets:
-            if target.authentication == "gmac" and self._needs_lease(name := self._key_of(target)):
+            if uses_keys(target) and self._needs_lease(name := self._key_of(target)):
                 needy[name] = self._keys.get(name, "encryption_key")
         if needy:
             self._lease(needy)
@@ -136,38 +146,54 @@ class DlmsMeters:
         }
         if floors:
             self._keys.raise_floors(floors, RECEIVE)
+        transactions, self._transactions = self._transactions, {}
+        for name, number in transactions.items():
+            self._keys.raise_transaction_floor(name, number)
 
     def _security(self, target: Target) -> tuple[Security, bytes]:
         name = self._key_of(target)
-        if target.authentication == "none":
-            return NoSecurity(), b""
-        if target.authentication == "password":
-            return Password(self._keys.get(name, "password")), b""
+        if not uses_keys(target):
+            return plain(target, self._keys, name, system_title=self._system_title), b""
         known = self._leases.get(name)
         if known is not None and name in self._prepared:
             self._prepared.discard(name)
-            key = known[0]
+            key = known.key
         else:
             key = self._keys.get(name, "encryption_key")
-        if known is None or known[0] != key or self._needs_lease(name):
+        if known is None or known.key != key or self._needs_lease(name):
             self._lease({name: key})
             known = self._leases[name]
         floor_key, floor = self._floors.get(name, (b"", -1))
-        security = HighGMAC(
+        more = self._transactions_of(name, known.values) if is_enveloped(target) else {}
+        security = protected(
+            target,
             key,
             self._keys.get(name, "authentication_key"),
+            keys=self._keys,
+            key_id=name,
+            pairs=self._pairs.of(target, name),
             system_title=self._system_title,
-            lease=known[1],
-            server_system_title=target.system_title,
+            lease=known.lease,
             receive_floor=floor if floor_key == key else -1,
+            **more,
         )
         return security, key
+
+    def _transactions_of(self, name: str, values: range) -> dict[str, int]:
+        """Of envelopes: the highest transaction-id of the meter, and where ours begin."""
+        if name not in self._offsets:
+            self._offsets[name] = self._keys.transaction_offset(name, values)
+        floor = self._transactions.get(name)
+        if floor is None:
+            floor = self._keys.transaction_floor(name)
+        return {"transaction_floor": floor, "transaction_offset": self._offsets[name]}
 
     def _lease(self, names: Mapping[str, bytes]) -> None:
         found = self._keys.lease_many(list(names), SEND, _LEASED_AT_ONCE)
         floors = self._keys.floors(list(names), RECEIVE)
         for name, values in found.items():
-            self._leases[name] = (names[name], CounterLease.of(values))
+            self._leases[name] = _Leased(names[name], CounterLease.of(values), values)
+            self._offsets.pop(name, None)  # a new key has another one
             key, floor = self._floors.get(name, (b"", -1))
             if key != names[name]:
                 floor = -1
@@ -175,7 +201,7 @@ class DlmsMeters:
 
     def _needs_lease(self, name: str) -> bool:
         known = self._leases.get(name)
-        return known is None or known[1].left < _LEASED_AT_ONCE // 4
+        return known is None or known.lease.left < _LEASED_AT_ONCE // 4
 
 
 class DlmsFace:

@@ -31,6 +31,8 @@ class Target:
     client: int = 1
     server: int = 1
     authentication: str = "gmac"
+    suite: int = 0
+    ciphering: str = "service"
     system_title: bytes = b""
     zone: str = "UTC"
     contact: str = CALLED
@@ -56,7 +58,7 @@ class Target:
         return cls(
             row.id, row.external_id, row.node or 0,
             row.address if behind is None else _address(row, is_sub_meter), row.client, row.server,
-            row.authentication, bytes(row.system_title), row.zone,
+            row.authentication, row.suite, row.ciphering, bytes(row.system_title), row.zone,
             row.host_contact if behind is not None and is_sub_meter else row.contact,
             row.companion, alike if any(alike) else (),
             host=(row.behind or 0) if is_sub_meter else 0,

@@ -10,10 +10,12 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import update
 
-from ferraris.client import Access, Identity, Meter, NoSecurity, Password, Refusal, Security, accept
+from ferraris.client import Access, Identity, Meter, Refusal, Security, accept
 from ferraris.core.errors import Error, SecurityError
+from ferraris.crypto.certificates import CertificateError
+from ferraris.headend.collect.securing import plain, uses_keys
 from ferraris.headend.inventory import key_id
-from ferraris.headend.registration.meter_keys import MeterKeys, stages_to_try
+from ferraris.headend.registration.meter_keys import CURRENT, MeterKeys, stages_to_try
 from ferraris.headend.registration.recognition import (
     KeyName,
     Known,
@@ -169,12 +171,12 @@ class CallIntake:
             )
 
     def _is_unproven(self, known: Known) -> bool:
-        return known.authentication != "gmac" and not self._registrar.policy.trust_passwords
+        return not self._registrar.accepts(known)
 
     def _caller(self, known: Known) -> _Caller:
-        if known.authentication != "gmac":
+        if not uses_keys(known):
             return _Caller(known, None)
-        stages = stages_to_try(self._keys, known.key_id)
+        stages = stages_to_try(self._keys, known.key_id) or [CURRENT]
         stage = stages[self._tried.get(known.number, 0) % len(stages)]
         return _Caller(known, MeterKeys(self._keys, known.key_id, stage))
 
@@ -182,11 +184,10 @@ class CallIntake:
         known = caller.known
         security: Security
         if caller.keys is not None:
-            security = caller.keys.security(self._system_title, known.client, known.system_title)
-        elif known.authentication == "password":
-            security = Password(self._keys.get(known.key_id, "password"))
+            security = caller.keys.security(known, self._registrar.pairs, self._system_title)
         else:
-            security = NoSecurity()
+            title = self._system_title
+            security = plain(known, self._keys, known.key_id, system_title=title)
         return Access(
             security,
             client=known.client,
@@ -206,7 +207,9 @@ class CallIntake:
         reason = getattr(error, "reason", None)
         # Without a reason it was not the meter that said no: it is here already.
         is_no = isinstance(error, SecurityError) or reason is not None
-        if not is_no or caller.keys is None:
+        if isinstance(error, CertificateError):
+            self._turn_away(refusal.identity, known, Reason.CERTIFICATE, error.message)
+        elif not is_no or caller.keys is None:
             self.counts.failed += 1
         elif reason == ExceptionServiceError.INVOCATION_COUNTER_ERROR:
             self._after(self._skip(refusal.identity, caller, error))

@@ -48,7 +48,14 @@ from ferraris.headend.inventory.query import (
 )
 from ferraris.headend.inventory.query_statement import condition_of, selection_of
 from ferraris.headend.inventory.query_text import parse_query, query_text
-from ferraris.headend.inventory.records import Authentication, Contact, Kind, Meter, NewMeter
+from ferraris.headend.inventory.records import (
+    Authentication,
+    Ciphering,
+    Contact,
+    Kind,
+    Meter,
+    NewMeter,
+)
 from ferraris.headend.inventory.service_points import (
     Customer,
     ServicePoint,
@@ -79,6 +86,7 @@ __all__ = [
     "Assignment",
     "Audit",
     "Authentication",
+    "Ciphering",
     "Condition",
     "Contact",
     "Customer",

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, delete, insert, select, update
 
 from ferraris.core.errors import UsageError
 from ferraris.headend.errors import ConflictError
-from ferraris.headend.inventory.checking import check_place, check_value
+from ferraris.headend.inventory.checking import check_place, check_security, check_value
 from ferraris.headend.inventory.hosts import attach, hang
 from ferraris.headend.inventory.meters import meter
 from ferraris.headend.inventory.naming import chunks, external_ids_of, node_numbers, owners_of
@@ -32,6 +32,10 @@ CHANGEABLE: Final = (
     "client",
     "server",
     "authentication",
+    "suite",
+    "ciphering",
+    "first_authentication",
+    "first_client",
     "companion",
     "template",
     "firmware",
@@ -47,7 +51,8 @@ CHANGEABLE: Final = (
 """What can be changed; `state` has ways of its own (`move`), id and kind stay."""
 
 _PLACED = ("behind", "channel", "node")
-_WORDS = ("contact", "authentication")
+_SECURED = ("authentication", "suite", "ciphering", "first_authentication", "first_client")
+_WORDS = ("contact", "authentication", "ciphering")
 
 
 def change(
@@ -71,9 +76,13 @@ def change(
     if version is not None and version != found.version:
         raise _outdated(external_id, version, found.version)
     wanted = {name: check_value(name, value) for name, value in changes.items()}
+    if wanted.get("first_authentication") == "":
+        wanted["first_client"] = None
     different = {name: value for name, value in wanted.items() if getattr(found, name) != value}
     if not different:
         return found
+    if different.keys() & set(_SECURED):
+        check_security({name: getattr(found, name) for name in _SECURED} | different)
     title = different.get("system_title")
     for _, name in owners_of(connection, tenant, [title] if title else ()):
         raise ConflictError(f"system_title: belongs to {name}")

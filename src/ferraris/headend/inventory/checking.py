@@ -16,14 +16,24 @@ from ferraris.core.errors import UsageError
 from ferraris.headend.inventory.records import (
     HOSTS,
     MEDIA,
+    SUITES,
     Authentication,
+    Ciphering,
     Contact,
     Kind,
     NewMeter,
 )
 from ferraris.line.url import parse_url
 
-__all__ = ["MOST_LABELS", "check_label", "check_meter", "check_name", "check_value", "check_zone"]
+__all__ = [
+    "MOST_LABELS",
+    "check_label",
+    "check_meter",
+    "check_name",
+    "check_security",
+    "check_value",
+    "check_zone",
+]
 
 MOST_LABELS = 50
 _NAME_CHARACTERS = 128
@@ -31,6 +41,7 @@ _TEXT_CHARACTERS = 200
 _MOST_SAP = 0xFFFF
 _MOST_CHANNEL = 255
 _TITLE_OCTETS = 8
+_FIRST = ("none", "password", "md5", "sha1", "sha256")
 _LABEL = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,49}")
 
 Word = TypeVar("Word", bound=StrEnum)
@@ -88,6 +99,7 @@ def check_meter(meter: NewMeter) -> dict[str, Any]:
     """The fields of a new meter, checked one by one and against each other."""
     checked = {field: check_value(field, getattr(meter, field)) for field in _CHECKS}
     check_place(meter.external_id, checked)
+    check_security(checked)
     return checked
 
 
@@ -108,6 +120,26 @@ def check_place(external_id: str, values: Mapping[str, Any]) -> None:
         raise UsageError(
             f"{external_id}: node: what is behind a host hangs at the node of the host"
         )
+
+
+def check_security(values: Mapping[str, Any]) -> None:
+    """Whether `authentication`, `suite`, `ciphering` and the first way go together.
+
+    The error begins with the name of the field.
+    """
+    way, suite, ciphering = values["authentication"], values["suite"], values["ciphering"]
+    form, _, signed = ciphering.partition("+")
+    if way is Authentication.ECDSA and not suite:
+        raise UsageError("suite: ecdsa signs, which suite 0 cannot: 1 or 2")
+    if (signed or form in (Ciphering.ONE_PASS, Ciphering.STATIC)) and not suite:
+        raise UsageError(f"suite: {ciphering} needs key pairs, which suite 0 has not: 1 or 2")
+    if way is Authentication.ECDSA and ciphering is Ciphering.NONE:
+        raise UsageError("ciphering: a meter of ecdsa protects its APDUs")
+    first = values["first_authentication"]
+    if (values["first_client"] is None) != (not first):
+        raise UsageError("first_client: goes with first_authentication, and this with it")
+    if first and way not in (Authentication.GMAC, Authentication.ECDSA):
+        raise UsageError("first_authentication: it is given keys, so its own way is gmac or ecdsa")
 
 
 def _text(value: object) -> str:
@@ -138,6 +170,23 @@ def _address(value: object) -> str:
         # What begins with ? completes the address of the gateway in front of the meter.
         parse_url(f"tcp://gateway{url}" if url.startswith("?") else url)
     return url
+
+
+def _sap_or_none(value: object) -> int | None:
+    return None if value is None else _sap(value)
+
+
+def _suite(value: object) -> int:
+    if isinstance(value, bool) or value not in SUITES:
+        raise UsageError("a security suite is 0, 1 or 2")
+    assert isinstance(value, int)
+    return value
+
+
+def _first(value: object) -> str:
+    if value not in ("", *_FIRST):
+        raise UsageError(f"one of {', '.join(_FIRST)}, or empty")
+    return str(value)
 
 
 def _sap(value: object) -> int:
@@ -201,6 +250,10 @@ _CHECKS: Final[Mapping[str, Callable[[object], Any]]] = {
     "client": _sap,
     "server": _sap,
     "authentication": _word(Authentication),
+    "suite": _suite,
+    "ciphering": _word(Ciphering),
+    "first_authentication": _first,
+    "first_client": _sap_or_none,
     "companion": _text,
     "template": _text,
     "firmware": _text,

@@ -23,7 +23,14 @@ from ferraris.headend.errors import ConflictError, NotFoundError
 from ferraris.headend.inventory.checking import check_meter
 from ferraris.headend.inventory.hosts import attach
 from ferraris.headend.inventory.naming import chunks, node_numbers, numbers_of, owners_of, some
-from ferraris.headend.inventory.records import Authentication, Contact, Kind, Meter, NewMeter
+from ferraris.headend.inventory.records import (
+    Authentication,
+    Ciphering,
+    Contact,
+    Kind,
+    Meter,
+    NewMeter,
+)
 from ferraris.headend.inventory.states import State
 from ferraris.headend.store.changes import note_many
 from ferraris.headend.store.tables.inventory import LABEL, LIFE, METER, NODE
@@ -134,7 +141,7 @@ def _columns(
     row: dict[str, Any], tenant: int, nodes: dict[str, int], at_s: int
 ) -> dict[str, Any]:  # fmt: skip
     kept = {name: value for name, value in row.items() if name not in ("labels", "behind")}
-    for name in ("kind", "contact", "authentication"):
+    for name in ("kind", "contact", "authentication", "ciphering"):
         kept[name] = kept[name].value
     kept["node"] = None if row["node"] is None else nodes[row["node"]]
     times = {"created_s": at_s, "changed_s": at_s}
@@ -195,6 +202,10 @@ def _meter(row: Row[Any], labels: dict[str, str]) -> Meter:
         client=row.client,
         server=row.server,
         authentication=Authentication(row.authentication),
+        suite=row.suite,
+        ciphering=Ciphering(row.ciphering),
+        first_authentication=row.first_authentication,
+        first_client=row.first_client,
         companion=row.companion,
         template=row.template,
         firmware=row.firmware,

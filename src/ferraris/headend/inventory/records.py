@@ -9,7 +9,17 @@ from typing import Final
 
 from ferraris.headend.inventory.states import State
 
-__all__ = ["HOSTS", "MEDIA", "Authentication", "Contact", "Kind", "Meter", "NewMeter"]
+__all__ = [
+    "HOSTS",
+    "MEDIA",
+    "SUITES",
+    "Authentication",
+    "Ciphering",
+    "Contact",
+    "Kind",
+    "Meter",
+    "NewMeter",
+]
 
 
 class Kind(StrEnum):
@@ -29,11 +39,38 @@ class Contact(StrEnum):
 
 
 class Authentication(StrEnum):
-    """How the head-end proves itself to a meter."""
+    """How the head-end and a meter prove themselves to each other, by mechanism [asn1]."""
 
     NONE = "none"
     PASSWORD = "password"  # noqa: S105 (the name of a mechanism)
+    MD5 = "md5"
+    SHA1 = "sha1"
+    SHA256 = "sha256"
     GMAC = "gmac"
+    ECDSA = "ecdsa"
+
+
+class Ciphering(StrEnum):
+    """How APDUs are protected where keys are shared: not at all, or in which form.
+
+    The last three are envelopes with keys of their own; `+signed` is signed, then ciphered.
+    """
+
+    NONE = "none"
+    SERVICE = "service"
+    GENERAL = "general"
+    ENVELOPE = "envelope"
+    WRAPPED = "wrapped"
+    ONE_PASS = "one-pass"  # noqa: S105 (the name of a form)
+    STATIC = "static"
+    GENERAL_SIGNED = "general+signed"
+    ENVELOPE_SIGNED = "envelope+signed"
+    ONE_PASS_SIGNED = "one-pass+signed"  # noqa: S105 (the name of a form)
+    STATIC_SIGNED = "static+signed"
+
+
+SUITES: Final = (0, 1, 2)
+"""Security suites [facts-g]."""
 
 
 MEDIA: Final = ("electricity", "gas", "water", "heat", "cooling", "other")
@@ -53,7 +90,9 @@ class NewMeter:
 
     `node` and `behind` are names. Whatever is behind a host hangs at the host's node. `zone` (IANA
     name) serves stamps without a deviation. `address` is a URL of `ferraris.open`, empty for a
-    meter that calls in. `logical_device_name` is what it calls itself, if not by its id.
+    meter that calls in. `logical_device_name` is what it calls itself, if not by its id. A meter
+    that comes with a password alone, or a secret, has `first_authentication` and `first_client`
+    until it is registered: by these it is given the keys for the way that is its own.
     `delivered` is the digest of its row in a shipment file.
     """
 
@@ -74,6 +113,10 @@ class NewMeter:
     client: int = 1
     server: int = 1
     authentication: Authentication = Authentication.GMAC
+    suite: int = 0
+    ciphering: Ciphering = Ciphering.SERVICE
+    first_authentication: str = ""
+    first_client: int | None = None
     companion: str = ""
     template: str = ""
     firmware: str = ""

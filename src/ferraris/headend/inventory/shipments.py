@@ -37,7 +37,7 @@ Progress = Callable[[str, int, int], None]
 _STEP = 500
 _KEK_OCTETS = (16, 24, 32)
 _PLACES: Final = ("behind", "channel", "node")
-_WORDS: Final = ("kind", "contact", "authentication")
+_WORDS: Final = ("kind", "contact", "authentication", "ciphering")
 
 
 def import_shipment(

@@ -66,6 +66,10 @@ class MeterView:
     client: int
     server: int
     authentication: str
+    suite: int
+    ciphering: str
+    first_authentication: str
+    first_client: int | None
     companion: str
     template: str
     firmware: str
@@ -99,7 +103,15 @@ class MeterDocument:
     contact: Annotated[str, "called, calls in or sleepy."] = "called"
     client: int = 1
     server: int = 1
-    authentication: Annotated[str, "none, password or gmac."] = "gmac"
+    authentication: Annotated[str, "none, password, md5, sha1, sha256, gmac or ecdsa."] = "gmac"
+    suite: Annotated[int, "The security suite: 0, 1 or 2."] = 0
+    ciphering: Annotated[
+        str, "none, service, general, envelope, wrapped, one-pass or static; `+signed` signs."
+    ] = "service"
+    first_authentication: Annotated[
+        str, "By which it is given its keys, where that is another way."
+    ] = ""
+    first_client: Annotated[int | None, "The client address of that way."] = None
     companion: str = ""
     template: str = ""
     firmware: str = ""
@@ -129,6 +141,10 @@ class MeterChange:
     client: int | None = None
     server: int | None = None
     authentication: str | None = None
+    suite: int | None = None
+    ciphering: str | None = None
+    first_authentication: str | None = None
+    first_client: int | None = None
     companion: str | None = None
     template: str | None = None
     firmware: str | None = None

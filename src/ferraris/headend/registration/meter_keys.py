@@ -8,22 +8,36 @@ from __future__ import annotations
 
 from ferraris.client import HighGMAC
 from ferraris.core.errors import UsageError
+from ferraris.headend.collect.securing import Pairs, is_enveloped, protected
+from ferraris.headend.registration.recognition import Known
 from ferraris.keys import RECEIVE, SEND, KeyStore
 from ferraris.keys.renewal import Renewals
 from ferraris.keys.states import State
+from ferraris.keys.wallet import token_label
 from ferraris.messaging.dlms.security.cipher_keys import CipherKeys
 from ferraris.messaging.dlms.security.counters import CounterLease
 
-__all__ = ["CURRENT", "NEXT", "OPERATIONAL", "PREVIOUS", "MeterKeys", "keep_floor", "stages_to_try"]
+__all__ = [
+    "CURRENT",
+    "NEXT",
+    "ON_ITS_WAY",
+    "OPERATIONAL",
+    "PREVIOUS",
+    "MeterKeys",
+    "keep_floor",
+    "stages_to_try",
+]
 
 CURRENT, NEXT, PREVIOUS = "", "next_", "previous_"
 """Before the kind of a key: which of its values is meant."""
 
-_UNICAST, _AUTHENTICATION = "encryption_key", "authentication_key"
+_UNICAST, _AUTHENTICATION, _MASTER = "encryption_key", "authentication_key", "master_key"
 OPERATIONAL = (_UNICAST, _AUTHENTICATION, "broadcast_key")
 """Kinds of keys that a meter gets from the head-end in place of those of the shipment."""
 
-_ON_ITS_WAY = (State.SENT, State.ACCEPTED)
+ON_ITS_WAY = (State.SENT, State.ACCEPTED)
+"""States of a key that the meter may have."""
+
 _COUNTERS = 512
 """Leased for one association; what is left of them is burnt."""
 
@@ -54,19 +68,32 @@ class MeterKeys:
         self._floor_kind = self._kind(stage, _UNICAST)
         self._in_use = b""
 
-    def security(self, system_title: bytes, client: int, meter_title: bytes) -> HighGMAC:
-        """What `connect` needs; counters are leased, the floor comes back when it is over."""
+    def security(self, known: Known, pairs: Pairs, system_title: bytes) -> HighGMAC:
+        """What `connect` needs; counters are leased, the floor comes back when it is over.
+
+        Raises `UsageError` for what the key store lacks, `CertificateError` for certificates of
+        the meter that do not hold.
+        """
         encryption, authentication = self.keys(self.stage)
         self._in_use, kind = encryption, self._floor_kind
-        return HighGMAC(
+        found = pairs.of(known, self.key_id)
+        values = self.store.lease(self.key_id, SEND, _COUNTERS, kind=kind)
+        offset = 0
+        if is_enveloped(known):
+            offset = self.store.transaction_offset(self.key_id, values, kind=kind)
+        return protected(
+            known,
             encryption,
             authentication,
+            keys=self.store,
+            key_id=self.key_id,
+            pairs=found,
             system_title=system_title,
-            lease=self.lease(kind),
-            server_system_title=meter_title,
+            lease=CounterLease.of(values),
             receive_floor=self.store.floor(self.key_id, RECEIVE, kind=kind),
             transaction_floor=self.store.transaction_floor(self.key_id),
-            client=client,
+            transaction_offset=offset,
+            client=known.client,
             on_end=self._keep,
         )
 
@@ -99,7 +126,7 @@ class MeterKeys:
         """The meter answered under the keys of this stage: what was unknown is known by that."""
         renewals, key_id = self.renewals, self.key_id
         on_its_way = [
-            kind for kind in OPERATIONAL if renewals.state(key_id, kind) in _ON_ITS_WAY
+            kind for kind in OPERATIONAL if renewals.state(key_id, kind) in ON_ITS_WAY
         ]  # fmt: skip
         if self.stage == NEXT:
             renewals.proved(key_id, on_its_way)
@@ -120,7 +147,30 @@ class MeterKeys:
 
     def has_master(self) -> bool:
         """Whether keys can travel to the meter."""
-        return self._is_kept("master_key")
+        return self._is_kept(_MASTER) or self._is_kept(NEXT + _MASTER)
+
+    def may_agree(self) -> bool:
+        """Whether a master key that is agreed on may take the place of the one that is kept.
+
+        One in a token stays there.
+        """
+        try:
+            return token_label(self.store.get(self.key_id, _MASTER)) is None
+        except UsageError:
+            return True
+
+    def ask_master(self) -> bool:
+        """A new master key is asked for; False where one is on its way already.
+
+        What an earlier question came to is unknown: the meter is asked again.
+        """
+        state = self.renewals.state(self.key_id, _MASTER)
+        if state is State.ASKED:
+            self.renewals.not_followed(self.key_id, [_MASTER])
+        elif state is not State.SETTLED:
+            return False
+        self.renewals.ask(self.key_id, _MASTER)
+        return True
 
     def _kind(self, stage: str, kind: str) -> str:
         return stage + kind if stage and self._is_kept(stage + kind) else kind

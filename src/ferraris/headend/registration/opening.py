@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
-from ferraris.client import HighGMAC, Meter, NoSecurity, Password, connect
+from ferraris.client import HighGMAC, Meter, NoSecurity, Security, connect
 from ferraris.client.connecting import learn_counter
-from ferraris.core.errors import RefusedError, SecurityError
-from ferraris.headend.registration.meter_keys import MeterKeys, stages_to_try
+from ferraris.core.errors import Error, RefusedError, SecurityError, UsageError
+from ferraris.crypto.certificates import CertificateError
+from ferraris.headend.collect.securing import Pairs, plain, uses_keys
+from ferraris.headend.registration.giving import give_keys
+from ferraris.headend.registration.meter_keys import NEXT, MeterKeys, stages_to_try
 from ferraris.headend.registration.recognition import Known
-from ferraris.headend.registration.renewing import Offload
+from ferraris.headend.registration.renewing import Offload, UnfitError
 from ferraris.keys import SEND, KeyStore
 from ferraris.line.url import parse_url
 from ferraris.messaging.dlms.enumerations import ExceptionServiceError
@@ -30,6 +34,7 @@ class WrongKeyError(SecurityError):
 async def opened(
     known: Known,
     store: KeyStore,
+    pairs: Pairs,
     *,
     system_title: bytes,
     timeout_s: float,
@@ -38,11 +43,13 @@ async def opened(
 ) -> AsyncIterator[tuple[Meter, MeterKeys | None]]:
     """Connect and associate under whichever keys the meter has; release on leaving.
 
-    A counter that the meter says it has seen is asked for once, if `may_ask_counter` allows it.
-    Raises `WrongKeyError` when no key fits, `LineError` when nobody answers.
+    A meter that came without keys is given some by its first way. A counter that the meter says it
+    has seen is asked for once, if `may_ask_counter` allows it. Raises `WrongKeyError` when no key
+    fits, `CertificateError` for a certificate of it that does not hold, `UnfitError` for what is
+    missing here, `LineError` when nobody answers.
     """
-    calling = _Calling(known, store, system_title, timeout_s, offload)
-    if known.authentication != "gmac":
+    calling = _Calling(known, store, pairs, offload, system_title=system_title, timeout_s=timeout_s)
+    if not uses_keys(known):
         meter, keys = await calling.unproven(), None
     else:
         meter, keys = await calling.proven(may_ask_counter)
@@ -59,48 +66,93 @@ class _Calling:
         self,
         known: Known,
         store: KeyStore,
+        pairs: Pairs,
+        offload: Offload,
+        *,
         system_title: bytes,
         timeout_s: float,
-        offload: Offload,
     ) -> None:
         self._known = known
         self._store = store
+        self._pairs = pairs
+        self._offload = offload
         self._system_title = system_title
         self._timeout_s = timeout_s
-        self._offload = offload
 
     async def unproven(self) -> Meter:
-        """An association in which the meter proves nothing."""
-        security: NoSecurity | Password = NoSecurity()
-        if self._known.authentication == "password":
-            secret = await self._offload(self._store.get, self._known.key_id, "password")
-            security = Password(secret)
-        return await self._open(self._known.client, security)
+        """An association without keys: the meter proves a secret, or nothing."""
+        return await self._without_keys(self._known)
 
     async def proven(self, may_ask: Callable[[], Awaitable[bool]]) -> tuple[Meter, MeterKeys]:
         """An association under the first keys that fit."""
-        stages = await self._offload(stages_to_try, self._store, self._known.key_id)
-        refusal: Exception | None = None
+        known, refusal = self._known, None
+        stages = await self._offload(stages_to_try, self._store, known.key_id)
+        if not stages and not known.first_authentication:
+            raise UnfitError(f"no keys of {known.external_id} are kept", where="registration")
+        try:
+            return await self._under_any(stages, may_ask)
+        except (RefusedError, SecurityError) as error:
+            if isinstance(error, CertificateError):
+                raise
+            refusal = error
+        if known.first_authentication:
+            await self._give_keys()
+            try:
+                keys = await self._offload(MeterKeys, self._store, known.key_id, NEXT)
+                return await self._under(keys), keys
+            except (RefusedError, SecurityError) as error:
+                refusal = error
+        text = f"no key known for {known.external_id} fits: {refusal}"
+        raise WrongKeyError(text, where="registration") from refusal
+
+    async def _under_any(
+        self, stages: list[str], may_ask: Callable[[], Awaitable[bool]]
+    ) -> tuple[Meter, MeterKeys]:
+        refusal: Error = SecurityError("none is kept", where="registration")
         for stage in stages:
             keys = await self._offload(MeterKeys, self._store, self._known.key_id, stage)
             try:
                 return await self._under(keys), keys
+            except CertificateError:
+                raise
             except (RefusedError, SecurityError) as error:
                 refusal = error
             if _is_counter(refusal) and await may_ask():
                 await self._ask_counter(keys)
                 return await self._under(keys), keys
-        text = f"no key known for {self._known.external_id} fits: {refusal}"
-        raise WrongKeyError(text, where="registration") from refusal
+        raise refusal
 
     async def _under(self, keys: MeterKeys) -> Meter:
         known = self._known
-        security = await self._offload(
-            keys.security, self._system_title, known.client, known.system_title
-        )
+        try:
+            security = await self._offload(keys.security, known, self._pairs, self._system_title)
+        except UsageError as error:
+            raise UnfitError(error.message, where=error.where) from None
         return await self._open(known.client, security)
 
-    async def _open(self, client: int, security: HighGMAC | NoSecurity | Password) -> Meter:
+    async def _give_keys(self) -> None:
+        """Keys by the way that the meter came with; only its master key opens them."""
+        known = self._known
+        way, client = known.first_authentication, known.first_client or 0
+        first = replace(known, authentication=way, client=client, ciphering="none", suite=0)
+        keys = await self._offload(MeterKeys, self._store, known.key_id)
+        meter = await self._without_keys(first)
+        try:
+            await give_keys(meter, keys, known.suite, offload=self._offload)
+        finally:
+            await meter.close()
+
+    async def _without_keys(self, known: Known) -> Meter:
+        def secured() -> Security:
+            return plain(known, self._store, known.key_id, system_title=self._system_title)
+
+        try:
+            security = await self._offload(secured)
+        except UsageError as error:
+            raise UnfitError(error.message, where=error.where) from None
+        return await self._open(known.client, security)
+
+    async def _open(self, client: int, security: Security) -> Meter:
         meter: Meter = await connect(
             parse_url(self._known.address),
             client=client,

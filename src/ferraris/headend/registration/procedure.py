@@ -65,8 +65,12 @@ class RegistrationPolicy:
     """A clock that is off by more is set."""
     renew_keys: bool = True
     """The keys of the shipment are replaced."""
+    agree_keys: bool = True
+    """Where a meter of suite 1 or 2 offers it, its keys travel under a master key agreed on."""
     trust_passwords: bool = False
     """Meters that prove nothing (password or no security) may become active."""
+    trust_weak: bool = False
+    """Meters that prove a secret by MD5 or SHA-1 may become active."""
     timeout_s: float = 10.0
     lease_s: float = 120.0
     """A killed process's claims return after so long; a step takes less."""
@@ -104,14 +108,20 @@ class Procedure:
             Happening.ACTIVATE: self._activate,
         }
 
+    def accepts(self, known: Known) -> bool:
+        """Whether a meter proves enough by its way."""
+        try:
+            self._demand_proof(known)
+        except UnfitError:
+            return False
+        return True
+
     async def go_on(self, known: Known, meter: Meter, keys: MeterKeys | None) -> Step:
         """Go on to the end, or to an error; the registration is claimed by this worker.
 
         In every association the meter proves first who it is, and then under which keys.
         """
-        if keys is None and not self._policy.trust_passwords:
-            text = f"a meter with authentication {known.authentication!r} proves nothing"
-            raise UnfitError(f"{text}: give it keys, or trust passwords", where="registration")
+        self._demand_proof(known)
         proof = await identity.prove(meter, known)
         if keys is not None:
             await self._offload(keys.settle)
@@ -121,6 +131,15 @@ class Procedure:
         while here not in ENDS:
             here = await self._steps[ORDER[here]](case)
         return here
+
+    def _demand_proof(self, known: Known) -> None:
+        way, policy = known.authentication, self._policy
+        if way in ("none", "password") and not policy.trust_passwords:
+            text = f"a meter with authentication {way!r} proves nothing"
+            raise UnfitError(f"{text}: give it keys, or trust passwords", where="registration")
+        if way in ("md5", "sha1") and not policy.trust_weak:
+            text = f"{way} proves little, as it can be forged: trust weak ones, or take sha256"
+            raise UnfitError(text, where="registration")
 
     def _load(self, known: Known) -> Progress | None:
         with self._engine.reading() as connection:
@@ -156,7 +175,8 @@ class Procedure:
     async def _key(self, case: _Case) -> Step:
         if case.keys is None or not self._policy.renew_keys:
             return await self._write(case, Happening.KEY, detail={"renewed": []})
-        kinds = await renew_keys(case.meter, case.keys, offload=self._offload)
+        agree = self._policy.agree_keys
+        kinds = await renew_keys(case.meter, case.keys, agree=agree, offload=self._offload)
         return await self._write(case, Happening.KEY, detail={"renewed": kinds})
 
     async def _record(self, case: _Case) -> Step:
@@ -287,6 +307,8 @@ class _Case:
             found["serial_number"] = proof.serial_number
         if proof.system_title and not known.system_title:
             found["system_title"] = proof.system_title
+        if known.first_authentication and self.keys is not None:  # it has keys by now
+            found |= {"first_authentication": "", "first_client": None}
         return found
 
 

@@ -39,6 +39,8 @@ class Reason(StrEnum):
     SUSPENDED = "suspended"
     WRONG_KEY = "wrong key"
     """The keys that are known for it do not fit, or a message was altered: one cannot tell."""
+    CERTIFICATE = "certificate"
+    """Its certificate does not lead to a trusted root, was revoked, or is another's."""
     OTHER_IDENTITY = "another identity"
     """It has the keys of one meter and the name, number or title of another."""
     UNPROTECTED = "unprotected"
@@ -64,6 +66,10 @@ class Known:
     client: int
     server: int
     authentication: str
+    suite: int
+    ciphering: str
+    first_authentication: str
+    first_client: int | None
     companion: str
     model: str
     kind: str
@@ -163,6 +169,10 @@ def _known(row: Row[Any], key_name: KeyName) -> Known:
         row.client,
         row.server,
         row.authentication,
+        row.suite,
+        row.ciphering,
+        row.first_authentication,
+        row.first_client,
         row.companion,
         row.model,
         row.template,

@@ -17,7 +17,10 @@ from sqlalchemy import Connection, update
 
 from ferraris.client import Meter
 from ferraris.core.errors import IncompatibleError, RefusedError
+from ferraris.crypto.certificates import CertificateError
+from ferraris.crypto.certificates import Reason as Fault
 from ferraris.headend.collect.policy import failure_of
+from ferraris.headend.collect.securing import Pairs
 from ferraris.headend.inventory import Audit, key_id
 from ferraris.headend.registration.holding import Holding
 from ferraris.headend.registration.identity import IdentityError
@@ -56,6 +59,7 @@ from ferraris.keys import KeyStore
 __all__ = ["Registrar"]
 
 _FACTOR = 3.0
+_TIMELY = (Fault.EXPIRED, Fault.NOT_YET_VALID)  # nobody's lie: somebody has to renew it
 _SKIPPED = 1 << 16
 
 
@@ -84,6 +88,7 @@ class Registrar:
     ) -> None:
         self.policy = policy or RegistrationPolicy()
         self.worker = worker or f"{os.getpid()}-{os.urandom(6).hex()}"
+        self.pairs = Pairs(keys, system_title, clock)
         self._engine = engine
         self._keys = keys
         self._strangers = strangers
@@ -171,6 +176,10 @@ class Registrar:
             return None
         return await self._guarded(known, partial(self._call, known))
 
+    def accepts(self, known: Known) -> bool:
+        """Whether what a meter proves by its way is enough to take it in."""
+        return self._procedure.accepts(known)
+
     def wants(self, known: Known) -> bool:
         """Whether a meter that called in has to go on with a registration; waits for the store."""
         if known.state != "active":
@@ -202,6 +211,7 @@ class Registrar:
         async with opened(
             known,
             self._keys,
+            self.pairs,
             system_title=self._system_title,
             timeout_s=self.policy.timeout_s,
             offload=self._offload,
@@ -251,7 +261,7 @@ class Registrar:
                 known.tenant, known.external_id, reason, peer=peer, message=message
             )
             return self._stop(known, Happening.EXPOSE, message)
-        if isinstance(error, RefusedError | IncompatibleError | UnfitError):
+        if isinstance(error, RefusedError | IncompatibleError | UnfitError | CertificateError):
             return self._stop(known, Happening.HOLD, message)
         return self._rest(known, message)
 
@@ -350,4 +360,6 @@ def _exposed(error: Exception) -> Reason | None:
         return Reason.OTHER_IDENTITY
     if isinstance(error, WrongKeyError):
         return Reason.WRONG_KEY
+    if isinstance(error, CertificateError) and error.reason not in _TIMELY:
+        return Reason.CERTIFICATE
     return None

@@ -12,16 +12,23 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from ferraris.client import Meter
+from ferraris.client.key_procedures import agree_keys
 from ferraris.client.refusals import UnprovenRefusalError
-from ferraris.core.errors import Error, RefusedError, SecurityError, UsageError
+from ferraris.core.errors import Error, LineError, RefusedError, SecurityError, UsageError
 from ferraris.data.kinds import array, enum, octet_string, structure
 from ferraris.data.obis import Obis
+from ferraris.data.readings import Outcome
 from ferraris.headend.registration.meter_keys import CURRENT, NEXT, MeterKeys
 from ferraris.keys.renewal import KeyTransfer
 from ferraris.messaging.dlms.names import AttributeDescriptor
-from ferraris.model.access_control import AssociationLnV1, SecuritySetup
+from ferraris.model.access_control import (
+    AssociationLnV1,
+    KeyIdentifier,
+    SecuritySetup,
+    SecuritySetupV1,
+)
 
-__all__ = ["Offload", "UnfitError", "renew_keys"]
+__all__ = ["Offload", "UnfitError", "renew_keys", "send_keys"]
 
 
 class UnfitError(UsageError):
@@ -35,12 +42,17 @@ _OWN_ASSOCIATION = "0-0:40.0.0*255"
 _USUAL_SETUP = Obis.of(0, 0, 43, 0, 0, 255)
 _PROOF = AttributeDescriptor(1, Obis.of(0, 0, 42, 0, 0, 255), 2)  # read to prove which keys hold
 _WHERE = "keys"
+_MASTER = "master_key"
 
 
 async def renew_keys(
-    meter: Meter, keys: MeterKeys, *, offload: Offload = asyncio.to_thread
+    meter: Meter, keys: MeterKeys, *, agree: bool = True, offload: Offload = asyncio.to_thread
 ) -> list[str]:
     """Give the meter fresh operational keys and prove that it uses them; returns their kinds.
+
+    They travel under its master key. Where the meter offers an agreement (suites 1 and 2) and
+    `agree` allows it, a new master key is agreed on first: then nobody who knows the old one, as
+    its maker does, can read them.
 
     The keys of the association must be settled. Raises `RefusedError` when the meter says no, and
     keeps its keys; `LineError` or `SecurityError` when nobody knows what became of them: the old
@@ -48,14 +60,15 @@ async def renew_keys(
     """
     if meter.channel is None:
         raise UnfitError("keys are renewed in a ciphered association", where=_WHERE)
+    setup = await _security_setup(meter)
+    agreed = agree and await _agreed(meter, keys, setup, offload)
     if not await offload(keys.has_master):
         raise UnfitError(f"no master key of {keys.key_id} to wrap its new keys", where=_WHERE)
     kinds: list[str] = await offload(keys.to_renew)
-    setup = await _security_setup(meter)
     await offload(keys.renewals.prepare, keys.key_id, kinds)
     transfers = await offload(keys.renewals.send, keys.key_id, kinds)
     try:
-        await _send(meter, setup, transfers)
+        await send_keys(meter, setup, transfers)
     except RefusedError as error:
         if not error.outcome_unknown and _is_proven(error):
             await offload(keys.renewals.refused, keys.key_id, kinds)
@@ -64,7 +77,43 @@ async def renew_keys(
     await _prove(meter, keys, offload)
     await offload(keys.renewals.proved, keys.key_id, kinds)
     keys.under(CURRENT)
-    return kinds
+    return ["master_key", *kinds] if agreed else kinds
+
+
+async def _agreed(meter: Meter, keys: MeterKeys, setup: Obis, offload: Offload) -> bool:
+    """Agree on a master key where the meter offers that; whether there is a new one.
+
+    Nothing is protected by it yet, so an answer that is lost costs nothing but another question.
+    A meter that says no keeps the one that it has.
+    """
+    if not await _offers_agreement(meter, setup) or not await offload(keys.may_agree):
+        return False
+    if not await offload(keys.ask_master):
+        return False
+    change = await agree_keys(meter, (KeyIdentifier.MASTER,), name=str(setup))
+    if change.outcome is Outcome.REFUSED:
+        await offload(keys.renewals.refused, keys.key_id, [_MASTER])
+        return False
+    if change.outcome is not Outcome.DONE:
+        raise LineError(f"agreeing on a master key: {change.operation.reason}", where=_WHERE)
+    await offload(keys.renewals.agreed, keys.key_id, _MASTER, change.keys[KeyIdentifier.MASTER])
+    return True
+
+
+async def _offers_agreement(meter: Meter, setup: Obis) -> bool:
+    """Whether both ends can sign, and the security set-up has the method and lets us use it."""
+    parameters = meter.parameters
+    if parameters.keys is None or not int(parameters.keys.suite):
+        return False
+    # In envelopes of wrapped keys the master key protects this very association.
+    if not parameters.pairs.can_sign or parameters.pairs.master_key is not None:
+        return False
+    method = SecuritySetupV1.key_agreement.index
+    for element in await meter.object_list():
+        if element.class_id == SecuritySetup.class_id and element.logical_name == setup:
+            modes = {each.method_id: each.mode for each in element.access_rights.methods}
+            return element.version >= SecuritySetupV1.version and bool(modes.get(method))
+    return False
 
 
 async def _security_setup(meter: Meter) -> Obis:
@@ -76,7 +125,8 @@ async def _security_setup(meter: Meter) -> Obis:
     return Obis(found)
 
 
-async def _send(meter: Meter, setup: Obis, transfers: Sequence[KeyTransfer]) -> None:
+async def send_keys(meter: Meter, setup: Obis, transfers: Sequence[KeyTransfer]) -> None:
+    """Invoke `key_transfer` of a security set-up with wrapped keys."""
     data = array(
         *(structure(enum(each.key_id), octet_string(each.wrapped)) for each in transfers)
     )  # fmt: skip

@@ -118,6 +118,7 @@ def _put_together(
         system_title=_system_title(configuration),
         key_of=partial(_secrets_of, configuration.tenant),
         timeout_s=configuration.collect.timeout_s,
+        clock=clock,
     )
     metrics = Metrics()
     collection = Collection(
