@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import csv
 
-import pytest
-
-from ferraris.core.errors import UsageError
 from ferraris.crypto.wrap import unwrap, unwrap_padded
 from ferraris.meter.fleet import Fleet
 from ferraris.meter.shipments import shipment_lines
@@ -40,7 +37,17 @@ def test_who_calls_in_has_no_address_and_a_companion_is_named() -> None:
     }
 
 
-def test_what_a_file_has_no_columns_for_is_refused() -> None:
-    fleet = Fleet(template("residential", suite=1), 1)
-    with pytest.raises(UsageError, match="suite 0"):
-        list(shipment_lines(fleet, [fleet.line(0, "")], KEK))
+def test_meters_of_suites_with_certificates_bring_them() -> None:
+    fleet = Fleet(template("residential", suite=2), 1)
+    line = fleet.line(0, "")
+    (row,) = csv.DictReader(shipment_lines(fleet, [line], KEK))
+    assert (row["authentication"], row["suite"]) == ("ecdsa", "2")
+    assert row["signing_certificate"] == line["signing_certificate"]
+    assert row["agreement_certificate"] == line["agreement_certificate"]
+    assert unwrap(KEK, bytes.fromhex(row["master_key"])).hex() == line["master_key"]
+
+
+def test_another_mechanism_is_named() -> None:
+    fleet = Fleet(template("residential", mechanism=6), 1)
+    (row,) = csv.DictReader(shipment_lines(fleet, [fleet.line(0, "")], KEK))
+    assert (row["authentication"], row["suite"]) == ("sha256", "0")

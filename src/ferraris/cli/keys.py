@@ -101,19 +101,42 @@ def add(
     context: typer.Context,
     key_id: Id,
     kind: Annotated[str, typer.Argument(help="encryption_key, authentication_key, password, …")],
-    secret: Annotated[str, typer.Argument(help="@file, env:NAME, store:ID/KIND.")],
+    secret: Annotated[str | None, typer.Argument(help="@file, env:NAME, store:ID/KIND.")] = None,
     text: Annotated[bool, typer.Option("--text", help="As it is, not hexadecimal.")] = False,
+    in_token: Annotated[
+        str | None,
+        typer.Option(
+            "--in-token", metavar="LABEL", help="A master key lies in the token, or goes there."
+        ),
+    ] = None,
 ) -> None:
-    """Keep a key or a password, in place of an older one."""
+    """Keep a key or a password, in place of an older one.
+
+    A master or transport key may lie in the token (--token before the command), which wraps and
+    unwraps by it: with SECRET it is put there under LABEL, without it is there already.
+    """
     from ferraris.keys.secrets import secret as resolved
 
+    if secret is None and in_token is None:
+        raise UsageError("which secret? give it as @file, env:NAME or store:ID/KIND")
+    if in_token is not None and kind != "master_key":
+        raise UsageError("--in-token is for a master_key")
     with opening(context).opened() as store:
+        if secret is None:
+            assert in_token is not None
+            store.token_keys().key_octets(in_token)
+            store.put_master_key(key_id, in_token)
+            return
         words = text or kind == "password"
         octets = resolved(
             secret, form="text" if words else "hex", kind=kind, store=store, warn=warn
         )
         _check_length(kind, octets)
-        store.put(key_id, kind, octets)
+        if in_token is None:
+            store.put(key_id, kind, octets)
+        else:
+            store.token_keys().import_wrapping_key(in_token, octets)
+            store.put_master_key(key_id, in_token)
 
 
 def remove(

@@ -12,9 +12,9 @@ from ferraris.crypto.chains import Trust
 from ferraris.messaging.dlms.security.agreement import curve_of
 from ferraris.messaging.dlms.security.forms import KeyPairs
 
-__all__ = ["trusted_pairs", "with_certificate"]
+__all__ = ["REMEDIES", "trusted_pairs", "with_certificate"]
 
-_REMEDIES = {
+REMEDIES = {
     Reason.EXPIRED: "give the one that renewed it, or set the clock of this host",
     Reason.NOT_YET_VALID: "set the clock of this host, or give the one in use until then",
     Reason.UNKNOWN_ISSUER: "trust the root of its issuer, and give the authorities between",
@@ -27,6 +27,8 @@ _REMEDIES = {
     Reason.TOO_LONG: "have it issued by an authority nearer to the root",
     Reason.UNSUPPORTED: "have it issued without that extension, or not critical",
 }
+"""What to do about a certificate that does not hold."""
+
 _SERVES = (Usage.SIGNING, Usage.KEY_AGREEMENT)
 
 
@@ -62,7 +64,7 @@ def trusted_pairs(
             title = title or each.title or b""
             trust.check(each, at=at, usage=each.usage, title=title, curve=curve, along=among)
         except CertificateError as error:
-            remedy = _REMEDIES[error.reason]
+            remedy = REMEDIES[error.reason]
             raise CertificateError(error.reason, f"{error.message}; {remedy}") from None
         pairs = with_certificate(pairs, each)
     return pairs, title

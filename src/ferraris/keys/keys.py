@@ -12,7 +12,7 @@ from ferraris.core.errors import UsageError
 from ferraris.crypto.certificates import Certificate, Usage
 from ferraris.crypto.chains import Trust
 from ferraris.crypto.curves import AgreementKey, SigningKey
-from ferraris.keys.wallet import PRIVATE_KINDS
+from ferraris.keys.wallet import PRIVATE_KINDS, TokenKeys
 from ferraris.messaging.dlms.security.counters import COUNTER_LIMIT, disown_leases
 
 __all__ = [
@@ -178,6 +178,12 @@ class Keys(Protocol):
 
     def put_certificate(self, certificate: Certificate, *, trusted: bool = False) -> None:
         """Keep a certificate; the one put last is in use for its title and usage."""
+
+    def put_certificates(self, certificates: Iterable[Certificate]) -> None:
+        """`put_certificate` for many of no authorities at the price of one; all or none."""
+
+    def token_keys(self) -> TokenKeys:
+        """The token that keys lie in; `UsageError` when the store was opened without."""
 
     def trust(self, *, require_revocation_lists: bool = False) -> Trust:
         """The roots, the authorities below them and the revocation lists that are kept."""

@@ -152,11 +152,12 @@ class MemoryKeys(TransactionLedger, Wallet):
             if (owner, of, way) == wanted
         }
 
-    def _keep_document(self, kind: str, owner: str, name: str, octets: bytes) -> None:
+    def _keep_documents(self, documents: Iterable[tuple[str, str, str, bytes]]) -> None:
         with self._lock:
-            self._kept.pop((kind, owner, name), None)
-            document = Document(next(self._numbers), kind, owner, name)
-            self._kept[kind, owner, name] = (document, octets)
+            for kind, owner, name, octets in documents:
+                self._kept.pop((kind, owner, name), None)
+                document = Document(next(self._numbers), kind, owner, name)
+                self._kept[kind, owner, name] = (document, octets)
 
     def _documents(self, kind: str, owner: str | None = None) -> list[tuple[Document, bytes]]:
         with self._lock:

@@ -210,23 +210,53 @@ class Token:
 
     def unwrap(self, wrapped: bytes, under: str | None = None) -> bytes:
         """The key inside; `SecurityError` when it was wrapped by another key, or altered."""
-        from pkcs11 import Attribute, KeyType, Mechanism, ObjectClass  # noqa: PLC0415  (optional)
+        from pkcs11 import KeyType, Mechanism  # noqa: PLC0415  (optional)
+
+        mechanism = Mechanism.AES_KEY_WRAP
+        return self._run(
+            lambda session: self._unwrapped(session, wrapped, under, (mechanism, KeyType.AES))
+        )
+
+    def unwrap_any(self, wrapped: bytes, under: str) -> bytes:
+        """A secret of any length that was wrapped under a key of the token, padded or not.
+
+        [rfc3394, rfc5649]. `SecurityError` when it was wrapped by another key, or altered.
+        """
+        from pkcs11 import KeyType, Mechanism, PKCS11Error  # noqa: PLC0415  (optional)
 
         def work(session: Any) -> bytes:
-            template = {Attribute.TOKEN: False, Attribute.SENSITIVE: False}
-            carried = self._wrapping_key(session, under).unwrap_key(
-                ObjectClass.SECRET_KEY,
-                KeyType.AES,
-                wrapped,
-                mechanism=Mechanism.AES_KEY_WRAP,
-                template=template | {Attribute.EXTRACTABLE: True},
+            # SoftHSM calls the padding of RFC 5649 so; what is called KWP it does not know.
+            for mechanism in (Mechanism.AES_KEY_WRAP, Mechanism.AES_KEY_WRAP_PAD):
+                way = (mechanism, KeyType.GENERIC_SECRET)
+                try:
+                    return self._unwrapped(session, wrapped, under, way)
+                except PKCS11Error as error:
+                    if type(error).__name__ not in _WRAPPED:
+                        raise
+            raise SecurityError(
+                f"token {self.label!r}: a secret does not unwrap: other key, or altered"
             )
-            try:
-                return bytes(carried[Attribute.VALUE])
-            finally:
-                carried.destroy()
 
         return self._run(work)
+
+    def _unwrapped(
+        self, session: Any, wrapped: bytes, under: str | None, way: tuple[Any, Any]
+    ) -> bytes:
+        from pkcs11 import Attribute, ObjectClass  # noqa: PLC0415  (optional)
+
+        mechanism, key_type = way
+        template = {Attribute.TOKEN: False, Attribute.SENSITIVE: False}
+        carried = self._wrapping_key(session, under).unwrap_key(
+            ObjectClass.SECRET_KEY,
+            key_type,
+            wrapped,
+            mechanism=mechanism,
+            template=template | {Attribute.EXTRACTABLE: True},
+        )
+        try:
+            return bytes(carried[Attribute.VALUE])
+        finally:
+            carried.destroy()
 
     def close(self) -> None:
         """Log out."""

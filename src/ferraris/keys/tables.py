@@ -184,16 +184,17 @@ class Tables(TransactionLedger, Wallet):
         query = "SELECT mark, height FROM floor WHERE id = ? AND kind = ? AND direction = ?"
         return dict(self._connection.execute(query, (key_id, kind, direction)))
 
-    def _keep_document(self, kind: str, owner: str, name: str, octets: bytes) -> None:
+    def _keep_documents(self, documents: Iterable[tuple[str, str, str, bytes]]) -> None:
         with self._writing() as db:
-            db.execute(
-                "DELETE FROM document WHERE kind = ? AND owner = ? AND name = ?",
-                (kind, owner, name),
-            )
-            (number,) = db.execute("SELECT coalesce(max(number), 0) + 1 FROM document").fetchone()
-            document = Document(number, kind, owner, name)
-            sealed = self._box.seal(token_bytes(12), octets, document.context)
-            db.execute("INSERT INTO document VALUES(?, ?, ?, ?, ?)", (*document, sealed))
+            (last,) = db.execute("SELECT coalesce(max(number), 0) FROM document").fetchone()
+            for number, (kind, owner, name, octets) in enumerate(documents, last + 1):
+                db.execute(
+                    "DELETE FROM document WHERE kind = ? AND owner = ? AND name = ?",
+                    (kind, owner, name),
+                )
+                document = Document(number, kind, owner, name)
+                sealed = self._box.seal(token_bytes(12), octets, document.context)
+                db.execute("INSERT INTO document VALUES(?, ?, ?, ?, ?)", (*document, sealed))
 
     def _documents(self, kind: str, owner: str | None = None) -> list[tuple[Document, bytes]]:
         with self._reading() as db:

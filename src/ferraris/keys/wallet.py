@@ -7,6 +7,7 @@ are sealed as well: who can write the file must not be able to put a root of the
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterable
 from datetime import datetime
 from hashlib import sha256
 from typing import NamedTuple, Protocol
@@ -58,8 +59,14 @@ class TokenKeys(Protocol):
     def make_master_key(self, label: str, octets: int) -> None:
         """Make a meter's master key in the token, which leaves it wrapped only."""
 
+    def import_wrapping_key(self, label: str, key: bytes) -> None:
+        """Put a master or transport key into the token, where it wraps, unwraps and stays."""
+
     def key_octets(self, label: str) -> int:
         """The length of a key that wraps."""
+
+    def unwrap_any(self, wrapped: bytes, under: str) -> bytes:
+        """What was wrapped under a key of the token, padded or not [rfc3394, rfc5649]."""
 
     def wrap_key(self, label: str, under: str) -> bytes:
         """A master key of the token, wrapped under another one [rfc3394]."""
@@ -131,6 +138,16 @@ class Wallet(ABC):
         kind = _TRUSTED if trusted else kind
         self._keep_document(kind, _owner(certificate), _name(certificate), certificate.der)
 
+    def put_certificates(self, certificates: Iterable[Certificate]) -> None:
+        """`put_certificate` for many of no authorities at the price of one; all or none."""
+        listed = list(certificates)
+        for each in listed:
+            if each.is_authority:
+                raise UsageError(f"{each.subject_text} is an authority: put it in by itself")
+        self._keep_documents(
+            [(_CERTIFICATE, _owner(each), _name(each), each.der) for each in listed]
+        )
+
     def certificate(self, title: bytes, usage: Usage, *, at: datetime | None = None) -> Certificate:
         """The certificate in use for a system title; `UsageError` when there is none.
 
@@ -197,9 +214,13 @@ class Wallet(ABC):
     def put(self, key_id: str, kind: str, secret: bytes) -> None:
         """Keep a secret, in place of an older one."""
 
-    @abstractmethod
     def _keep_document(self, kind: str, owner: str, name: str, octets: bytes) -> None:
         """Keep a document as the last one, in place of one of the same names."""
+        self._keep_documents([(kind, owner, name, octets)])
+
+    @abstractmethod
+    def _keep_documents(self, documents: Iterable[tuple[str, str, str, bytes]]) -> None:
+        """Keep documents (kind, owner, name, octets) as the last ones, all or none."""
 
     @abstractmethod
     def _documents(self, kind: str, owner: str | None = None) -> list[tuple[Document, bytes]]:

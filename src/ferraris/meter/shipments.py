@@ -7,7 +7,7 @@ import io
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from ferraris.core.errors import UsageError
+from ferraris.client.security import MECHANISMS
 from ferraris.crypto.wrap import wrap, wrap_padded
 from ferraris.meter.fleet import Fleet, KeysLine
 from ferraris.model.companion import names as companions
@@ -24,6 +24,7 @@ _COLUMNS = (
     "client",
     "server",
     "authentication",
+    "suite",
     "companion",
     "template",
     "encryption_key",
@@ -31,6 +32,7 @@ _COLUMNS = (
     "master_key",
     "password",
 )
+_CERTIFICATES = ("signing_certificate", "agreement_certificate")
 
 
 def shipment_lines(
@@ -45,24 +47,22 @@ def shipment_lines(
 
     `lines` are those of the meters of a fleet, all of them or the first. `same` are columns that
     all meters share, as `node` or `zone`. Meters that are not `called` call in: they have no
-    address. Raises `UsageError` for meters with certificates, or with HLS by other mechanisms than
-    GMAC: shipment files have no columns for them.
+    address. Those of suites 1 and 2 come with their certificates.
     """
     name = fleet.template.name
     kind, _, _ = name.partition(":")
     usual = {"model": name, "template": name, "companion": kind if kind in companions() else ""}
-    names = [*_COLUMNS, *(column for column in same if column not in _COLUMNS)]
+    columns = [*_COLUMNS, *(_CERTIFICATES if fleet.template.suite else ())]
+    names = [*columns, *(column for column in same if column not in columns)]
     yield _line(names)
     for index, line in enumerate(lines):
-        if "mechanism" in line or "suite" in line:
-            raise UsageError("a shipment file has meters of suite 0 that prove themselves by GMAC")
         cells = usual | _cells(line, transport_key, called=called) | same
         cells["master_key"] = wrap(transport_key, _master_key(fleet, index)).hex()
         yield _line(cells.get(column, "") for column in names)
 
 
 def _cells(line: KeysLine, transport_key: bytes, *, called: bool) -> dict[str, Any]:
-    contact = "called" if called else "calls in"
+    contact, suite = "called" if called else "calls in", line.get("suite", 0)
     cells: dict[str, Any] = {
         "external_id": line["id"],
         "maker": line["id"][:3],
@@ -71,12 +71,15 @@ def _cells(line: KeysLine, transport_key: bytes, *, called: bool) -> dict[str, A
         "contact": "sleepy" if "awake" in line else contact,
         "client": line["client"],
         "server": line["server"],
-        "authentication": "gmac",
+        "authentication": MECHANISMS[line.get("mechanism", 7 if suite else 5)],
+        "suite": suite,
         "password": wrap_padded(transport_key, line["password"].encode()).hex(),
     }
     for kind in ("encryption_key", "authentication_key"):
         key = bytes.fromhex(line[kind])
         cells[kind] = wrap(transport_key, key).hex()
+    for column in _CERTIFICATES:
+        cells[column] = line.get(column, "")
     return cells
 
 

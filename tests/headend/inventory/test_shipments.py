@@ -1,11 +1,16 @@
 from __future__ import annotations
 
+import csv
 import io
 import json
 import os
 import signal
+import subprocess
+import sys
 import threading
+from base64 import b64encode
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -13,10 +18,13 @@ from hypothesis import strategies as st
 from sqlalchemy import event
 
 from ferraris.core.errors import UsageError
+from ferraris.crypto.certificates import Usage
+from ferraris.crypto.curves import Curve, PrivateKey
 from ferraris.crypto.wrap import wrap, wrap_padded
 from ferraris.headend import inventory
 from ferraris.headend.errors import ConflictError
 from ferraris.headend.inventory import (
+    Authentication,
     Contact,
     Kind,
     NewMeter,
@@ -31,6 +39,10 @@ from ferraris.keys import KeyStore, MemoryKeys
 from ferraris.meter.fleet import Fleet
 from ferraris.meter.shipments import shipment_lines
 from ferraris.meter.templates import template
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "keys"))
+
+from softhsm import PIN, configured, make_token, module
 
 KEK = bytes(range(32))
 SECRETS = {
@@ -57,6 +69,10 @@ def keys():
 
 @pytest.fixture
 def tenant(engine):
+    return tenant_in(engine)
+
+
+def tenant_in(engine):
     with engine.transaction() as connection:
         number = inventory.tenant_number(connection, "north", make=True)
         inventory.create_node(connection, number, "Cell-7", "cell")
@@ -588,3 +604,125 @@ def test_what_a_fleet_of_simulated_meters_ships(engine, tenant, keys):
     assert key.hex() == line["encryption_key"]
     master = keys.get(key_id("north", line["id"]), "master_key")
     assert master == fleet[599].pairs.master_key
+
+
+def signing(count=1, of_suite=1, **changes):
+    """A shipment of meters with certificates, as columns and rows, and the fleet."""
+    fleet = Fleet(template("residential", suite=of_suite), count)
+    lines = [fleet.line(place, "tcp://192.0.2.1:4059") for place in range(count)]
+    rows = list(csv.DictReader(shipment_lines(fleet, lines, KEK)))
+    rows[0] |= {column: changes[column] for column in changes}
+    return fleet, table(*rows, columns=tuple(rows[0]))
+
+
+@pytest.mark.parametrize("suite", [1, 2])
+def test_certificates_come_in_with_the_meters(sqlite_engine, keys, suite):
+    tenant = tenant_in(sqlite_engine)
+    fleet, content = signing(2, suite)
+    keys.put_certificate(fleet.authority.root, trusted=True)
+    report = bring(sqlite_engine, tenant, keys, content)
+    assert (report.new, report.errors) == (2, ())
+    meter = get(sqlite_engine, tenant, fleet.line(1, "")["id"])
+    assert (meter.suite, meter.authentication) == (suite, Authentication.ECDSA)
+    for usage in (Usage.SIGNING, Usage.KEY_AGREEMENT):
+        assert keys.certificate(meter.system_title, usage) == fleet.certificate(1, usage)
+    again = bring(sqlite_engine, tenant, keys, content)
+    assert (again.unchanged, again.changed) == (2, 0)
+
+
+def test_a_certificate_that_is_another_one_is_a_change(sqlite_engine, keys):
+    tenant = tenant_in(sqlite_engine)
+    fleet, content = signing()
+    keys.put_certificate(fleet.authority.root, trusted=True)
+    bring(sqlite_engine, tenant, keys, content)
+    key = PrivateKey.generate(Curve.P256, lambda octets: b"\x07" * octets)
+    renewed = fleet.authority.issue(key.public_key, fleet.system_title(0), Usage.SIGNING)
+    _, other = signing(signing_certificate=b64encode(renewed.der).decode())
+    refused = bring(sqlite_engine, tenant, keys, other)
+    assert [(column, "differs in" in what) for _, column, what in told(refused)] == [
+        ("signing_certificate", True)
+    ]
+    assert bring(sqlite_engine, tenant, keys, other, update=True).changed == 1
+    assert keys.certificate(fleet.system_title(0), Usage.SIGNING) == renewed
+
+
+def test_certificates_that_do_not_hold_refuse_the_file_and_say_what_helps(sqlite_engine, keys):
+    tenant = tenant_in(sqlite_engine)
+    fleet, content = signing()
+    untrusted = bring(sqlite_engine, tenant, keys, content)
+    assert {each.column for each in untrusted.errors} == {
+        "signing_certificate",
+        "agreement_certificate",
+    }
+    assert all("trust the root" in each.remedy for each in untrusted.errors)
+    keys.put_certificate(fleet.authority.root, trusted=True)
+    cases = {
+        "another's": {"signing_certificate": fleet.line(0, "")["agreement_certificate"]},
+        "of another meter": {
+            "signing_certificate": Fleet(fleet.template, 2).certificate(1, Usage.SIGNING).der.hex()
+        },
+        "no certificate": {"signing_certificate": "00" * 40},
+        "not hexadecimal": {"signing_certificate": "what?"},
+        "of suite 0": {"suite": "0", "authentication": "gmac"},
+        "without a title": {"system_title": ""},
+        "of another curve": {"suite": "2", "encryption_key": "", "authentication_key": ""},
+    }
+    for case, changes in cases.items():
+        report = bring(sqlite_engine, tenant, keys, signing(**changes)[1])
+        assert report.errors, case
+        assert any(each.remedy for each in report.errors), case
+        assert not report.written
+    assert ids(sqlite_engine, tenant) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "column", "what"),
+    [
+        ({"authentication": "ecdsa"}, "suite", "ecdsa signs"),
+        ({"authentication": "hls"}, "authentication", "one of none, password, md5"),
+        ({"suite": "3"}, "suite", "0, 1 or 2"),
+        ({"suite": "2"}, "authentication_key", "a key of suite 2 has 32 octets, not 16"),
+        ({"ciphering": "one-pass"}, "suite", "one-pass needs key pairs"),
+        ({"ciphering": "signed"}, "ciphering", "one of none, service"),
+        ({"first_authentication": "password"}, "first_client", "goes with"),
+        ({"first_authentication": "gmac", "first_client": "2"}, "first_authentication", "one of"),
+        (
+            {"first_authentication": "none", "first_client": "2", "authentication": "password"},
+            "first_authentication",
+            "its own way is gmac or ecdsa",
+        ),
+    ],
+)
+def test_ways_that_cannot_be_are_refused_by_column(sqlite_engine, keys, changes, column, what):
+    tenant = tenant_in(sqlite_engine)
+    row = E1 | {"suite": "", "authentication": ""} | changes
+    report = bring(sqlite_engine, tenant, keys, table(row, columns=tuple(row)))
+    assert any(each.column == column and what in each.what for each in report.errors), report
+
+
+def test_a_meter_that_comes_with_a_password_says_so(sqlite_engine, keys):
+    tenant = tenant_in(sqlite_engine)
+    row = {"external_id": "E1", "first_authentication": "password", "first_client": "2"}
+    row |= {kind: WRAPPED[kind] for kind in ("master_key", "password")}
+    assert bring(sqlite_engine, tenant, keys, table(row, columns=tuple(row))).written
+    found = get(sqlite_engine, tenant, "E1")
+    assert (found.first_authentication, found.first_client) == ("password", 2)
+    with sqlite_engine.transaction() as connection:
+        changed = inventory.change(connection, tenant, "E1", {"first_authentication": ""}, at_s=NOW)
+    assert (changed.first_authentication, changed.first_client) == ("", None)
+
+
+@pytest.mark.services
+def test_a_transport_key_stays_in_its_token(tmp_path):
+    library = module()
+    environment = configured(tmp_path)
+    make_token(environment, "ferraris")
+    done = subprocess.run(
+        [sys.executable, str(Path(__file__).with_name("one_token.py")), library, PIN, tmp_path],
+        env=environment | {"PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.stdout == "2 meters, 8 keys; another key: none of 8 secrets unwraps\n", done.stderr

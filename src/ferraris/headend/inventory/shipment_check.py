@@ -9,11 +9,12 @@ from typing import Any, Final
 from sqlalchemy import Connection, select
 
 from ferraris.core.errors import UsageError
+from ferraris.crypto.certificates import Certificate
 from ferraris.headend.inventory.hosts import taken_channels
 from ferraris.headend.inventory.meters import meters
 from ferraris.headend.inventory.naming import chunks, owners_of
 from ferraris.headend.inventory.records import HOSTS, Kind, Meter
-from ferraris.headend.inventory.shipment_columns import Draft
+from ferraris.headend.inventory.shipment_columns import CERTIFICATES, Draft
 from ferraris.headend.inventory.shipment_report import Findings
 from ferraris.headend.inventory.states import State
 from ferraris.headend.store.tables.inventory import METER, NODE
@@ -35,6 +36,7 @@ class Sorted:
     unchanged: int = 0
     kept: int = 0
     secrets: list[tuple[str, str, bytes]] = field(default_factory=list, repr=False)
+    certificates: list[Certificate] = field(default_factory=list, repr=False)
 
 
 def sort_out(
@@ -82,8 +84,10 @@ class _Comparing:
         if found is None:
             self.sorted.new.append(draft)
             self._keep(draft, draft.secrets)
+            self.sorted.certificates += draft.certificates.values()
             return
         different = self._differences(draft, found)
+        different += self._other_certificates(draft, found)
         secrets = self._other_secrets(draft, found)
         if not different and not secrets:
             self.sorted.unchanged += 1
@@ -102,6 +106,7 @@ class _Comparing:
             self.findings.add(draft.row, secrets[0], what, "leave out the columns of secrets")
         else:
             self.sorted.changed.append((draft, found))
+            self.sorted.certificates += draft.certificates.values()
             self._keep(draft, {kind: draft.secrets[kind] for kind in secrets})
 
     def _keep(self, draft: Draft, secrets: Mapping[str, bytes]) -> None:
@@ -114,6 +119,20 @@ class _Comparing:
             return []
         told: list[str] = sorted(draft.told)
         return [name for name in told if getattr(draft.meter, name) != getattr(found, name)]
+
+    def _other_certificates(self, draft: Draft, found: Meter) -> list[str]:
+        """Columns of certificates that are not those in use."""
+        if self.keys is None or found.delivered == draft.delivered:
+            return []
+        told = []
+        for column, certificate in draft.certificates.items():
+            try:
+                kept = self.keys.certificate(draft.meter.system_title, CERTIFICATES[column])
+            except UsageError:
+                kept = None
+            if kept is None or kept.der != certificate.der:
+                told.append(column)
+        return told
 
     def _other_secrets(self, draft: Draft, found: Meter) -> list[str]:
         """Kinds of secrets that are not those that are kept.

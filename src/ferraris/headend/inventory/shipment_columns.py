@@ -14,7 +14,11 @@
 | `address` | URL of the meter |
 | `contact` | called, calls in, sleepy |
 | `client`, `server` | addresses of the associations |
-| `authentication` | none, password, gmac |
+| `authentication` | none, password, md5, sha1, sha256, gmac, ecdsa |
+| `suite` | security suite: 0, 1, 2 |
+| `ciphering` | none, service, general, envelope, wrapped, one-pass, static; `+signed` signs as well |
+| `first_authentication`, `first_client` | none, password, md5, sha1, sha256: by which it gets its first keys |
+| `signing_certificate`, `agreement_certificate` | of the meter, in DER, hexadecimal or base64 |
 | `companion` | a companion specification that is known here |
 | `label.NAME` | labels |
 | `encryption_key`, `authentication_key`, `broadcast_key`, `master_key`, `password`, `hls_secret` | wrapped under the transport key [rfc3394, rfc5649], hexadecimal |
@@ -24,21 +28,41 @@
 
 from __future__ import annotations
 
+from base64 import b64decode
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import cache
 from hashlib import blake2b
 from typing import Any, Final
 
-from ferraris.core.errors import SecurityError, UsageError
-from ferraris.crypto.wrap import unwrap, unwrap_padded
-from ferraris.headend.inventory.checking import check_label, check_place, check_value
+from ferraris.client.peer_certificates import REMEDIES
+from ferraris.core.errors import DecodeError, SecurityError, UsageError
+from ferraris.crypto.certificates import Certificate, CertificateError, Usage
+from ferraris.crypto.chains import Trust
+from ferraris.headend.inventory.checking import (
+    check_label,
+    check_place,
+    check_security,
+    check_value,
+)
 from ferraris.headend.inventory.records import Authentication, NewMeter
 from ferraris.headend.inventory.shipment_file import LABEL_COLUMN, Row
 from ferraris.headend.inventory.shipment_report import Findings
+from ferraris.messaging.dlms.security.agreement import curve_of
+from ferraris.messaging.dlms.security.suites import SecuritySuite
 from ferraris.model.companion import names as companions
 
-__all__ = ["COLUMNS", "SECRETS", "Draft", "Unwrapping", "drafted"]
+__all__ = [
+    "CERTIFICATES",
+    "COLUMNS",
+    "SECRETS",
+    "Checking",
+    "Draft",
+    "Unwrap",
+    "Unwrapping",
+    "drafted",
+]
 
 SECRETS: Final = (
     "encryption_key",
@@ -50,10 +74,18 @@ SECRETS: Final = (
 )
 """Kinds of secrets that a maker delivers."""
 
+CERTIFICATES: Final = {
+    "signing_certificate": Usage.SIGNING,
+    "agreement_certificate": Usage.KEY_AGREEMENT,
+}
+"""Columns of certificates, and what each is for."""
+
 _PLAIN = "plain_"
 _WRAPPED_KEY_OCTETS = (24, 40)
 _KEY_OCTETS = (16, 32)
 _MOST_SECRET_OCTETS = 64
+_KEYED = (Authentication.GMAC, Authentication.ECDSA)
+_SECURED = ("authentication", "suite", "ciphering", "first_authentication", "first_client")
 _DIGEST_OCTETS = 16
 _TEXTS = (
     "external_id",
@@ -69,6 +101,8 @@ _TEXTS = (
     "address",
     "contact",
     "authentication",
+    "ciphering",
+    "first_authentication",
     "companion",
     "template",
     "firmware",
@@ -81,6 +115,7 @@ class Draft:
     """A row that makes sense by itself: the meter, its secrets, and which columns it told.
 
     `delivered` is the digest of what the row says of the meter, then that of its wrapped keys.
+    `certificates` are checked already.
     """
 
     row: int
@@ -89,25 +124,38 @@ class Draft:
     secrets: Mapping[str, bytes] = field(repr=False)
     delivered: bytes = field(repr=False)
     plain: bool = False
+    certificates: Mapping[str, Certificate] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Checking:
+    """What certificates are held against: whom we trust, at which time."""
+
+    trust: Callable[[], Trust]
+    at: datetime
+
+
+Unwrap = Callable[[bytes], bytes]
+"""Opens what was wrapped under one key; `SecurityError` for anything else."""
 
 
 @dataclass(slots=True)
 class Unwrapping:
     """What opens wrapped cells: transport keys by name, and whether plain cells are allowed.
 
-    `find` gives a transport key; `UsageError` when there is none. It counts how often it worked, as
-    a wrong transport key fails everywhere.
+    `find` gives what a transport key does; `UsageError` when there is none. It counts how often it
+    worked, as a wrong transport key fails everywhere.
     """
 
-    find: Callable[[str], bytes]
+    find: Callable[[str], Unwrap]
     usual: str = ""
     plain: bool = False
     tried: int = 0
     failed: int = 0
-    _found: dict[str, bytes | None] = field(default_factory=dict, repr=False)
+    _found: dict[str, Unwrap | None] = field(default_factory=dict, repr=False)
 
-    def key(self, name: str) -> bytes | None:
-        """The transport key of a name, None when it is unknown or unusable."""
+    def key(self, name: str) -> Unwrap | None:
+        """What opens cells by the transport key of a name, None when it is unknown or unusable."""
         if name not in self._found:
             try:
                 self._found[name] = self.find(name)
@@ -116,7 +164,7 @@ class Unwrapping:
         return self._found[name]
 
 
-def drafted(row: Row, opening: Unwrapping, findings: Findings) -> Draft | None:
+def drafted(row: Row, opening: Unwrapping, checking: Checking, findings: Findings) -> Draft | None:
     """The meter of a row, or None when something is wrong, all of which is noted."""
     before = findings.count
     values: dict[str, Any] = {}
@@ -139,7 +187,10 @@ def drafted(row: Row, opening: Unwrapping, findings: Findings) -> Draft | None:
         return None
     told = frozenset("labels" if each.startswith(LABEL_COLUMN) else each for each in row.cells)
     plain = any(row.cells.get(_PLAIN + kind) for kind in SECRETS)
-    return Draft(row.number, meter, told & _FIELDS, secrets, _digest(row), plain)
+    certificates = _certificates(row, meter, checking, findings)
+    if findings.count != before:
+        return None
+    return Draft(row.number, meter, told & _FIELDS, secrets, _digest(row), plain, certificates)
 
 
 def _check_together(
@@ -149,13 +200,69 @@ def _check_together(
         check_value("labels", meter.labels)
         fields = ("kind", "behind", "channel", "node")
         check_place(meter.external_id, {name: getattr(meter, name) for name in fields})
+        check_security({name: getattr(meter, name) for name in _SECURED})
     except UsageError as error:
         column, _, what = error.message.removeprefix(f"{meter.external_id}: ").partition(": ")
         findings.add(row, column, what)
     together = {"encryption_key", "authentication_key"}
     missing = together - secrets.keys()
-    if meter.authentication is Authentication.GMAC and len(missing) == 1:
+    if meter.authentication in _KEYED and len(missing) == 1:
         findings.add(row, missing.pop(), "is missing", "both keys come together, or none")
+    for kind in sorted(together & secrets.keys()):
+        octets = SecuritySuite(meter.suite).key_octets
+        if len(secrets[kind]) != octets:
+            what = f"a key of suite {meter.suite} has {octets} octets, not {len(secrets[kind])}"
+            findings.add(row, kind, what, "say which in the column suite")
+
+
+def _certificates(
+    row: Row, meter: NewMeter, checking: Checking, findings: Findings
+) -> dict[str, Certificate]:
+    found: dict[str, Certificate] = {}
+    for column, usage in CERTIFICATES.items():
+        cell = row.cells.get(column, "")
+        if not cell:
+            continue
+        try:
+            found[column] = _held(_der(cell), usage, meter, checking)
+        except _BadCellError as error:
+            findings.add(row.number, column, error.what, error.remedy)
+    return found
+
+
+def _held(octets: bytes, usage: Usage, meter: NewMeter, checking: Checking) -> Certificate:
+    """A certificate that holds for this meter, this usage and this suite."""
+    if not meter.suite:
+        raise _BadCellError("suite 0 has no certificates", "say which in the column suite: 1 or 2")
+    if not meter.system_title:
+        raise _BadCellError("the meter has no system title", "fill the column system_title")
+    try:
+        certificate = Certificate.from_der(octets)
+        checking.trust().check(
+            certificate,
+            at=checking.at,
+            usage=usage,
+            title=meter.system_title,
+            curve=curve_of(meter.suite),
+        )
+    except DecodeError:
+        raise _BadCellError(
+            "no certificate that can be read", "DER, hexadecimal or base64"
+        ) from None
+    except CertificateError as error:
+        raise _BadCellError(f"does not hold: {error.message}", REMEDIES[error.reason]) from None
+    return certificate
+
+
+def _der(cell: str) -> bytes:
+    try:
+        return bytes.fromhex(cell)
+    except ValueError:
+        pass
+    try:
+        return b64decode(cell, validate=True)
+    except ValueError:
+        raise _BadCellError("neither hexadecimal nor base64", "DER in one of them") from None
 
 
 def _secrets(row: Row, opening: Unwrapping, findings: Findings) -> dict[str, bytes]:
@@ -199,16 +306,14 @@ def _unwrapped(kind: str, cell: str, name: str, opening: Unwrapping) -> bytes:
             "put it into the key store first",
         )
     opening.tried += 1
-    for way in (unwrap, unwrap_padded):
-        try:
-            return way(key, wrapped)
-        except SecurityError:
-            continue
-    opening.failed += 1
+    try:
+        return key(wrapped)
+    except SecurityError:
+        opening.failed += 1
     raise _BadCellError(
         f"does not unwrap under the transport key {name!r}",
         "another transport key, or the cell was altered",
-    )
+    ) from None
 
 
 def _plain(kind: str, cell: str, opening: Unwrapping) -> bytes:
@@ -278,11 +383,13 @@ _READ: Final[Mapping[str, Callable[[str], Any]]] = {
     "channel": _number,
     "client": _number,
     "server": _number,
+    "suite": _number,
+    "first_client": _number,
     "system_title": _title,
 }
 _FIELDS: Final = frozenset({*_READ, "labels"}) - {"external_id"}
 
 COLUMNS: Final = frozenset(
-    {*_READ, *SECRETS, *(_PLAIN + kind for kind in SECRETS), "transport_key"}
+    {*_READ, *SECRETS, *(_PLAIN + kind for kind in SECRETS), *CERTIFICATES, "transport_key"}
 )
 """All columns but the labels."""

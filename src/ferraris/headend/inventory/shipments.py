@@ -10,24 +10,35 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
+from functools import cache, partial
 from typing import Any, BinaryIO, Final
 
 from sqlalchemy import Connection, bindparam, delete, insert, update
 
-from ferraris.core.errors import UsageError
+from ferraris.core.errors import SecurityError, UsageError
+from ferraris.crypto.wrap import unwrap, unwrap_padded
 from ferraris.headend.errors import ConflictError
 from ferraris.headend.inventory.changing import put_in_place
 from ferraris.headend.inventory.checking import check_name
 from ferraris.headend.inventory.meters import enrol
 from ferraris.headend.inventory.records import Meter, NewMeter
 from ferraris.headend.inventory.shipment_check import Sorted, sort_out
-from ferraris.headend.inventory.shipment_columns import COLUMNS, Draft, Unwrapping, drafted
+from ferraris.headend.inventory.shipment_columns import (
+    COLUMNS,
+    Checking,
+    Draft,
+    Unwrap,
+    Unwrapping,
+    drafted,
+)
 from ferraris.headend.inventory.shipment_file import read_rows
 from ferraris.headend.inventory.shipment_report import Findings, Report
 from ferraris.headend.inventory.tenants import key_id, tenant_name, transport_key_id
 from ferraris.headend.store.changes import note_many
 from ferraris.headend.store.tables.inventory import LABEL, METER
 from ferraris.keys import Keys
+from ferraris.keys.wallet import token_label
 
 __all__ = ["Progress", "import_shipment"]
 
@@ -69,11 +80,12 @@ def import_shipment(
     if transport_key and opening.key(transport_key) is None:
         what = f"there is no transport key {transport_key[:40]!r}"
         findings.add(0, "transport_key", what, "put it into the key store first")
+    checking = Checking(cache(keys.trust), datetime.fromtimestamp(at_s, UTC))
     drafts: list[Draft] = []
     for place, row in enumerate(rows):
         if not place % _STEP:
             tell("check", place, len(rows))
-        draft = drafted(row, opening, findings)
+        draft = drafted(row, opening, checking, findings)
         if draft is not None:
             drafts.append(draft)
     tell("check", len(rows), len(rows))
@@ -95,6 +107,8 @@ def import_shipment(
         _write(connection, tenant, found, at_s=at_s, by=by)
         if found.secrets:
             keys.put_many(found.secrets)
+        if found.certificates:
+            keys.put_certificates(found.certificates)
         tell("write", len(rows), len(rows))
     return Report(
         rows=len(rows),
@@ -114,15 +128,28 @@ def _nobody_asks(what: str, done: int, of: int) -> None:
     """No progress is told."""
 
 
-def _finder(keys: Keys, tenant: str) -> Callable[[str], bytes]:
-    def find(name: str) -> bytes:
+def _finder(keys: Keys, tenant: str) -> Callable[[str], Unwrap]:
+    def find(name: str) -> Unwrap:
         check_name(name)
         found = keys.get(transport_key_id(tenant, name), "master_key")
+        label = token_label(found)
+        if label is not None:  # it stays in the token, which does the unwrapping
+            token = keys.token_keys()
+            token.key_octets(label)  # there is such a key
+            return partial(token.unwrap_any, under=label)
         if len(found) not in _KEK_OCTETS:
             raise UsageError("a transport key has 16, 24 or 32 octets")
-        return found
+        return partial(_unwrapped, found)
 
     return find
+
+
+def _unwrapped(key: bytes, wrapped: bytes) -> bytes:
+    """What is inside, whether it was padded or not [rfc3394, rfc5649]."""
+    try:
+        return unwrap(key, wrapped)
+    except SecurityError:
+        return unwrap_padded(key, wrapped)
 
 
 def _write(connection: Connection, tenant: int, found: Sorted, *, at_s: float, by: str) -> None:
