@@ -105,6 +105,18 @@ def test_contents_without_tags(data: kinds.Data) -> None:
     assert axdr.decode_content(tag, b"x" + content, 1) == (value, len(content) + 1)
 
 
+@given(SIMPLE)
+def test_numbers_are_written_alike(data: Any) -> None:
+    tag, value = data
+    assert axdr.encode_number(tag, value) == axdr.encode(data)
+
+
+@pytest.mark.parametrize(("tag", "value"), [(Tag.UNSIGNED, 256), (Tag.LONG, 1 << 15), (99, 1)])
+def test_numbers_that_do_not_fit(tag: int, value: int) -> None:
+    with pytest.raises(UsageError):
+        axdr.encode_number(tag, value)
+
+
 @pytest.mark.parametrize("octets", ["177f800001", "17ffc12345", "187ff0000000000001"])
 def test_payload_of_a_float_that_is_no_number(octets: str) -> None:
     raw = bytes.fromhex(octets)

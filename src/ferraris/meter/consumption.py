@@ -52,6 +52,7 @@ _NOISE = Struct(f">{CHANNELS * MOST_RATES}H")
 _KEY = Struct(">QI")
 _ROOFS = 0.32  # about a third of the roofs carry panels
 _FRACTION = 32  # bits
+_QUARTERS_KEPT = 4096
 _TICKS = Struct(f">{QUARTERS + 1}Q")
 # A one in each of n totals: a number times it stands in all of them.
 _ONES = tuple(accumulate(range(QUARTERS), lambda ones, _: ones << 64 | 1, initial=0))
@@ -133,17 +134,34 @@ class Household:
 
     def energy(self, channel: int, utc: int) -> tuple[int, ...]:
         """Energy by rate from `FIRST_DAY` until `utc`; their sum is the total."""
-        rates = self._slices[channel]
-        day, second = divmod(utc - FIRST_DAY * DAY, DAY)
+        if not utc % DAY:
+            return self._midnight(channel, utc // DAY - FIRST_DAY)
+        quarter, second = divmod(utc, QUARTER)
+        energies, active, flowing = _quarter(self, channel, quarter)
+        if not second or not flowing:
+            return energies
+        grown = energies[active] + flowing * second // QUARTER
+        return (*energies[:active], grown, *energies[active + 1 :])
+
+    def _midnight(self, channel: int, day: int) -> tuple[int, ...]:
+        """Energy by rate at the beginning of a day, which counts from `FIRST_DAY`."""
         if day < 0:
             return (0,) * len(self._pattern.totals[channel])
-        if not second:
-            return tuple(self._bounds(day, self._noise(day, _NOISE.size))[rates])
+        return tuple(self._bounds(day, self._noise(day, _NOISE.size))[self._slices[channel]])
+
+    def quarter(self, channel: int, quarter: int) -> tuple[tuple[int, ...], int, int]:
+        """Energy by rate at the start of a quarter; place of the rate that counts, and how much.
+
+        Quarters count from 1970.
+        """
+        rates = self._slices[channel]
+        day, quarter = divmod(quarter - FIRST_DAY * QUARTERS, QUARTERS)
+        if day < 0:
+            return (0,) * len(self._pattern.totals[channel]), 0, 0
         noise, after = self._noise(day), self._noise(day + 1, _NOISE.size)
         begin, end = self._bounds(day, noise)[rates], self._bounds(day + 1, after)[rates]
         if begin == end:
-            return tuple(begin)
-        quarter, second = divmod(second, QUARTER)
+            return tuple(begin), 0, 0
         shape, weights = self._spread(channel, day, noise)
         factors = _factors(shape, weights, begin, end)
         parts, active = [0] * len(begin), 0
@@ -151,15 +169,13 @@ class Household:
             if start <= quarter:
                 parts[rate] += weights[min(stop, quarter)] - weights[start]
                 active = rate
-        energies = [
+        energies = tuple(
             first + (part * factor >> _FRACTION)
             for first, part, factor in zip(begin, parts, factors, strict=True)
-        ]
-        if second:
-            part = parts[active] + weights[quarter + 1] - weights[quarter]
-            following = begin[active] + (part * factors[active] >> _FRACTION)
-            energies[active] += (following - energies[active]) * second // QUARTER
-        return tuple(energies)
+        )
+        part = parts[active] + weights[quarter + 1] - weights[quarter]
+        following = begin[active] + (part * factors[active] >> _FRACTION)
+        return energies, active, following - energies[active]
 
     def total(self, channel: int, utc: int) -> int:
         """Energy of all rates from `FIRST_DAY` until `utc`."""
@@ -209,6 +225,12 @@ class Household:
         start = _NOISE.size + channel * QUARTERS
         factors = noise[start : start + QUARTERS].translate(shape.noise)
         return shape, list(accumulate(map(mul, shape.weights, factors), initial=0))
+
+
+@lru_cache(maxsize=_QUARTERS_KEPT)
+def _quarter(household: Household, channel: int, quarter: int) -> tuple[tuple[int, ...], int, int]:
+    """The quarter that registers are in: whoever asks for one asks for others, and again."""
+    return household.quarter(channel, quarter)
 
 
 def _factors(

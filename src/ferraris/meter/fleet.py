@@ -16,6 +16,7 @@ from ferraris.messaging.dlms.association.proofs import OwnMechanism
 from ferraris.messaging.dlms.security.agreement import curve_of
 from ferraris.messaging.dlms.security.cipher_keys import CipherKeys
 from ferraris.messaging.dlms.security.forms import KeyPairs
+from ferraris.meter.consumption import Household
 from ferraris.meter.memory import FORGETFUL, Memory
 from ferraris.meter.pki import FleetAuthority
 from ferraris.meter.simulated import SimulatedMeter
@@ -31,6 +32,7 @@ _ALL_STATIONS_SAP = 0x7F
 _LAST_SAP = 0xFFFF
 _ADDRESSES = 1 + _LAST_SAP - _FIRST_FREE_SAP  # management, then 16 up, less all-stations
 _PASSWORD_CHARACTERS = 16
+_METERS_IN_USE = 2048  # for which what follows from the seed is kept
 _NAMES = {
     Usage.SIGNING: "signing_certificate",
     Usage.KEY_AGREEMENT: "agreement_certificate",
@@ -109,10 +111,14 @@ class Fleet:
         """Whether its meters may have faults: lines that begin from now on make room for them."""
         self.happened: Callable[[SimulatedMeter, ObjectKey | None, float], None] = _nobody_asks
         """Hears of a meter whose push, named by its key, or future has changed at a UTC second."""
+        # What every reading of a meter asks for.
+        self.meter_seed = lru_cache(maxsize=_METERS_IN_USE)(self._meter_seed)
+        self.household = lru_cache(maxsize=_METERS_IN_USE)(self._household)
+        self.logical_device_name = lru_cache(maxsize=_METERS_IN_USE)(self._logical_device_name)
         # Deriving keys and setting up their cipher costs as much as an exchange.
-        self.cipher_keys = lru_cache(maxsize=2048)(self._cipher_keys)
-        self.pairs = lru_cache(maxsize=2048)(self._pairs)
-        self.private_key = lru_cache(maxsize=4096)(self._private_key)
+        self.cipher_keys = lru_cache(maxsize=_METERS_IN_USE)(self._cipher_keys)
+        self.pairs = lru_cache(maxsize=_METERS_IN_USE)(self._pairs)
+        self.private_key = lru_cache(maxsize=2 * _METERS_IN_USE)(self._private_key)
 
     def __len__(self) -> int:
         return self._count
@@ -161,7 +167,7 @@ class Fleet:
         meter = self[index] if self.memory.knows(index) else None
         keys = self.cipher_keys(index) if meter is None else meter.keys
         line: KeysLine = {
-            "id": (self.maker + self.number(index).encode("ascii")).decode("ascii"),
+            "id": self.logical_device_name(index).decode("ascii"),
             "url": url,
             "client": self.template.key_client,
             "server": self.server_sap(index),
@@ -189,13 +195,21 @@ class Fleet:
 
     # What follows from the seed.
 
-    def meter_seed(self, index: int) -> int:
+    def _meter_seed(self, index: int) -> int:
         """Seed of the household, 64 bits."""
         return int.from_bytes(_derive(self._identity, index, b"household", 8), "big")
+
+    def _household(self, index: int) -> Household:
+        """Who lives behind a meter."""
+        return self.template.consumption.household(self.meter_seed(index))
 
     def number(self, index: int) -> str:
         """Thirteen digits: three of the fleet, ten of the meter."""
         return f"{self._identity[0] % 100:03d}{index:010d}"
+
+    def _logical_device_name(self, index: int) -> bytes:
+        """Sixteen octets: three letters of the maker and the number."""
+        return self.maker + self.number(index).encode("ascii")
 
     def system_title(self, index: int) -> bytes:
         """Eight octets."""

@@ -39,7 +39,7 @@ class Network:
 
 def imposed(meter: SimulatedMeter) -> tuple[Disturbance, ...]:
     """The disturbances that scenarios have imposed, oldest first."""
-    network = meter.state.found(Network)
+    network = None if meter.state.parts is None else meter.state.found(Network)
     return () if network is None else network.imposed
 
 

@@ -56,14 +56,18 @@ def has_departed(meter: SimulatedMeter) -> bool:
 
 def counted(meter: SimulatedMeter, channel: int, utc: int) -> tuple[int, tuple[int, ...]]:
     """Energy counted until `utc`: the total, and by rate."""
-    by_rate = supply.energy(meter.household, channel, utc, held_back(meter.state))
+    state = meter.state
+    without = state.interruptions if state.parts is None else held_back(state)
+    by_rate = supply.energy(meter.household, channel, utc, without)
     total = sum(by_rate)
+    if state.parts is None:
+        return total, by_rate
     last = _last_switch(meter, channel, utc)
     if last is None:
         return total, by_rate
     place = BY_RATE.index(channel)
     before = last.counted[place]
-    flowed = total - sum(supply.energy(meter.household, channel, last.at, held_back(meter.state)))
+    flowed = total - sum(supply.energy(meter.household, channel, last.at, without))
     rates = last.rates[place]
     return total, tuple(
         value + (flowed if number in rates else 0) for number, value in enumerate(before, 1)

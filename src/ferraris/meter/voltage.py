@@ -57,10 +57,10 @@ def moment(
     feeder: int, own: bytes, phase: int, at: int, imposed: Iterable[Disturbance] = ()
 ) -> int:
     """The voltage of a phase at UTC second `at`; imposed disturbances go before natural ones."""
-    for each in (*imposed, *natural(feeder, at // SLOT_S)):
-        if phase in each.phases and each.covers(at):
+    for each in (*imposed, *_natural(feeder, at // SLOT_S)):
+        if each.covers(at) and phase in each.phases:
             return NOMINAL * each.percent // 100
-    return _steady(feeder, phase, at) + _flicker(own, at)
+    return _steady(feeder, phase, at) + _flicker(own, at // 3)
 
 
 def mean(feeder: int, phase: int, start: int, imposed: Iterable[Disturbance] = ()) -> int:
@@ -139,5 +139,6 @@ def _day(feeder: int, day: int) -> bytes:
     return shake_128(b"feeder %d %d" % (feeder, day)).digest(len(PHASES) * _PER_DAY)
 
 
-def _flicker(own: bytes, at: int) -> int:
-    return blake2b(b"%b %d" % (own, at // 3), digest_size=1).digest()[0] % 15 - 7
+@lru_cache(maxsize=4096)
+def _flicker(own: bytes, moment: int) -> int:
+    return blake2b(b"%b %d" % (own, moment), digest_size=1).digest()[0] % 15 - 7

@@ -133,4 +133,4 @@ def octets(value: bytes) -> bytes:
 
 def encoded(tag: int, value: int) -> bytes:
     """A whole number of one of the integer kinds, encoded."""
-    return axdr.encode((int(tag), value))
+    return axdr.encode_number(tag, value)

@@ -11,6 +11,7 @@ from ferraris.messaging.dlms.enumerations import ActionResult, DataAccessResult
 from ferraris.meter.behaviour.behaviour import Behaviour, encoded
 from ferraris.meter.measures import measure_of
 from ferraris.meter.outages import is_off
+from ferraris.meter.rates import counted
 from ferraris.model.data_storage import Register
 from ferraris.server.device import AccessRefused, ActionRefused
 
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from ferraris.meter.simulated import SimulatedMeter
 
 __all__ = ["Billed", "Energy", "Instantaneous", "scaler_unit", "stamp"]
+
+
+_ENERGY = int(Tag.DOUBLE_LONG_UNSIGNED)
 
 
 def stamp(octets: bytes) -> bytes:
@@ -56,16 +60,16 @@ class Energy(Billed):
         self.channel = channel
         self.rate = rate
 
-    def of(self, counted: tuple[int, tuple[int, ...]]) -> int:
+    def of(self, known: tuple[int, tuple[int, ...]]) -> int:
         """What the register shows when its channel has counted a total, and these by rate."""
-        total, rates = counted
+        total, rates = known
         if not self.rate:
             return total
         return rates[self.rate - 1] if self.rate <= len(rates) else 0
 
     def value(self, meter: SimulatedMeter, attribute: int, now: int) -> bytes:
         """Attribute 2."""
-        return encoded(Tag.DOUBLE_LONG_UNSIGNED, self.of(meter.counted(self.channel, now)))
+        return encoded(_ENERGY, self.of(counted(meter, self.channel, now)))
 
     def billed(self, meter: SimulatedMeter, attribute: int, begin: int, end: int) -> bytes:
         """Attribute 2."""
@@ -91,9 +95,10 @@ class Instantaneous(Behaviour):
             raise UsageError(f"nothing is measured under {name}")
         super().__init__(name, {3: scaler_unit(measure.scaler, measure.unit)})
         self._at = measure.at
-        self._kind = Tag.DOUBLE_LONG_UNSIGNED if measure.scaler == 0 else Tag.LONG_UNSIGNED
+        self._kind = int(Tag.DOUBLE_LONG_UNSIGNED if measure.scaler == 0 else Tag.LONG_UNSIGNED)
+        self._most = RANGES[self._kind][1]
 
     def value(self, meter: SimulatedMeter, attribute: int, now: int) -> bytes:
         """Attribute 2."""
         measured = 0 if is_off(meter, now) else self._at(meter, now)
-        return encoded(self._kind, min(measured, RANGES[self._kind][1]))
+        return encoded(self._kind, min(measured, self._most))
