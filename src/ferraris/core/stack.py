@@ -103,6 +103,11 @@ class Over(Generic[In, Out, Mid, Below]):
 
     An upper layer that answers requests may offer `asked` and `answered`, the short way of an
     exchange that nothing disturbs; the pair then has it, too. It saves another third.
+
+    At a passive end an upper layer may offer `served(address, unit)`, the answer to a request that
+    changes nothing in the layer and concerns no clock, or None. Where the lower one offers
+    `through(unit, served)`, which takes the unit out of its frame, hands it on and frames the
+    answer, the pair has a short way, too.
     """
 
     __slots__ = (
@@ -112,7 +117,9 @@ class Over(Generic[In, Out, Mid, Below]):
         "_framed",
         "_lower_open",
         "_now",
+        "_served",
         "_stillborn",
+        "_through",
         "_told",
         "_unframed",
         "_upper_events",
@@ -132,6 +139,9 @@ class Over(Generic[In, Out, Mid, Below]):
         self._unframed: Callable[[Below], Mid | None] | None = getattr(lower, "unframed", None)
         self._asked: Callable[[In, float], Mid | None] | None = getattr(upper, "asked", None)
         self._answered: Callable[[Mid, float], Out | None] | None = getattr(upper, "answered", None)
+        self._served: Callable[[Any, Mid], Mid | None] | None = getattr(upper, "served", None)
+        self._through: Callable[[Below, Callable[[Any, Mid], Mid | None]], Below | None] | None
+        self._through = getattr(lower, "through", None)
         # Of a plain layer the queue of its events says as much as the question for one.
         plain = isinstance(upper, Plain) and type(upper).event is Plain.event
         self._upper_events = upper._up if plain else None  # type: ignore[attr-defined] # plain
@@ -203,6 +213,16 @@ class Over(Generic[In, Out, Mid, Below]):
                 return self._answered(inner, now)
         self.receive(unit, now)
         return None
+
+    def served(self, unit: Below) -> Below | None:
+        """`receive` and `transmit` at once, at a passive end: the answer to a request.
+
+        None when nothing was done and the unit has to go the long way. Whatever the long way has
+        left to say or to do must have been fetched before.
+        """
+        if self._served is None or self._through is None or self._closing is not None:
+            return None
+        return self._through(unit, self._served)
 
     def receive(self, unit: Below, now: float) -> None:
         self._now = now

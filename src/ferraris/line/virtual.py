@@ -152,6 +152,8 @@ class VirtualEnd:
     def __init__(self, carrier: Carrier, layer: Layer[Any, Any, bytes]) -> None:
         self.carrier = carrier
         self.layer = layer
+        # The short way of an exchange at a passive end, where the stack has one.
+        self._serve: Callable[[bytes], bytes | None] | None = getattr(layer, "served", None)
         self._busy_until = 0.0
         self._armed: float | None = None
 
@@ -174,9 +176,7 @@ class VirtualEnd:
                     break
                 self.happened(what)
             elif not isinstance(unit, LineSettings):
-                self._busy_until = self.carrier.carry(self, unit)
-                if self._busy_until > time.now:
-                    time.at(self._busy_until, self.drain)
+                self._give(unit)
         self._arm()
 
     def happened(self, what: Any) -> None:
@@ -188,8 +188,21 @@ class VirtualEnd:
 
     def arrive(self, octets: bytes) -> None:
         """Octets come in from the carrier."""
-        self.layer.receive(octets, self.carrier.time.now)
+        now = self.carrier.time.now
+        if self._serve is not None and now >= self._busy_until:
+            answer = self._serve(octets)
+            if answer is not None:
+                self._give(answer)
+                return
+        self.layer.receive(octets, now)
         self.drain()
+
+    def _give(self, unit: bytes) -> None:
+        """Put a unit on the carrier, and go on when it has left."""
+        time = self.carrier.time
+        self._busy_until = self.carrier.carry(self, unit)
+        if self._busy_until > time.now:
+            time.at(self._busy_until, self.drain)
 
     def lose(self, error: Error) -> None:
         """The carrier is gone, and the stack hears of it."""

@@ -13,7 +13,7 @@ from ferraris.messaging.dlms.enumerations import ActionResult, DataAccessResult
 from ferraris.messaging.dlms.security.cipher_keys import CipherKeys
 from ferraris.messaging.dlms.security.counters import COUNTER_LIMIT, CounterLease
 from ferraris.messaging.dlms.security.forms import KeyPairs
-from ferraris.meter import life, rates, supply
+from ferraris.meter import life, prompt, rates, supply
 from ferraris.meter.behaviour import port_protection
 from ferraris.meter.behaviour.alarms import signal
 from ferraris.meter.behaviour.function_control import is_off
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from ferraris.messaging.dlms.names import Selection
     from ferraris.meter.behaviour.behaviour import Behaviour
     from ferraris.meter.fleet import Fleet
+    from ferraris.server.prompt import Reader
 
 __all__ = ["LEASE", "SimulatedMeter"]
 
@@ -75,7 +76,7 @@ class SimulatedMeter:
     @property
     def logical_device_name(self) -> bytes:
         """Sixteen octets: three letters of the maker and the number."""
-        return self.fleet.maker + self.number.encode("ascii")
+        return self.fleet.logical_device_name(self._index)
 
     @property
     def system_title(self) -> bytes:
@@ -219,6 +220,10 @@ class SimulatedMeter:
             raise AccessRefused(DataAccessResult.OBJECT_UNAVAILABLE)
         return behaviour.get(self, attribute, selection, int(context.now))
 
+    def reader(self, entry: ObjectEntry, attribute: int) -> Reader | None:
+        """How any meter of the template tells an attribute that nothing has to happen for."""
+        return prompt.reader(self.fleet.template, (entry.class_id, entry.logical_name), attribute)
+
     def set(
         self,
         entry: ObjectEntry,
@@ -327,7 +332,7 @@ class SimulatedMeter:
     @property
     def household(self) -> Household:
         """Who lives behind the meter."""
-        return self.fleet.template.consumption.household(self.fleet.meter_seed(self._index))
+        return self.fleet.household(self._index)
 
     def use(self, fluid: Fluid) -> Use:
         """What the connection behind the meter uses of a fluid."""

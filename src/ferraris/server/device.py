@@ -137,6 +137,7 @@ class AccessRights:
     demanding: bool = field(default=False, init=False)
     readable: dict[Any, Any] = field(default_factory=dict, init=False, repr=False)
     composed: dict[Any, Any] = field(default_factory=dict, init=False, repr=False)
+    prompt: dict[Any, Any] = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
         modes = (

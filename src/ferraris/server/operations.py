@@ -42,7 +42,7 @@ from ferraris.server.rights import (
     request_protection,
 )
 
-__all__ = ["act", "acted", "read", "write", "written"]
+__all__ = ["act", "acted", "plainly_readable", "read", "write", "written"]
 
 _NULL_DATA = b"\x00"
 _SUCCESS = DataAccessResult.SUCCESS
@@ -58,9 +58,7 @@ def read(
     access: Access,
 ) -> bytes:
     """The encoded data of one attribute; raises `AccessRefused`."""
-    target = access.association.rights.readable.get(attribute)
-    if target is None or target.objects is not access.device.objects:
-        target = _readable(attribute, access)
+    target = _target(attribute, access)
     check_protection(target.protection, target.answer_protection, access.context)
     if selection is not None:
         check_selection(selection, target.selectors, access)
@@ -71,6 +69,17 @@ def read(
         return target.answer(access, target.entry, attribute[2], selection)
     except DecodeError as error:
         raise AccessRefused(DataAccessResult.TYPE_UNMATCHED, str(error)) from error
+
+
+def plainly_readable(attribute: AttributeDescriptor, access: Access) -> ObjectEntry | None:
+    """The object of an attribute that the device itself tells, to a request without protection."""
+    try:
+        target = _target(attribute, access)
+    except AccessRefused:
+        return None
+    if target.protection or target.answer_protection or target.answer is not None:
+        return None
+    return target.entry
 
 
 def write(
@@ -171,6 +180,14 @@ class _Readable(NamedTuple):
     answer_protection: int
     selectors: tuple[int, ...]
     answer: association_object.Answer | None
+
+
+def _target(attribute: AttributeDescriptor, access: Access) -> _Readable:
+    """What is known of the attribute when it may be read; raises `AccessRefused`."""
+    target: _Readable | None = access.association.rights.readable.get(attribute)
+    if target is None or target.objects is not access.device.objects:
+        return _readable(attribute, access)
+    return target
 
 
 def _readable(attribute: AttributeDescriptor, access: Access) -> _Readable:

@@ -40,6 +40,7 @@ from ferraris.server.device import (
 )
 from ferraris.server.dispatch import serve
 from ferraris.server.notifying import Notification, Outbox
+from ferraris.server.prompt import Answer, prompt
 from ferraris.server.rights import demanded_protection
 from ferraris.transport.addresses import Addresses
 from ferraris.transport.profiles import Profile
@@ -118,6 +119,7 @@ class Service(Plain[Never, None, To[Addresses, bytes]]):
         self._restarts: dict[Addresses, tuple[Intermittent, int]] = {}
         self._unproved: set[Addresses] = set()
         self._outbox = Outbox()
+        self._prompt: dict[Addresses, Answer] = {}  # nothing else has happened since
 
     @property
     def deadline(self) -> float | None:
@@ -143,6 +145,7 @@ class Service(Plain[Never, None, To[Addresses, bytes]]):
         `DataNotification` whose long invoke id has `LONG_CONFIRMED` set wants a receipt. What is
         returned tells how far the push has come. The driver has to drain the stack afterwards.
         """
+        self._prompt.clear()
         notification = Notification(address, push, control, general)
         if self._find(address) is None:
             self._outbox.drop(notification)
@@ -150,7 +153,29 @@ class Service(Plain[Never, None, To[Addresses, bytes]]):
             self._outbox.put(notification)
         return notification
 
+    def served(self, address: Addresses, unit: bytes) -> bytes | None:
+        """The answer to a plain GET that leaves everything here as it is, None for the long way.
+
+        It is what `receive` and `transmit` would have made of it.
+        """
+        answer = self._prompt.get(address) or self._prepared(address)
+        return None if answer is None else answer(unit)
+
+    def _prepared(self, address: Addresses) -> Answer | None:
+        """What answers whoever is known here, while nothing that is under way needs our care."""
+        found = self._associations.get(address)
+        is_busy = self._down or self._up or self._transfers.some or not self._outbox.is_empty
+        if found is None or is_busy or address in self._unproved:
+            return None
+        device, association = found
+        settings, seen = device.associations[address.client_sap], self._restarts.get(address)
+        answer = prompt(device, association, settings, seen[1] if seen else None, self._utc)
+        if answer is not None:
+            self._prompt[address] = answer
+        return answer
+
     def receive(self, unit: To[Addresses, bytes], now: float) -> None:
+        self._prompt.clear()
         found = self._find(unit.address)
         if found is None:
             return
@@ -241,6 +266,7 @@ class Service(Plain[Never, None, To[Addresses, bytes]]):
         return None
 
     def notice(self, what: Notice, now: float) -> None:
+        self._prompt.clear()
         if type(what) is Ended:
             address = cast("Addresses", what.address)
             self._forget(address)

@@ -8,6 +8,7 @@ by: after a header that makes no sense it is closed.
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Callable
 from struct import Struct
 from struct import error as StructError  # noqa: N812 - the class of the module
 from typing import TypeVar
@@ -221,6 +222,39 @@ class WrapperServer(_Wrapper[To[Addresses, bytes]]):
 
     Several clients may share the line. Units for all stations are marked as unconfirmed.
     """
+
+    def __init__(self, *, stream: bool = True, limit: int = MAX_OCTETS) -> None:
+        super().__init__(stream=stream, limit=limit)
+        # The last unit that went `through`, and its answer: headers, addresses, octets.
+        self._head, self._head_octets = b"", 0
+        self._address = Addresses(0, 0)
+        self._back, self._back_octets = b"", -1
+
+    def through(
+        self, unit: bytes, served: Callable[[Addresses, bytes], bytes | None]
+    ) -> bytes | None:
+        """What `served` answers to a chunk that is exactly one unit and wants an answer, framed.
+
+        None for any other, while octets of another unit wait, and when there is no answer.
+        """
+        if self._pending or not self._open:
+            return None
+        if unit[:HEADER_OCTETS] != self._head:
+            found = self.unframed(unit)
+            if found is None or not found.confirmed:
+                return None
+            self._head, self._head_octets = unit[:HEADER_OCTETS], len(unit)
+            self._address, self._back_octets = found.address, -1
+        elif len(unit) != self._head_octets:
+            return None
+        answer = served(self._address, unit[HEADER_OCTETS:])
+        if answer is None:
+            return None
+        if len(answer) != self._back_octets:
+            client_sap, server_sap = self._address
+            self._back = pack(server_sap, client_sap, answer)[:HEADER_OCTETS]
+            self._back_octets = len(answer)
+        return self._back + answer
 
     def framed(self, unit: To[Addresses, bytes]) -> bytes:
         """The unit with its header."""

@@ -61,6 +61,11 @@ class FaultyAssociation(ServerAssociation):
         self._faults = faults
         super().__init__(offer, entropy)
 
+    @property
+    def is_at_rest(self) -> bool:
+        """Never: every answer may be struck."""
+        return False
+
     def receive(self, octets: bytes) -> Reply | Indication | Receipt:
         outcome = super().receive(octets)
         if type(outcome) is Reply and outcome.octets is not None:

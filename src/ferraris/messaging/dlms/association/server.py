@@ -30,6 +30,7 @@ from ferraris.messaging.dlms.association.parameters import Negotiated, ServerOff
 from ferraris.messaging.dlms.association.server_blocks import ServerBlocks
 from ferraris.messaging.dlms.association.short_name_blocks import ShortNameBlocks
 from ferraris.messaging.dlms.association.states import SERVER, Happening, State, step
+from ferraris.messaging.dlms.conformance import Conformance
 from ferraris.messaging.dlms.enumerations import (
     ExceptionServiceError,
     ServiceUserDiagnostic,
@@ -50,6 +51,7 @@ from ferraris.messaging.dlms.short_name import InformationReportRequest
 
 __all__ = ["Incident", "Indication", "Receipt", "Renewal", "Reply", "ServerAssociation"]
 
+_GET = int(Conformance.GET)
 _REQUEST_TAGS = frozenset((0xC0, 0xC1, 0xC3, 0xD9))
 _SHORT_NAME_TAGS = frozenset((0x05, 0x06, 0x16))
 _RECEIPT = 0x10
@@ -203,6 +205,26 @@ class ServerAssociation:
     def is_sending_blocks(self) -> bool:
         """Whether an answer is half sent, so that the client's next request asks for more."""
         return self._blocks.is_sending
+
+    @property
+    def is_at_rest(self) -> bool:
+        """Whether a plain, confirmed GET of one attribute finds it and leaves it as it is.
+
+        Then nothing has to be asked of it as long as nothing else happens to it: whoever knows the
+        value may answer by himself, in one piece. True only where GET was agreed to.
+        """
+        accepted, blocks = self._accepted, self._blocks
+        return (
+            self.state is State.ASSOCIATED
+            and accepted is not None
+            and accepted.channel is None
+            and self._opening is None
+            and not self._silent
+            and not self._demanded
+            and type(blocks) is ServerBlocks
+            and blocks.is_at_rest
+            and bool(accepted.negotiated.conformance & _GET)
+        )
 
     def receive(self, octets: bytes) -> Reply | Indication | Receipt:
         """Take one APDU. Never raises for the peer's octets."""

@@ -114,6 +114,11 @@ class ServerBlocks:
         """Whether an answer is half sent."""
         return self._outgoing is not None and not self._outgoing.done
 
+    @property
+    def is_at_rest(self) -> bool:
+        """Whether nothing is left of any transfer: a whole request finds and leaves it so."""
+        return self._outgoing is None and self._first is None and not self._set_number
+
     def take(self, request: Apdu, negotiated: Negotiated, *, protected: bool) -> Apdu | bytes:
         """A whole request to be served, or the plain octets that answer a mere block."""
         kind = type(request)
