@@ -14,6 +14,7 @@ from ferraris.core.layer import Layer
 from ferraris.line.asynchronous import AsyncDriver, AsyncStation
 from ferraris.line.blocking import BlockingDriver
 from ferraris.line.pump import Pump
+from ferraris.line.streams import Streams, can_watch
 from ferraris.line.url import Endpoint
 
 __all__ = ["Listener", "connect", "connect_blocking", "listen"]
@@ -62,7 +63,7 @@ def connect_blocking(
 class Listener:
     """An open listener and the connections that it accepted; `async with` closes both."""
 
-    def __init__(self, server: asyncio.Server, stations: set[AsyncStation]) -> None:
+    def __init__(self, server: asyncio.Server | Streams, stations: set[AsyncStation]) -> None:
         self._server = server
         self._stations = stations
 
@@ -100,10 +101,13 @@ async def listen(
     """
     loop = asyncio.get_running_loop()
     stations: set[AsyncStation] = set()
-    server = await open_server(
-        endpoint, lambda: AsyncStation(make_layer(), loop, stations, on_unit), context
-    )
-    return Listener(server, stations)
+
+    def station() -> AsyncStation:
+        return AsyncStation(make_layer(), loop, stations, on_unit)
+
+    if context is None and can_watch():
+        return Listener(Streams(await _listening(endpoint), station, loop), stations)
+    return Listener(await open_server(endpoint, station, context), stations)
 
 
 # -- what TLS and meters that call in need as well ----------------------------------------
@@ -155,21 +159,18 @@ async def open_server(
     """A listening server; `[::]` takes IPv4 as well, where the system can."""
     loop = asyncio.get_running_loop()
     handshake = None if context is None else _HANDSHAKE_S
-    host: str | None = endpoint.host
     try:
-        if host == "::" and socket.has_dualstack_ipv6():
-            both = socket.create_server(
-                ("::", endpoint.port),
-                family=socket.AF_INET6,
-                backlog=_BACKLOG,
-                dualstack_ipv6=True,
-            )
+        if _is_for_both(endpoint):
             return await loop.create_server(
-                protocol, sock=both, backlog=_BACKLOG, ssl=context, ssl_handshake_timeout=handshake
+                protocol,
+                sock=_both(endpoint),
+                backlog=_BACKLOG,
+                ssl=context,
+                ssl_handshake_timeout=handshake,
             )
         return await loop.create_server(
             protocol,
-            host,
+            endpoint.host,
             endpoint.port,
             backlog=_BACKLOG,
             ssl=context,
@@ -177,6 +178,39 @@ async def open_server(
         )
     except OSError as cause:
         raise not_bound(endpoint, cause) from None
+
+
+async def _listening(endpoint: Endpoint) -> list[socket.socket]:
+    """Listening sockets at all addresses of `endpoint`, as `open_server` has them."""
+    loop = asyncio.get_running_loop()
+    opened: list[socket.socket] = []
+    try:
+        if _is_for_both(endpoint):
+            return [_both(endpoint)]
+        found = await loop.getaddrinfo(
+            endpoint.host, endpoint.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )
+        port = endpoint.port
+        for family, address in dict.fromkeys((each[0], each[4]) for each in found):
+            place = (address[0], port, *address[2:])
+            opened.append(socket.create_server(place, family=family, backlog=_BACKLOG))
+            port = opened[0].getsockname()[1]  # any free one is the same for all
+    except OSError as cause:
+        for each in opened:
+            each.close()
+        raise not_bound(endpoint, cause) from None
+    return opened
+
+
+def _is_for_both(endpoint: Endpoint) -> bool:
+    return endpoint.host == "::" and socket.has_dualstack_ipv6()
+
+
+def _both(endpoint: Endpoint) -> socket.socket:
+    """A socket that takes IPv4 and IPv6."""
+    return socket.create_server(
+        ("::", endpoint.port), family=socket.AF_INET6, backlog=_BACKLOG, dualstack_ipv6=True
+    )
 
 
 def silent(endpoint: Endpoint, timeout_s: float) -> Error:
