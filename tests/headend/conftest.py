@@ -17,6 +17,7 @@ from ferraris.headend.store.migrations import migrate
 sys.path.insert(0, str(Path(__file__).parent))  # for what the tests of several rooms share
 
 from kept_schema import KeptSchema, url_in
+from small_disk import NoDiskError, small_cluster, small_file
 
 POSTGRESQL = os.environ.get("FERRARIS_POSTGRESQL", "postgresql://root@127.0.0.1/test")
 
@@ -116,3 +117,28 @@ def sqlite_engine(empty_file, tmp_path):
     opened = Engine(str(tmp_path / "store.sqlite"))
     yield opened
     opened.close()
+
+
+@pytest.fixture
+def small_sqlite():
+    """Where an SQLite store has little room."""
+    with small_file() as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def small_server():
+    """A PostgreSQL with little room."""
+    try:
+        with small_cluster() as cluster:
+            yield cluster
+    except NoDiskError as error:
+        pytest.skip(f"no PostgreSQL on a small disk: {error}")
+
+
+@pytest.fixture
+def small_postgresql(small_server):
+    """An empty database of it."""
+    small_server.empty()
+    yield small_server
+    small_server.free()

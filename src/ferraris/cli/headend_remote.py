@@ -15,7 +15,7 @@ from ferraris.core.errors import Error, LineError, SecurityError, UsageError
 from ferraris.headend.operations.errors import ConflictError, ForbiddenError, NotFoundError
 from ferraris.headend.operations.operation import Operation
 from ferraris.headend.operations.streams import Stream
-from ferraris.headend.store.records import StoreAwayError
+from ferraris.headend.store.records import StoreAwayError, StoreFullError
 
 __all__ = ["Remote"]
 
@@ -29,6 +29,7 @@ _KINDS: dict[int, type[Error]] = {
     409: ConflictError,
     412: ConflictError,
     503: StoreAwayError,
+    507: StoreFullError,
 }
 
 

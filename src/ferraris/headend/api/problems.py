@@ -19,7 +19,7 @@ from ferraris.core.errors import (
 from ferraris.headend.access.identity import UnknownCallerError
 from ferraris.headend.operations.errors import ConflictError, ForbiddenError, NotFoundError
 from ferraris.headend.operations.once import KeyUsedError
-from ferraris.headend.store.records import StoreAwayError, StoreError
+from ferraris.headend.store.records import StoreAwayError, StoreError, StoreFullError
 from ferraris.headend.store.sealing import ErasedError
 
 __all__ = ["PROBLEM", "HttpError", "Problem", "problem_of"]
@@ -72,6 +72,7 @@ _KINDS: Final[tuple[tuple[type[Error], int, str], ...]] = (
     (ConflictError, 409, "Conflict"),
     (UsageError, 400, "Bad request"),
     (StoreAwayError, 503, "Store away"),
+    (StoreFullError, 507, "Store full"),
     (StoreError, 500, "Store failed"),
     (SecurityError, 403, "Refused for security"),
     (RefusedError, 502, "Refused by the peer"),
@@ -81,6 +82,7 @@ _KINDS: Final[tuple[tuple[type[Error], int, str], ...]] = (
 # Their messages tell where the store is.
 _SILENT: Final = {
     503: "The store does not answer at the moment; nothing was changed, so try again.",
+    507: "The store has no room left; nothing was changed. Who runs the head-end makes room.",
     500: "The store cannot do this; the log of the head-end says why.",
 }
 _MORE: Final[dict[int, tuple[tuple[bytes, bytes], ...]]] = {

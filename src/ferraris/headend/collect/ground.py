@@ -88,5 +88,4 @@ class Ground:
             return function(connection, *arguments)
 
     def _transaction(self, function: Callable[..., Made], arguments: tuple[Any, ...]) -> Made:
-        with self.engine.transaction() as connection:
-            return function(connection, *arguments)
+        return self.engine.repeated(lambda connection: function(connection, *arguments))

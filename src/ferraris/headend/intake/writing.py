@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -190,30 +190,37 @@ class PushWriter:
                 update(TENANT).where(TENANT.c.id == self._tenant).values(name=TENANT.c.name)
             )
 
-    def _in_one(self, lines: Sequence[_Line], newcomers: Iterable[tuple[Known, str]]) -> None:
-        now = self._clock()
-        with self._engine.transaction() as connection:
-            for known, peer in newcomers:
-                self._announced(connection, known, peer)
-            if not lines:
-                return
-            stored = self._archive.put_many(
-                connection,
-                [(line.known.number, line.told.brought) for line in lines],
-                source="push",
-                now=now,
-            )
-            signal(connection, self._tenant, [_signal_of(line) for line in lines])
-            gained = {
-                line.known.external_id
-                for line, each in zip(lines, stored, strict=True)
-                if each.intervals or each.events
-            }
-            note_many(connection, self._tenant, "readings", sorted(gained), at_s=now)
-            heard = self._note_heard(connection, lines, now)
+    def _in_one(self, lines: Sequence[_Line], newcomers: Sequence[tuple[Known, str]]) -> None:
+        heard = self._engine.repeated(lambda connection: self._put(connection, lines, newcomers))
         self._heard |= heard
         if len(self._heard) > _MOST_HEARD:
             self._heard.clear()
+
+    def _put(
+        self,
+        connection: Connection,
+        lines: Sequence[_Line],
+        newcomers: Sequence[tuple[Known, str]],
+    ) -> dict[int, float]:
+        now = self._clock()
+        for known, peer in newcomers:
+            self._announced(connection, known, peer)
+        if not lines:
+            return {}
+        stored = self._archive.put_many(
+            connection,
+            [(line.known.number, line.told.brought) for line in lines],
+            source="push",
+            now=now,
+        )
+        signal(connection, self._tenant, [_signal_of(line) for line in lines])
+        gained = {
+            line.known.external_id
+            for line, each in zip(lines, stored, strict=True)
+            if each.intervals or each.events
+        }
+        note_many(connection, self._tenant, "readings", sorted(gained), at_s=now)
+        return self._note_heard(connection, lines, now)
 
     def _note_heard(
         self, connection: Connection, lines: Sequence[_Line], now: float

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from hashlib import blake2b
 from typing import Any, Final
 
-from sqlalchemy import func, select
+from sqlalchemy import Connection, func, select
 
 from ferraris.core.errors import Error, UsageError
 from ferraris.headend.audit.looked_at import keep_meters
@@ -53,13 +53,16 @@ def perform(
     try:
         if operation.right is not None and operation.right not in caller.rights:
             raise ForbiddenError(f"{caller.name} lacks the right to {operation.right}")
+        if operation.changes:
+
+            def change(connection: Connection) -> Any:
+                desks[:] = [Desk(house, caller, connection, subject)]
+                return _change(desks[0], operation, arguments, once, condition)
+
+            return house.engine.repeated(change)
         with ExitStack() as stack:
-            engine = house.engine
-            opened = engine.transaction() if operation.changes else engine.reading()
-            desk = Desk(house, caller, stack.enter_context(opened), subject)
+            desk = Desk(house, caller, stack.enter_context(house.engine.reading()), subject)
             desks.append(desk)
-            if operation.changes:
-                return _change(desk, operation, arguments, once, condition)
             result = operation.function(desk, **arguments)
             if isinstance(result, Stream):
                 # The view stays open for as long as chunks are made out of it.

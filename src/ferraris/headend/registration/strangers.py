@@ -92,8 +92,7 @@ class Strangers:
         if not taken:
             return 0
         try:
-            with self._engine.transaction() as connection:
-                self._write(connection, taken)
+            self._engine.repeated(lambda connection: self._write(connection, taken))
         except BaseException:
             self._give_back(taken)
             raise

@@ -42,6 +42,7 @@ from ferraris.headend.registration.strangers import Strangers
 from ferraris.headend.service.housekeeping import housekeeping
 from ferraris.headend.service.keys_at_hand import keys_at_hand
 from ferraris.headend.service.serving import serve
+from ferraris.headend.service.store_watch import StoreWatch
 from ferraris.headend.service.supervising import Part
 from ferraris.headend.service.watched import watched
 from ferraris.headend.store.archive import Archive
@@ -182,6 +183,8 @@ def _give_parts(whole: Built, strangers: Strangers) -> None:
     )
     if configuration.observe.metrics:
         parts["observe"] = partial(_observed, whole, _watch_options(configuration))
+    watch = StoreWatch(engine, house.journal.write, clock=clock)
+    parts["store"] = watch.run
     parts["audit"] = partial(keep_anchored, engine, clock=clock)
     sealer = house.part(CustomerSealer)
     parts["erasures"] = partial(

@@ -10,8 +10,10 @@ from ferraris.headend.store.records import (
     Brought,
     ChannelKey,
     StoreAwayError,
+    StoreConflictError,
     Stored,
     StoreError,
+    StoreFullError,
     StoreSummary,
 )
 
@@ -23,7 +25,9 @@ __all__ = [
     "Engine",
     "Store",
     "StoreAwayError",
+    "StoreConflictError",
     "StoreError",
+    "StoreFullError",
     "StoreSummary",
     "Stored",
 ]

@@ -2,35 +2,30 @@
 
 from __future__ import annotations
 
-import contextlib
+import random
 import sqlite3
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import URL, Connection, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from ferraris.core.errors import UsageError
-from ferraris.headend.store.records import StoreAwayError, StoreError
+from ferraris.headend.store.faults import Trouble, explained
+from ferraris.headend.store.records import StoreAwayError, StoreConflictError, StoreError
 
 __all__ = ["Engine", "url_of"]
 
 _POOL = 8
 _WRITING = "ferraris_writing"
-_AWAY = "the database does not answer; what was committed is safe, and the rest is tried again"
-# Classes of SQLSTATE that pass by themselves: connection lost, operator intervention.
-_AWAY_CLASSES = ("08", "57")
-_TEXTS = {
-    "53100": "no room left for the database; free some space, nothing is lost",
-    "55P03": "another program keeps the store locked",
-    "40001": "another program was quicker",
-    "40P01": "another program was quicker",
-    "28P01": "the database refuses the password",
-    "3D000": "there is no such database",
-}
+_TRIES = 6
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.005, 0.5
+
+Made = TypeVar("Made")
 
 
 def url_of(location: str | Path) -> URL:
@@ -60,11 +55,13 @@ class Engine:
 
     A commit is on the disk when it returns. Use `reading` for one consistent view and
     `transaction` for changes: rooms take the `Connection` of the caller's transaction, so that
-    what belongs together - and its line in the audit log - is written together.
+    what belongs together - and its line in the audit log - is written together. `trouble` is what
+    keeps it from writing.
     """
 
     def __init__(self, location: str | Path, *, wait_s: float = 30.0, pool: int = _POOL) -> None:
         self.url = url_of(location)
+        self.trouble = Trouble()
         self.is_postgresql = self.url.get_backend_name() == "postgresql"
         self.location = self.url.database or ""
         if self.is_postgresql:
@@ -103,24 +100,39 @@ class Engine:
                 connection = connection.execution_options(**{_WRITING: True})
             with connection.begin():
                 yield connection
+        self.trouble.went_well()
+
+    def repeated(self, work: Callable[[Connection], Made], *, tries: int = _TRIES) -> Made:
+        """Do a unit of work in a transaction of its own, whole once more where others were quicker.
+
+        Only `StoreConflictError` is answered so, at most `tries` times with pauses drawn by lot, so
+        that two who were in each other's way do not meet again. `work` must be able to stand being
+        called anew: what it did was undone.
+        """
+        longest_s = _FIRST_PAUSE_S
+        for _ in range(tries - 1):
+            try:
+                with self.transaction() as connection:
+                    return work(connection)
+            except StoreConflictError:
+                time.sleep(random.uniform(0, longest_s))  # noqa: S311 - no secret
+                longest_s = min(4 * longest_s, _LONGEST_PAUSE_S)
+        with self.transaction() as connection:
+            return work(connection)
 
     @contextmanager
     def _explaining(self) -> Iterator[None]:
         try:
             yield
         except DBAPIError as error:
-            raise self._explained(error) from error
+            found = explained(error, self.location, is_postgresql=self.is_postgresql)
+            self.trouble.failed(found)
+            raise found from error
         except PoolTimeout as error:
             raise StoreAwayError("too many wait for the store", where="store") from error
         except SQLAlchemyError as error:
             text = f"{self.location}: {type(error).__name__}: {str(error).splitlines()[0]}"
             raise StoreError(text, where="store") from error
-
-    def _explained(self, error: DBAPIError) -> StoreError:
-        kind = _sqlite_fault if not self.is_postgresql else _postgresql_fault
-        text, away = kind(error)
-        made = StoreAwayError if away else StoreError
-        return made(f"{self.location}: {text}", where="store")
 
 
 def _sqlite(wait_s: float) -> dict[str, Any]:
@@ -146,32 +158,3 @@ def _set_up(connection: sqlite3.Connection, _: object) -> None:
 def _begin(connection: Connection) -> None:
     writing = connection.get_execution_options().get(_WRITING)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
-
-
-def _sqlite_fault(error: DBAPIError) -> tuple[str, bool]:
-    original = error.orig
-    code = getattr(original, "sqlite_errorname", "") or type(original).__name__
-    if code.startswith("SQLITE_FULL"):
-        text = "no room left for the store; free some space and run again, nothing is lost"
-    elif code.startswith("SQLITE_IOERR"):
-        text = "the disk refuses to read or write the store (full, over quota or failing)"
-    elif code.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
-        return f"another program keeps the store locked ({code})", True
-    elif code.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
-        text = "the file is damaged or not a store"
-    else:
-        text = str(original)
-    return f"{text} ({code})", False
-
-
-def _postgresql_fault(error: DBAPIError) -> tuple[str, bool]:
-    state = getattr(error.orig, "sqlstate", None) or ""
-    away = error.connection_invalidated or not state or state.startswith(_AWAY_CLASSES)
-    if away:
-        return f"{_AWAY} ({state or type(error.orig).__name__})", True
-    text = _TEXTS.get(state)
-    if text is None:
-        text = type(error.orig).__name__
-        with contextlib.suppress(IndexError):  # the first line has no values; the detail would
-            text += f": {str(error.orig).splitlines()[0]}"
-    return f"{text} ({state})", state in ("40001", "40P01", "55P03")

@@ -16,7 +16,9 @@ __all__ = [
     "PackedRead",
     "PackedUndated",
     "StoreAwayError",
+    "StoreConflictError",
     "StoreError",
+    "StoreFullError",
     "StoreSummary",
     "Stored",
     "Total",
@@ -29,6 +31,15 @@ class StoreError(Error):
 
 class StoreAwayError(StoreError):
     """The store is not there at the moment, or busy: nothing happened, so try again later."""
+
+
+class StoreConflictError(StoreAwayError):
+    """Another transaction was in the way (a deadlock, or it was quicker), and this one was undone
+    whole: repeat it whole, as `Engine.repeated` does."""
+
+
+class StoreFullError(StoreError):
+    """There is no room to write; what was written is safe, and is read on. Somebody has to act."""
 
 
 class ChannelKey(NamedTuple):

@@ -67,8 +67,9 @@ class Rounds:
             book = book_of(connection, tenant, self.members)
             run = Run(connection, self.sealer, catalogue, book, tenant=tenant, now=now)
             ran = run.work(due)
-        with self.engine.transaction() as connection:
-            return keep(connection, self.sealer, book, due, ran)
+        return self.engine.repeated(
+            lambda connection: keep(connection, self.sealer, book, due, ran)
+        )
 
     def _free(self, due: list[Due]) -> None:
         with contextlib.suppress(StoreError), self.engine.transaction() as connection:
