@@ -122,7 +122,7 @@ def test_two_processes_that_write_the_same_meters_lose_nothing(enrolled):
 def test_a_full_disk_is_one_clear_error_and_no_damage(enrolled):
     with start(enrolled, LIMITED + WRITER) as writer:
         out, err = writer.communicate()
-    assert "StoreError" in err.splitlines()[-1]
+    assert "StoreFullError" in err.splitlines()[-1]
     assert "full" in err.splitlines()[-1] or "room" in err.splitlines()[-1]
     assert len(stored(enrolled)) == BATCH * len(out.split())
     assert all_the_rest(enrolled) == list(range(1, METERS + 1))

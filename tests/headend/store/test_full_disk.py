@@ -84,7 +84,7 @@ def test_a_full_disk_is_told_and_waited_for(small_store):
         write(store, batch)
         for _, more in zip(range(5), work, strict=False):
             write(store, more)
-        assert store.engine.trouble.error is None
+        assert store.engine.trouble.times == 2
         assert blocks(store) == told + 7 * BATCH
         assert store.check() == []
 

@@ -46,19 +46,21 @@ class StoreWatch:
         self._offload = offload
         self._since: tuple[float, float] | None = None
         self._why = ""
+        self._seen = 0
         self._written_s = 0.0
 
     async def run(self) -> None:
-        """Look now and then; raises `StoreError` while nothing can be written."""
+        """Look now and then; raises `StoreError` for what others have met with since."""
         if self._since is not None:
             await self._offload(self._try)
         while True:
-            error = self._engine.trouble.error
-            if error is not None:
+            trouble = self._engine.trouble
+            if trouble.error is not None and trouble.times != self._seen:
+                self._seen = trouble.times
                 if self._since is None:
                     self._since = self._clock(), self._steady()
-                    self._why = type(error).__name__
-                raise StoreError(error.message)
+                    self._why = type(trouble.error).__name__
+                raise StoreError(trouble.error.message)
             if self._since is not None and self._steady() - self._written_s >= _QUIET_S:
                 await self._offload(self._over)
             await self._sleep(_LOOK_S)

@@ -56,7 +56,7 @@ class Engine:
     A commit is on the disk when it returns. Use `reading` for one consistent view and
     `transaction` for changes: rooms take the `Connection` of the caller's transaction, so that
     what belongs together - and its line in the audit log - is written together. `trouble` is what
-    keeps it from writing.
+    kept it from its work.
     """
 
     def __init__(self, location: str | Path, *, wait_s: float = 30.0, pool: int = _POOL) -> None:
@@ -100,7 +100,6 @@ class Engine:
                 connection = connection.execution_options(**{_WRITING: True})
             with connection.begin():
                 yield connection
-        self.trouble.went_well()
 
     def repeated(self, work: Callable[[Connection], Made], *, tries: int = _TRIES) -> Made:
         """Do a unit of work in a transaction of its own, whole once more where others were quicker.

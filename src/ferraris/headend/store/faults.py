@@ -48,23 +48,22 @@ _SQLITE_WRITES: Final = tuple(
 
 
 class Trouble:
-    """What keeps an engine from writing: the newest `StoreFullError` or `StoreAwayError`.
+    """What kept an engine from its work: the newest `StoreFullError` or `StoreAwayError`.
 
-    It ends with the next transaction that goes well. Conflicts of two writers are no trouble.
+    `times` counts them, so that whoever looks now and then sees new ones. Conflicts of two writers
+    are no trouble.
     """
 
     def __init__(self) -> None:
         self.error: StoreError | None = None
+        self.times = 0
 
     def failed(self, error: StoreError) -> None:
         """A statement failed; safe to call from any thread."""
         is_one = isinstance(error, StoreFullError | StoreAwayError)
         if is_one and not isinstance(error, StoreConflictError):
             self.error = error
-
-    def went_well(self) -> None:
-        """Something was written."""
-        self.error = None
+            self.times += 1
 
 
 def explained(error: DBAPIError, location: str, *, is_postgresql: bool) -> StoreError:
