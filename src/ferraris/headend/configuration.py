@@ -8,12 +8,15 @@ Secrets are never in it: fields that name one hold `@FILE` or `env:NAME`.
 from __future__ import annotations
 
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
 from msgspec import Meta, Struct, ValidationError, convert, field
 
 from ferraris.core.errors import UsageError
+from ferraris.line.tls import server_context
+from ferraris.line.url import Endpoint, parse_url
 
 __all__ = [
     "Collecting",
@@ -84,7 +87,10 @@ class Validating(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
 
 class Intake(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Where meters that push or call in reach the head-end: URLs of `ferraris.listen`."""
+    """Where meters that push or call in reach the head-end: URLs of `ferraris.listen`.
+
+    `tls://…?cert=FILE&key=FILE&ca=FILE` takes meters over TLS; with `ca` they show a certificate.
+    """
 
     push: tuple[str, ...] = ()
     call_in: tuple[str, ...] = ()
@@ -125,6 +131,23 @@ class Configuration(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     def location(self) -> str:
         """Where the store is: a URL as it is, a file relative to the folder."""
         return self.store if "://" in self.store else str(self.place(self.store))
+
+    def endpoint(self, url: str) -> Endpoint:
+        """A listener's URL with the paths of its certificates made absolute.
+
+        Raises `UsageError` for a URL or for certificates that cannot be used.
+        """
+        endpoint = parse_url(url)
+        options = dict(endpoint.options)
+        for name in ("ca", "cert", "key"):
+            if name in options:
+                options[name] = str(self.place(options[name]))
+        if "passphrase" in options:
+            options["passphrase"] = self.reference(options["passphrase"])
+        found = replace(endpoint, options=options)
+        if found.line == "tls":
+            server_context(found)
+        return found
 
     def reference(self, secret: str) -> str:
         """A secret's name with the path of `@FILE` made absolute."""

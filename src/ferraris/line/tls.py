@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import logging
 import os
 import ssl
 import warnings
@@ -36,6 +37,7 @@ __all__ = [
 In = TypeVar("In")
 Out = TypeVar("Out")
 
+_LOG = logging.getLogger("ferraris.tls")
 _WHERE = "tls"
 _NOT_YET_VALID, _EXPIRED, _WRONG_NAME, _WRONG_ADDRESS = 9, 10, 62, 64  # X509_V_ERR_* of OpenSSL
 _MOST_PASSPHRASE_OCTETS = 1024
@@ -113,7 +115,12 @@ def client_context(endpoint: Endpoint) -> ssl.SSLContext:
 
 
 def server_context(endpoint: Endpoint) -> ssl.SSLContext:
-    """TLS 1.2 and newer; with `ca`, clients show a certificate of that authority."""
+    """TLS 1.2 and newer; with `ca`, clients show a certificate of that authority.
+
+    It follows its files: each handshake takes the certificate, the key and the authorities that
+    they hold by then. Files that cannot be used any more are told once each time they change, in
+    the log, and those from before stay in use.
+    """
     if "cert" not in endpoint.options:
         raise UsageError(
             f"{endpoint}: a listener shows a certificate: cert=FILE&key=FILE", where=_WHERE
@@ -123,7 +130,25 @@ def server_context(endpoint: Endpoint) -> ssl.SSLContext:
             f"{endpoint}: insecure=1 is for clients; leave ca= out to take any client",
             where=_WHERE,
         )
-    return _context("server", *_files(endpoint))
+    newest = _context("server", *_files(endpoint))
+    door = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    door.minimum_version = ssl.TLSVersion.TLSv1_2
+    door.verify_mode = newest.verify_mode
+    told = ""
+
+    def choose(connection: Any, name: str | None, context: ssl.SSLContext) -> None:
+        nonlocal newest, told
+        try:
+            newest = _context("server", *_files(endpoint))
+            told = ""
+        except UsageError as error:
+            if error.message != told:
+                told = error.message
+                _LOG.error("%s keeps the certificate that it has: %s", endpoint, told)
+        connection.context = newest
+
+    door.sni_callback = choose  # called with every hello, with or without a name in it
+    return door
 
 
 _Option = tuple[str, str, int]  # name, text, when the file was changed

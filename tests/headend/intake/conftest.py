@@ -1,11 +1,15 @@
 from __future__ import annotations
 
 import shutil
+import sys
+from pathlib import Path
 
 import pytest
 
 from ferraris.headend.store.engine import Engine
 from ferraris.headend.store.migrations import migrate
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "line"))  # certificates
 
 
 @pytest.fixture(scope="session")

@@ -49,12 +49,12 @@ async def until(condition):
 class Door:
     """A door that remembers what was read of whom."""
 
-    def __init__(self, colony, **settings):
+    def __init__(self, colony, endpoint=None, **settings):
         self.read = {}
         self.collection = None
         self.registrar = colony.registrar()
         self.intake = CallIntake(
-            Endpoint("tcp", "127.0.0.1", 0),
+            endpoint or Endpoint("tcp", "127.0.0.1", 0),
             colony.tenant,
             self.registrar,
             colony.strangers,

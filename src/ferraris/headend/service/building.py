@@ -51,7 +51,7 @@ from ferraris.headend.store.retention import Retention
 from ferraris.headend.vee.rounds import Rounds
 from ferraris.headend.vee.validation import Validation
 from ferraris.keys import KeyStore
-from ferraris.line.url import Endpoint, parse_url
+from ferraris.line.url import Endpoint
 
 __all__ = ["Built", "Furnishing", "built"]
 
@@ -200,11 +200,11 @@ def _give_parts(whole: Built, strangers: Strangers) -> None:
     if configuration.validate.active:
         parts["validation"] = whole.validation.run
     if configuration.intake.push:
-        endpoints = [parse_url(url) for url in configuration.intake.push]
+        endpoints = [configuration.endpoint(url) for url in configuration.intake.push]
         parts["pushes"] = partial(_pushes, whole, strangers, endpoints)
     for number, url in enumerate(configuration.intake.call_in):
         parts[f"calls {number + 1}" if number else "calls"] = partial(
-            _calls, whole, strangers, parse_url(url)
+            _calls, whole, strangers, configuration.endpoint(url)
         )
 
 
