@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import re
+import subprocess
+import sys
 
 import pytest
 from sqlalchemy import insert, update
 
-from ferraris.cli.headend_commands import command_of, commands
+from ferraris.cli.headend_commands import commands_of
+from ferraris.cli.headend_operations import command_of
+from ferraris.cli.headend_words import WORDS
 from ferraris.headend.audit import Journal
-from ferraris.headend.operations.registry import collected
+from ferraris.headend.operations.registry import collected, declared_in
 from ferraris.headend.operations.shape import shape_of
 from ferraris.headend.store.engine import Engine
 from ferraris.headend.store.tables import METADATA
@@ -44,16 +49,56 @@ def store(tmp_path, monkeypatch):
 
 
 def test_every_operation_has_a_command() -> None:
-    made = set()
+    """And every first word says all of its commands, and what they are for."""
+    made, further = set(), set()
+    for word, (told, modules) in WORDS.items():
+        declared = [importlib.import_module(module) for module in modules]
+        own = {name: each for module in declared for name, each in _own(module).items()}
+        further |= own.keys()
+        app = commands_of(word)
+        names = {each.name for each in app.registered_commands}
+        if app.registered_callback is None:
+            assert names == {word}
+            (single,) = app.registered_commands
+            assert told == (single.help or single.callback.__doc__).split("\n")[0]
+            made.add(word)
+        else:
+            assert told.endswith(".")
+            made |= {f"{word} {name}" for name in names}
+    assert {each.command for each in collected()} | further == made
 
-    def walk(app, words):
-        for each in app.registered_commands:
-            made.add(" ".join([*words, each.name]))
-        for group in app.registered_groups:
-            walk(group.typer_instance, [*words, group.name])
 
-    walk(commands(), [])
-    assert {each.command for each in collected()} <= made
+def _own(module):
+    return getattr(module, "COMMANDS", {})
+
+
+@pytest.mark.parametrize("operation", collected(), ids=lambda each: each.name)
+def test_a_command_is_found_without_the_rest(operation) -> None:
+    word, *rest = operation.command.split()
+    found = commands_of(word, *rest)
+    assert (rest or [word])[0] in {each.name for each in found.registered_commands}
+
+
+def test_no_module_is_loaded_in_vain() -> None:
+    for word, (_, modules) in WORDS.items():
+        for each in map(importlib.import_module, modules):
+            mine = [*_own(each), *(operation.command for operation in declared_in(each))]
+            assert word in {command.split()[0] for command in mine}, (word, each)
+
+
+def test_help_loads_nothing_of_the_head_end_and_a_command_its_own_rooms() -> None:
+    code = """
+import sys
+from ferraris.cli.main import run
+assert run(["headend", "--help"]) == 0
+assert not {name for name in sys.modules if name.startswith("ferraris.headend.")}
+assert "sqlalchemy" not in sys.modules
+assert run(["headend", "audit", "list", "--help"]) == 0
+for room in ("collect", "registration", "vee", "service", "api"):
+    assert f"ferraris.headend.{room}" not in sys.modules, room
+assert not {"psycopg", "numpy", "litestar", "ferraris.client"} & set(sys.modules)
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL)
 
 
 @pytest.mark.parametrize("operation", collected(), ids=lambda each: each.name)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
-import signal
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
@@ -22,7 +20,6 @@ if TYPE_CHECKING:
     from ferraris.client.connecting import Tap
     from ferraris.core.explain import Line
     from ferraris.line.recording import Recording
-    from ferraris.line.url import Endpoint
 
 __all__ = ["recording_to", "register", "wanted_tap", "with_capture"]
 
@@ -69,6 +66,7 @@ def capture(
     written as asterisks. With keys, comments tell what ciphered APDUs say; packets stay ciphered.
     """
     from ferraris.cli.decode import secrets_of
+    from ferraris.cli.relayed import relay
     from ferraris.line.url import parse_url
 
     meter = parse_url(url)
@@ -84,28 +82,8 @@ def capture(
     if keys is not None:
         secrets = _keys_of_file(keys, None, 1)
     with recording_to(to, secrets, about=f"{meter}, relayed from {here}") as recording:
-        asyncio.run(_relay(here, meter, recording, once=once))
+        relay(here, meter, recording, once=once)
         typer.echo(f"{to}: {recording.packets} packets", err=True)
-
-
-async def _relay(here: Endpoint, meter: Endpoint, recording: Recording, *, once: bool) -> None:
-    from ferraris.line.relay import relay
-
-    stopped = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        with contextlib.suppress(NotImplementedError):  # Windows: Ctrl-C raises as ever
-            loop.add_signal_handler(number, stopped.set)
-    async with await relay(here, meter, recording) as running:
-        shown = f"{here.line}://{here.host}:{running.port}"
-        typer.echo(f"listening on {shown}, relaying to {meter}")
-        ends = running.ended if once else stopped
-        waits = [asyncio.create_task(each.wait()) for each in {stopped, ends}]
-        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-        for wait in waits:
-            wait.cancel()
-    for failure in running.failures:
-        typer.echo(f"ferraris: {failure}", err=True)
 
 
 @contextlib.contextmanager

@@ -1,14 +1,11 @@
 """`ferraris headend`: the commands of the head-end, made when one of them is wanted.
 
-They follow from the declared operations, which need the `headend` extra; other commands of
-Ferraris start without it.
+They follow from the declared operations.
 """
 
 from __future__ import annotations
 
 import typer
-
-from ferraris.core.errors import UsageError
 
 __all__ = ["register"]
 
@@ -28,10 +25,7 @@ def register(app: typer.Typer) -> None:
 
 def headend(context: typer.Context) -> int:
     """The head-end: inventory, collection, readings, access, audit; here or at a URL."""
-    try:
-        from ferraris.cli.headend_commands import commands
-    except ImportError as error:
-        message = f"this needs pip install 'ferraris[headend]' ({error.name} is missing)"
-        raise UsageError(message) from None
+    from ferraris.cli.headend_commands import commands
+
     outcome = commands()(list(context.args), prog_name="ferraris headend", standalone_mode=False)
     return outcome if isinstance(outcome, int) else 0

@@ -8,22 +8,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Protocol, cast
+from typing import TYPE_CHECKING, Annotated, Any, Protocol, cast
 
 import typer
 
-from ferraris.cli.headend_remote import Remote
 from ferraris.cli.key_store import Opening, passphrase_of, referenced
 from ferraris.core.errors import UsageError
-from ferraris.headend.audit import anchor
-from ferraris.headend.configuration import Configuration, KeyPlace, load
-from ferraris.headend.operations.callers import local_caller
-from ferraris.headend.operations.desk import Caller, House
-from ferraris.headend.operations.operation import Operation
-from ferraris.headend.operations.performing import perform
-from ferraris.headend.operations.shape import shape_of
-from ferraris.headend.store.engine import Engine
-from ferraris.keys import Keys, KeyStore
+
+if TYPE_CHECKING:
+    from ferraris.headend.configuration import Configuration
+    from ferraris.headend.operations.desk import Caller, House
+    from ferraris.headend.operations.operation import Operation
+    from ferraris.headend.store.engine import Engine
+    from ferraris.keys import Keys, KeyStore
 
 __all__ = ["Head", "Local", "Place", "asking", "headend_options", "place", "user"]
 
@@ -55,6 +52,8 @@ class Place:
     @contextmanager
     def engine(self) -> Iterator[Engine]:
         """The store, open."""
+        from ferraris.headend.store.engine import Engine
+
         engine = Engine(self.configuration.location())
         try:
             yield engine
@@ -93,6 +92,8 @@ def headend_options(
     ] = None,
 ) -> None:
     """The head-end. Options for where it is go before the command."""
+    from ferraris.headend.configuration import Configuration
+
     if url is not None:
         context.obj = Place(Configuration(), url, token or "", authority or "")
         return
@@ -108,6 +109,8 @@ def _configuration(
 ) -> Configuration:
     """What the file says, with what options say over it."""
     from msgspec.structs import replace
+
+    from ferraris.headend.configuration import Configuration, KeyPlace, load
 
     if config is None and store is None and Path(_DEFAULT).exists():
         config = _DEFAULT
@@ -139,11 +142,16 @@ def asking(context: typer.Context) -> Iterator[Head]:
     """The head-end that the options name."""
     where = place(context)
     if where.url:
+        from ferraris.cli.headend_remote import Remote
+
         token = referenced(where.token, form="text", kind="password") if where.token else b""
         yield Remote(where.url, token.decode().strip(), where.authority)
         return
+    from ferraris.headend.operations.callers import local_caller
+    from ferraris.headend.operations.desk import House
+
     with where.engine() as engine:
-        keys = cast(Keys, _KeysWhenAsked(where.configuration))
+        keys = cast("Keys", _KeysWhenAsked(where.configuration))
         house = House(engine, keys, time.time)
         with engine.reading() as connection:
             caller = local_caller(connection, user(), where.configuration.tenant)
@@ -170,6 +178,9 @@ class Local:
         body: Any,
     ) -> Any:
         """Carry out an operation."""
+        from ferraris.headend.operations.performing import perform
+        from ferraris.headend.operations.shape import shape_of
+
         arguments = shape_of(operation).bind(path, query, body)
         self._wrote = self._wrote or operation.changes
         return perform(self._house, self._caller, operation, arguments)
@@ -177,6 +188,8 @@ class Local:
     def close(self) -> None:
         """Anchor what was written: this process ends, and its chain with it."""
         if self._wrote:
+            from ferraris.headend.audit import anchor
+
             with self._house.engine.transaction() as connection:
                 anchor(connection, at_s=self._house.clock())
 
@@ -190,6 +203,8 @@ class _KeysWhenAsked:
 
     def __getattr__(self, name: str) -> Any:
         if self._opened is None:
+            from ferraris.keys import KeyStore
+
             given = self._configuration.keys
             path = str(self._configuration.place(given.file))
             if given.token:

@@ -1,154 +1,97 @@
-"""Commands made out of operations: words, arguments, options, and what they print."""
+"""The commands of the head-end: known by their first words, made when one of them is wanted."""
 
 from __future__ import annotations
 
 import importlib
 from collections.abc import Callable
 from functools import cache
-from inspect import Parameter, Signature
-from typing import Annotated, Any, get_args
+from types import ModuleType
+from typing import Any
 
 import typer
 
-from ferraris.cli.headend_asking import asking, headend_options
-from ferraris.cli.headend_documents import document
-from ferraris.cli.headend_printing import show
-from ferraris.headend.operations.operation import Operation
-from ferraris.headend.operations.registry import collected
-from ferraris.headend.operations.shape import Field, bare, body_fields, is_list, shape_of
+from ferraris.cli.headend_asking import headend_options
+from ferraris.cli.headend_words import WORDS
+from ferraris.core.errors import UsageError
 
-__all__ = ["commands"]
-
-# Commands that no operation declares, because they work before or without a head-end; each module
-# has `register(app)`.
-_FURTHER: tuple[str, ...] = (
-    "ferraris.cli.headend_export",
-    "ferraris.cli.headend_init",
-    "ferraris.cli.headend_run",
-    "ferraris.cli.headend_store",
-    "ferraris.cli.headend_watch",
-)
+__all__ = ["commands", "commands_of"]
 
 _PLAIN: dict[str, Any] = {
     "no_args_is_help": True,
+    "add_completion": False,
     "rich_markup_mode": None,
     "pretty_exceptions_enable": False,
+    "context_settings": {"help_option_names": ["-h", "--help"], "max_content_width": 100},
+}
+_WHOLE: dict[str, Any] = {
+    "ignore_unknown_options": True,
+    "allow_extra_args": True,
+    "allow_interspersed_args": False,
 }
 
 
 @cache
 def commands() -> typer.Typer:
-    """All commands of the head-end."""
-    app = typer.Typer(
-        name="headend",
-        help="The head-end. Options for where it is go before the command.",
-        add_completion=False,
-        context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-        **_PLAIN,
-    )
+    """All commands of the head-end; what comes after the first word is read by those behind it."""
+    app = typer.Typer(name="headend", **_PLAIN)
     app.callback()(headend_options)
-    groups: dict[tuple[str, ...], typer.Typer] = {(): app}
-    for module in _FURTHER:
-        importlib.import_module(module).register(app)
-    for each in sorted(collected(), key=lambda operation: operation.command):
-        *words, last = each.command.split()
-        group = _group(tuple(words), groups)
-        group.command(last, help=_help(each))(command_of(each))
+    for word, (told, _) in WORDS.items():
+        add = app.command(word, help=told, context_settings=_WHOLE, add_help_option=False)
+        add(_behind(word))
     return app
 
 
-def _group(words: tuple[str, ...], groups: dict[tuple[str, ...], typer.Typer]) -> typer.Typer:
-    if words not in groups:
-        made = typer.Typer(help=f"Commands for {' '.join(words)}.", **_PLAIN)
-        _group(words[:-1], groups).add_typer(made, name=words[-1])
-        groups[words] = made
-    return groups[words]
+def _behind(word: str) -> Callable[[typer.Context], int]:
+    def run(context: typer.Context) -> int:
+        rest = list(context.args)
+        app = commands_of(word, rest[0] if rest else "")
+        name = f"ferraris headend {word}"
+        outcome = app(rest, prog_name=name, standalone_mode=False, obj=context.obj)
+        return outcome if isinstance(outcome, int) else 0
 
-
-def _help(operation: Operation) -> str:
-    return (operation.function.__doc__ or "").strip()
-
-
-def command_of(operation: Operation) -> Callable[..., int]:
-    """A function that typer can read: it asks for the operation and prints the answer."""
-    shape = shape_of(operation)
-    fields = body_fields(shape.body)
-
-    def run(context: typer.Context, **given: Any) -> int:
-        path = {each.name: given[f"path_{each.name}"] for each in shape.path}
-        query = {
-            each.name: _texts(given[f"query_{each.name}"])
-            for each in shape.query
-            if given[f"query_{each.name}"] is not None
-        }
-        values = [(each, given[f"field_{each.name}"]) for each in fields]
-        body = document(shape, given.get("body"), values)
-        with asking(context) as head:
-            answer = head.ask(operation, path, query, body)
-            return show(answer, as_json=given["as_json"], out=given.get("out"))
-
-    parameters = [Parameter("context", Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context)]
-    parameters += [_argument(each) for each in shape.path]
-    parameters += [_option(f"query_{each.name}", each) for each in shape.query]
-    parameters += [_option(f"field_{each.name}", each) for each in fields]
-    if shape.body is not None:
-        parameters.append(_keyword("body", _BODY, None))
-    parameters += [_keyword("as_json", _AS_JSON, False), _keyword("out", _OUT, None)]
-    run.__signature__ = Signature(parameters, return_annotation=int)  # type: ignore[attr-defined]
-    run.__annotations__ = {each.name: each.annotation for each in parameters} | {"return": int}
-    run.__name__ = operation.name
     return run
 
 
-_BODY = Annotated[
-    str | None, typer.Option("--body", metavar="FILE|-|JSON", help="The whole document as JSON.")
-]
-_AS_JSON = Annotated[bool, typer.Option("--json", help="JSON.")]
-_OUT = Annotated[
-    str | None, typer.Option("--out", metavar="FILE", help="Write the answer to a file.")
-]
+def commands_of(word: str, wanted: str = "") -> typer.Typer:
+    """The commands with this first word, or as many of them as it takes to have the wanted one.
+
+    They need the `headend` extra, which other commands of Ferraris do without.
+    """
+    try:
+        return _made(word, wanted)
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("ferraris"):
+            raise
+        message = f"this needs pip install 'ferraris[headend]' ({error.name} is missing)"
+        raise UsageError(message) from None
 
 
-def _texts(value: Any) -> list[str]:
-    if isinstance(value, list):
-        return value
-    return [str(value).lower() if isinstance(value, bool) else value]
+def _made(word: str, wanted: str) -> typer.Typer:
+    told, modules = WORDS[word]
+    app = typer.Typer(name=word, help=told, **_PLAIN)
+    for name in modules:
+        module = importlib.import_module(name)
+        if hasattr(module, "COMMANDS"):
+            app.command(word)(module.COMMANDS[word])
+        elif _operations(app, word, module, wanted):
+            break
+    return app
 
 
-def _keyword(name: str, annotation: Any, default: Any) -> Parameter:
-    return Parameter(name, Parameter.POSITIONAL_OR_KEYWORD, default=default, annotation=annotation)
+def _operations(app: typer.Typer, word: str, module: ModuleType, wanted: str) -> bool:
+    """Add what a module declares, and tell whether the wanted command is among it."""
+    from ferraris.cli.headend_operations import add_operation
+    from ferraris.headend.operations.registry import declared_in
+
+    found = {each.command: each for each in declared_in(module)}
+    for command, operation in sorted(found.items()):
+        if command == word:
+            add_operation(app, word, operation)
+        elif command.startswith(f"{word} "):
+            app.callback()(_group)
+            add_operation(app, command.removeprefix(f"{word} "), operation)
+    return f"{word} {wanted}" in found
 
 
-def _argument(field: Field) -> Parameter:
-    annotation = Annotated[str, typer.Argument(metavar=field.name.upper(), help=field.help)]
-    return Parameter(f"path_{field.name}", Parameter.POSITIONAL_OR_KEYWORD, annotation=annotation)
-
-
-def _option(name: str, field: Field) -> Parameter:
-    """Values stay texts here: they are converted by the operation's own types, as in the API."""
-    flag = "--" + field.name.replace("_", "-")
-    told = field.help or _told(field)
-    kind: Any
-    if bare(field.type) is bool:
-        kind, names = bool | None, (f"{flag}/--no-{flag[2:]}",)
-        return _keyword(name, Annotated[kind, typer.Option(*names, help=told)], None)
-    kind = list[str] | None if is_list(field.type) else str | None
-    option = typer.Option(flag, metavar=_metavar(field.type), help=told)
-    return _keyword(name, Annotated[kind, option], None)
-
-
-def _told(field: Field) -> str:
-    if field.required:
-        return "Must be given, here or in --body." if field.name != "body" else ""
-    if field.default in (None, "", [], (), {}):
-        return ""
-    return f"By default {field.default}."
-
-
-def _metavar(kind: Any) -> str:
-    plain = bare(kind)
-    if is_list(kind):
-        plain = (get_args(plain) or (str,))[0]
-    return {"str": "TEXT", "int": "NUMBER", "float": "NUMBER", "datetime": "TIME"}.get(
-        getattr(plain, "__name__", ""), "VALUE"
-    )
+def _group() -> None:
+    """A single command that is not the word itself stays one behind it."""

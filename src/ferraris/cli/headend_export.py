@@ -18,19 +18,14 @@ from ferraris.cli.progress import progress_bar
 from ferraris.core.errors import UsageError
 from ferraris.headend.export import Choice
 from ferraris.headend.export.files import claim_folder, whole_file
-from ferraris.headend.operations.export import Form
-from ferraris.headend.operations.registry import found
+from ferraris.headend.operations.export import Form, export_readings
+from ferraris.headend.operations.operation import declared
 from ferraris.headend.operations.shape import converted
 
-__all__ = ["register"]
+__all__ = ["COMMANDS"]
 
 _ENDINGS = {Form.ARROW: "arrows", Form.CSV: "csv", Form.CSV_WIDE: "csv", Form.PARQUET: "parquet"}
 _Many = list[str] | None
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command("export")(export)
 
 
 def export(
@@ -112,7 +107,7 @@ def _write(
     place: Path,
 ) -> Path:
     asked = {**query, "since": [since.isoformat()], "until": [until.isoformat()]}
-    stream = head.ask(found("export_readings"), {}, asked, None)
+    stream = head.ask(declared(export_readings), {}, asked, None)
     with closing(stream), whole_file(place) as file:
         for chunk in stream.chunks:
             file.write(chunk)
@@ -121,3 +116,7 @@ def _write(
 
 def _midnight(day: date) -> datetime:
     return datetime(day.year, day.month, day.day, tzinfo=UTC)
+
+
+COMMANDS = {"export": export}
+"""By their words."""

@@ -18,12 +18,7 @@ from ferraris.headend.service.initialising import Wishes, initialise
 from ferraris.headend.store.engine import Engine
 from ferraris.headend.store.migrations import migrate
 
-__all__ = ["furnish", "register"]
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command("init")(init)
+__all__ = ["COMMANDS", "furnish"]
 
 
 def init(
@@ -68,3 +63,7 @@ def furnish(configuration: Configuration) -> str:
     finally:
         engine.close()
     return secret
+
+
+COMMANDS = {"init": init}
+"""By their words."""

@@ -17,15 +17,9 @@ from ferraris.core.errors import UsageError
 if TYPE_CHECKING:
     from ferraris.headend.service.building import Built
 
-__all__ = ["register"]
+__all__ = ["COMMANDS"]
 
 _PATIENCE_S = 5.0
-
-
-def register(app: typer.Typer) -> None:
-    """Add the commands."""
-    app.command("run")(serve)
-    app.command("ready")(ready)
 
 
 def serve(context: typer.Context) -> int:
@@ -74,3 +68,7 @@ def ready(
         for part, text in report["parts"].items():
             typer.echo(f"{part:14} {text}")
     return DONE if report["ok"] else REFUSED
+
+
+COMMANDS = {"run": serve, "ready": ready}
+"""By their words."""

@@ -24,7 +24,7 @@ from ferraris.headend.store.engine import Engine
 from ferraris.headend.store.restoring import restore
 from ferraris.headend.store.retention import Retention, apply
 
-__all__ = ["register"]
+__all__ = ["COMMANDS"]
 
 _JSON = Annotated[bool, typer.Option("--json", help="JSON.")]
 _FILE = Annotated[str, typer.Argument(metavar="FILE")]
@@ -32,14 +32,6 @@ _KEEP = Annotated[
     list[str] | None,
     typer.Option("--keep", metavar="KIND=DAYS", help="Instead of what the configuration says."),
 ]
-
-
-def register(app: typer.Typer) -> None:
-    """Add the commands."""
-    app.command("check")(check_whole)
-    app.command("backup")(make_backup)
-    app.command("restore")(put_back)
-    app.command("retention")(retain)
 
 
 def check_whole(context: typer.Context, as_json: _JSON = False) -> int:
@@ -158,3 +150,7 @@ def _witness(context: typer.Context, engine: Engine, action: str, detail: dict[s
         )
     with engine.transaction() as connection:
         anchor(connection, at_s=now)
+
+
+COMMANDS = {"check": check_whole, "backup": make_backup, "restore": put_back, "retention": retain}
+"""By their words."""

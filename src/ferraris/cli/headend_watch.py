@@ -17,14 +17,9 @@ from ferraris.core.errors import UsageError
 from ferraris.headend.inventory.tenants import tenant_number
 from ferraris.headend.operations.watching import RIGHTS, Watch
 
-__all__ = ["register"]
+__all__ = ["COMMANDS"]
 
 _EVERY_S = 0.5
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command("watch")(watch)
 
 
 def watch(
@@ -81,3 +76,7 @@ def _line(each: Any) -> str:
     detail = " ".join(f"{name}={value}" for name, value in each["detail"].items())
     text = f"{at}  {each['kind']:8}  {each['subject']}  {detail}".rstrip()
     return "".join(c if c.isprintable() else "·" for c in text)
+
+
+COMMANDS = {"watch": watch}
+"""By their words."""

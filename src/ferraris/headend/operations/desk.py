@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, bindparam, select, true
 
@@ -13,7 +13,9 @@ from ferraris.headend.audit import Journal
 from ferraris.headend.operations.errors import ForbiddenError, NotFoundError
 from ferraris.headend.store.engine import Engine
 from ferraris.headend.store.tables.inventory import METER
-from ferraris.keys import Keys
+
+if TYPE_CHECKING:
+    from ferraris.keys import Keys
 
 __all__ = ["Caller", "Desk", "House"]
 

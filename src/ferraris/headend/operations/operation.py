@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from ferraris.headend.access.rights import Right
 
-__all__ = ["Operation", "operation"]
+__all__ = ["Operation", "declared", "operation"]
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -59,9 +59,15 @@ def operation(
     method, path = route.split(" ", 1)
 
     def declare(function: Function) -> Function:
-        function.operation = Operation(  # type: ignore[attr-defined] # found again by `collected`
+        function.operation = Operation(  # type: ignore[attr-defined] # found again by `declared`
             method, path, command, right, function, secret
         )
         return function
 
     return declare
+
+
+def declared(function: Callable[..., Any]) -> Operation:
+    """The operation that a function was declared to be."""
+    operation: Operation = function.operation  # type: ignore[attr-defined] # by `operation`
+    return operation

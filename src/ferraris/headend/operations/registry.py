@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+from collections.abc import Iterator
 from functools import cache
+from types import ModuleType
 
 from ferraris.core.errors import UsageError
 from ferraris.headend import operations
 from ferraris.headend.operations.operation import Operation
 from ferraris.headend.operations.shape import shape_of
 
-__all__ = ["collected", "found"]
+__all__ = ["collected", "declared_in", "found"]
 
 
 @cache
@@ -23,11 +25,7 @@ def collected() -> tuple[Operation, ...]:
     """
     taken: dict[str, Operation] = {}
     for module in sorted(each.name for each in pkgutil.iter_modules(operations.__path__)):
-        loaded = importlib.import_module(f"{operations.__name__}.{module}")
-        for value in list(vars(loaded).values()):
-            declared = getattr(value, "operation", None)
-            if not isinstance(declared, Operation) or value.__module__ != loaded.__name__:
-                continue
+        for declared in declared_in(importlib.import_module(f"{operations.__name__}.{module}")):
             shape_of(declared)  # a signature that cannot be read is found at once
             route = f"{declared.method} {declared.path}"
             for place in (f"name {declared.name}", f"route {route}", f"command {declared.command}"):
@@ -35,6 +33,14 @@ def collected() -> tuple[Operation, ...]:
                     raise UsageError(f"two operations have the {place}")
                 taken[place] = declared
     return tuple(sorted(set(taken.values()), key=lambda each: (each.path, each.method)))
+
+
+def declared_in(module: ModuleType) -> Iterator[Operation]:
+    """The operations that a module declares itself."""
+    for value in list(vars(module).values()):
+        declared = getattr(value, "operation", None)
+        if isinstance(declared, Operation) and value.__module__ == module.__name__:
+            yield declared
 
 
 @cache

@@ -1,4 +1,4 @@
-"""Binary COPY of PostgreSQL: the only place that speaks to its driver."""
+"""Binary COPY of PostgreSQL: the only place that speaks to its driver, once it is loaded."""
 # ruff: noqa: S608 - all names are those of the schema
 
 from __future__ import annotations
@@ -7,7 +7,6 @@ from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Any
 
-import psycopg
 from sqlalchemy import BigInteger, Connection, Double, Integer, LargeBinary, Table
 from sqlalchemy.exc import DBAPIError
 
@@ -46,7 +45,7 @@ def copied(
                     stream.write_row(row)
             cursor.execute(move)
             return cursor.fetchall() if returning else []
-    except psycopg.Error as error:
+    except _error(connection) as error:
         raise _wrapped(connection, error) from error
 
 
@@ -65,7 +64,7 @@ def load(
             copy.set_types([_kind(table, name) for name in names])
             for row in rows:
                 copy.write_row(row)
-    except psycopg.Error as error:
+    except _error(connection) as error:
         raise _wrapped(connection, error) from error
 
 
@@ -96,7 +95,12 @@ def _kind(table: Table, name: str) -> str:
     return next((known for kind, known in _KINDS if isinstance(table.c[name].type, kind)), "text")
 
 
-def _wrapped(connection: Connection, error: psycopg.Error) -> Exception:
+def _error(connection: Connection) -> type[Exception]:
+    """What the driver raises; its package is loaded where there is such a database, not here."""
+    return connection.dialect.loaded_dbapi.Error
+
+
+def _wrapped(connection: Connection, error: Exception) -> Exception:
     """The error as SQLAlchemy's own statements raise it; a lost connection leaves the pool."""
     raw = connection.connection.dbapi_connection
     lost = raw is None or bool(getattr(raw, "closed", True)) or bool(getattr(raw, "broken", False))
@@ -106,7 +110,7 @@ def _wrapped(connection: Connection, error: psycopg.Error) -> Exception:
         None,
         None,
         error,
-        psycopg.Error,
+        _error(connection),
         hide_parameters=True,
         connection_invalidated=lost,
         dialect=connection.dialect,
