@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +15,13 @@ settings.load_profile("house")
 
 _REQUIRE = os.environ.get("FERRARIS_REQUIRE_SERVICES") == "1"
 _ROOT = Path(__file__).resolve().parent.parent
+
+# Tests start hundreds of processes. Whoever wants no bytecode beside the sources gets it in a
+# folder of the tests: without it every process would compile all that it loads, which takes half of
+# its time.
+if sys.dont_write_bytecode:
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    os.environ["PYTHONPYCACHEPREFIX"] = str(_ROOT / ".pytest_cache" / "bytecode")
 
 
 @pytest.hookimpl(wrapper=True)

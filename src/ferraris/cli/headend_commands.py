@@ -9,6 +9,7 @@ from types import ModuleType
 from typing import Any
 
 import typer
+from typer.main import get_command
 
 from ferraris.cli.headend_asking import headend_options
 from ferraris.cli.headend_words import WORDS
@@ -31,25 +32,30 @@ _WHOLE: dict[str, Any] = {
 
 
 @cache
-def commands() -> typer.Typer:
+def commands() -> Callable[..., Any]:
     """All commands of the head-end; what comes after the first word is read by those behind it."""
     app = typer.Typer(name="headend", **_PLAIN)
     app.callback()(headend_options)
     for word, (told, _) in WORDS.items():
         add = app.command(word, help=told, context_settings=_WHOLE, add_help_option=False)
         add(_behind(word))
-    return app
+    return get_command(app)
 
 
 def _behind(word: str) -> Callable[[typer.Context], int]:
     def run(context: typer.Context) -> int:
         rest = list(context.args)
-        app = commands_of(word, rest[0] if rest else "")
+        behind = _command(word, rest[0] if rest else "")
         name = f"ferraris headend {word}"
-        outcome = app(rest, prog_name=name, standalone_mode=False, obj=context.obj)
+        outcome = behind(rest, prog_name=name, standalone_mode=False, obj=context.obj)
         return outcome if isinstance(outcome, int) else 0
 
     return run
+
+
+@cache
+def _command(word: str, wanted: str) -> Callable[..., Any]:
+    return get_command(commands_of(word, wanted))
 
 
 def commands_of(word: str, wanted: str = "") -> typer.Typer:
