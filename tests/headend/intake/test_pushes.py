@@ -27,8 +27,7 @@ from ferraris.data.kinds import (
 )
 from ferraris.data.obis import Obis
 from ferraris.data.readings import Quality
-from ferraris.headend.intake.alarms import LAST_GASP, acknowledge
-from ferraris.headend.intake.decoding import words_of_alarm
+from ferraris.headend.collect.alarms import LAST_GASP, acknowledge, words_of_alarm
 from ferraris.headend.inventory import key_id
 from ferraris.headend.registration import Step
 from ferraris.headend.store.archive import Archive

@@ -11,7 +11,7 @@ from sqlalchemy import insert, select
 from ferraris.core.errors import UsageError
 from ferraris.headend import inventory
 from ferraris.headend.access.rights import Right
-from ferraris.headend.intake.alarms import Signal, signal
+from ferraris.headend.collect.alarms import Signal, signal
 from ferraris.headend.operations import (
     Caller,
     ConflictError,

@@ -7,7 +7,6 @@ of its own: it is no substitute for a read.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
@@ -19,6 +18,7 @@ from ferraris.core.errors import UsageError
 from ferraris.data import axdr
 from ferraris.data.obis import Obis
 from ferraris.data.readings import Event, Quality, Reading, Series
+from ferraris.headend.collect.alarms import ALARM_OBJECTS, AlarmBits, register_of
 from ferraris.headend.collect.event_log import events_of
 from ferraris.headend.registration.push_lists import PushLists
 from ferraris.headend.store.blocks import day_of
@@ -26,7 +26,7 @@ from ferraris.headend.store.exchange import pack_events, pack_readings, pack_ser
 from ferraris.headend.store.records import Brought
 from ferraris.model import events as known_events
 
-__all__ = ["APART", "AlarmBits", "Told", "told_by"]
+__all__ = ["APART", "Told", "told_by"]
 
 APART = " (push)"
 """Behind the name of a profile of which a push brought other columns than a read would."""
@@ -36,23 +36,12 @@ PUSH_LOG = "push"
 
 _PROFILE, _BUFFER = 7, 2
 _LOGS = (99, 98)  # C and D of event logs [facts-g]
-_ALARMS = (97, 98)  # of alarm registers, E from 0, and descriptors, E from 20 [facts-g]
 _EVENT_CODES = (96, 11)
-_FIRST_DESCRIPTOR = 20
-_REGISTERS = 10
 _CLOCK = (1, 0)
 _DEVICE_NAME = (42, 0)
 _LATEST_S = 86_400
 _EARLIEST_S = 400 * 86_400
 _WORDS_OF_DEATH = "last gasp"
-
-
-@dataclass(frozen=True, slots=True)
-class AlarmBits:
-    """What an alarm register or descriptor holds; `register` counts from 1."""
-
-    register: int
-    bits: int
 
 
 @dataclass(slots=True)
@@ -177,8 +166,8 @@ def _sort(
         registers.append(reading)
         return
     kind = (name.c, name.d)
-    if kind == _ALARMS and isinstance(reading.value, int):
-        told.alarms.append(AlarmBits(_register(name.e), reading.value))
+    if kind == ALARM_OBJECTS and isinstance(reading.value, int):
+        told.alarms.append(AlarmBits(register_of(name.e), reading.value))
     elif kind == _EVENT_CODES and isinstance(reading.value, int):
         words = _words(companion, name.e, reading.value)
         moment = datetime.fromtimestamp(told.at_s, UTC)
@@ -190,11 +179,6 @@ def _sort(
         registers.append(reading)
 
 
-def _register(number: int) -> int:
-    """Of an alarm register or its descriptor, from 1."""
-    return 1 + (number - _FIRST_DESCRIPTOR if number >= _FIRST_DESCRIPTOR else number) % _REGISTERS
-
-
 def _words(companion: str, log: int, code: int) -> str:
     if not companion:
         return ""
@@ -203,24 +187,3 @@ def _words(companion: str, log: int, code: int) -> str:
     except UsageError:  # no such specification, or log of it
         return ""
     return "" if named is None else named.words
-
-
-def words_of_alarm(companion: str, register: int, bit: int) -> str:
-    """What a bit of an alarm register is called; by its number where nobody says."""
-    named = None
-    if companion:
-        try:
-            named = known_events.alarm(companion, register, bit)
-        except UsageError:
-            named = None
-    return f"alarm register {register} bit {bit}" if named is None else named.words
-
-
-def all_alarms(companion: str, bits: Sequence[AlarmBits]) -> dict[str, bool]:
-    """Every alarm of these registers by name: raised or not."""
-    found: dict[str, bool] = {}
-    for each in bits:
-        for bit in range(32):
-            words = words_of_alarm(companion, each.register, bit)
-            found[words] = found.get(words, False) or bool(each.bits >> bit & 1)
-    return found

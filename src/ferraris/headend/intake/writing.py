@@ -12,8 +12,8 @@ from sqlalchemy import Connection, bindparam, update
 
 from ferraris.client import Push
 from ferraris.core.errors import Error
-from ferraris.headend.intake.alarms import LAST_GASP, Signal, signal
-from ferraris.headend.intake.decoding import Told, all_alarms, told_by
+from ferraris.headend.collect.alarms import LAST_GASP, Signal, all_alarms, signal
+from ferraris.headend.intake.decoding import Told, told_by
 from ferraris.headend.intake.senders import Sender, Senders
 from ferraris.headend.registration.recognition import Known, Reason
 from ferraris.headend.registration.strangers import Strangers

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from sqlalchemy import Row, select
 
 from ferraris.headend.access.rights import Right
-from ferraris.headend.intake.alarms import acknowledge
+from ferraris.headend.collect.alarms import acknowledge
 from ferraris.headend.operations.desk import Desk
 from ferraris.headend.operations.errors import NotFoundError
 from ferraris.headend.operations.operation import operation

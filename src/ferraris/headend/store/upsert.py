@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, Table
 from sqlalchemy.dialects import postgresql, sqlite
 
-__all__ = ["add", "adding", "upsert", "upserting"]
+__all__ = ["add", "adding", "raising", "upsert", "upserting"]
 
 
 def add(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> int:
@@ -60,6 +60,16 @@ def upserting(
         return statement.on_conflict_do_nothing(index_elements=keys)
     given = {name: statement.excluded[name] for name in changed}
     return statement.on_conflict_do_update(index_elements=keys, set_=given)
+
+
+def raising(connection: Connection, table: Table, values: Mapping[str, Any]) -> Any:
+    """The statement that begins an alarm, or counts one up that lasts; its `times` come back."""
+    statement = _insert(connection, table).values(dict(values))
+    return statement.on_conflict_do_update(
+        index_elements=["tenant", "meter", "name"],
+        index_where=table.c.cleared_s.is_(None),
+        set_={"last_s": statement.excluded.last_s, "times": table.c.times + 1},
+    ).returning(table.c.times)
 
 
 def _insert(connection: Connection, table: Table) -> Any:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from sqlalchemy import Index, Table, UniqueConstraint
+from sqlalchemy import text as condition
 
 from ferraris.headend.store.tables.base import (
     METADATA,
@@ -199,5 +200,14 @@ ALARM: Final = Table(
     moment("acknowledged_s", null=True),
     text("acknowledged_by", default=""),
     Index(None, "tenant", "raised_s"),
+    Index(
+        None,
+        "tenant",
+        "meter",
+        "name",
+        unique=True,
+        sqlite_where=condition("cleared_s IS NULL"),
+        postgresql_where=condition("cleared_s IS NULL"),
+    ),
     Index(None, "meter", "name"),
 )

@@ -251,6 +251,8 @@ def upgrade() -> None:
         ["meter.id"], name="fk_alarm_meter"), sa.ForeignKeyConstraint(["tenant"], ["tenant.id"],
         name="fk_alarm_tenant"), sa.PrimaryKeyConstraint("id", name="pk_alarm"))
     op.create_index("ix_alarm_meter_name", "alarm", ["meter", "name"], unique=False)
+    op.create_index("ix_alarm_tenant_meter_name", "alarm", ["tenant", "meter", "name"], unique=True,
+        sqlite_where=sa.text("cleared_s IS NULL"), postgresql_where=sa.text("cleared_s IS NULL"))
     op.create_index("ix_alarm_tenant_raised_s", "alarm", ["tenant", "raised_s"], unique=False)
     op.create_table("block", sa.Column("tenant", BIG, nullable=False), sa.Column("meter", BIG,
         nullable=False), sa.Column("profile", BIG, nullable=False), sa.Column("day", BIG,
