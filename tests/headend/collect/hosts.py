@@ -15,6 +15,7 @@ from ferraris.headend.collect import (
     plan_of,
     put_plan,
 )
+from ferraris.headend.collect.commands import commands
 from ferraris.headend.collect.overview import missing_meters
 from ferraris.headend.collect.plans import plans
 from ferraris.headend.store.archive import Archive
@@ -130,7 +131,7 @@ class Hosts:
     def meters(self):
         return DlmsMeters(self.keys, system_title=b"FRRHES01", timeout_s=5.0)
 
-    async def once(self, opener=None):
+    def collection(self, opener=None, **settings):
         opener = opener or self.meters().open
 
         @asynccontextmanager
@@ -139,14 +140,16 @@ class Hosts:
             async with opener(target) as face:
                 yield face
 
-        collection = Collection(
+        return Collection(
             self.archive,
             noting,
-            settings=CollectionSettings(tries=1),
+            settings=CollectionSettings(tries=1, **settings),
             members=inventory.group_selection,
             clock=self.clock,
         )
-        return await collection.run_once()
+
+    async def once(self, opener=None):
+        return await self.collection(opener).run_once()
 
     def number(self, name):
         with self.engine.reading() as connection:
@@ -171,6 +174,10 @@ class Hosts:
             known = plans(connection, self.tenant)
             found, _ = missing_meters(connection, self.tenant, known, now=self.now)
         return {each.external_id: each for each in found}
+
+    def commands(self):
+        with self.engine.reading() as connection:
+            return commands(connection, self.tenant)
 
     def sessions(self):
         with self.engine.reading() as connection:

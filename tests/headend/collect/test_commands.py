@@ -9,9 +9,9 @@ from sqlalchemy import select
 
 from ferraris.core.errors import LineError, RefusedError, UsageError
 from ferraris.headend.collect.claims import Claims
-from ferraris.headend.collect.command_kinds import standard_kinds
 from ferraris.headend.collect.commands import cancel_command, commands, put_command
 from ferraris.headend.collect.segments import ROOT
+from ferraris.headend.collect.standard_kinds import standard_kinds
 from ferraris.headend.store.tables.collecting import COMMAND, CONTACT, SESSION
 
 from .neighbourhood import DAY, DAY_S, HOUR, NOW, PROFILE, REGISTERS, Street, virtually
@@ -259,7 +259,7 @@ def test_sleepy_meters_fail_not_when_they_sleep(sqlite_engine):
 @pytest.mark.parametrize(
     ("kind", "parameters", "says"),
     [
-        ("dance", {}, "no command 'dance'; there are read profile"),
+        ("dance", {}, "no command 'dance'; there are clear alarms, read profile"),
         ("read registers", {}, "takes names"),
         ("read registers", {"names": []}, "takes names"),
         ("read registers", {"names": ["1.8.0"] * 201}, "takes names"),

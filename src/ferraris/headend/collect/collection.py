@@ -21,7 +21,7 @@ from sqlalchemy import Connection, event
 
 from ferraris.core.errors import UsageError
 from ferraris.headend.collect.claims import Claims
-from ferraris.headend.collect.command_kinds import CommandKinds, standard_kinds
+from ferraris.headend.collect.command_kinds import CommandKinds
 from ferraris.headend.collect.commands import commands_of, start_commands
 from ferraris.headend.collect.feeder import Feeder
 from ferraris.headend.collect.gaps import MeterGaps
@@ -32,6 +32,7 @@ from ferraris.headend.collect.operators import Operators
 from ferraris.headend.collect.plans import Members, gap_list, no_groups
 from ferraris.headend.collect.sessions import Sessions
 from ferraris.headend.collect.settings import CollectionSettings, Progress, Summary
+from ferraris.headend.collect.standard_kinds import standard_kinds
 from ferraris.headend.collect.storing import Settled
 from ferraris.headend.collect.tallies import Tallies
 from ferraris.headend.collect.target import Target

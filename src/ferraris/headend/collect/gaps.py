@@ -15,7 +15,15 @@ from typing import Any, Final, NamedTuple
 from sqlalchemy import Connection
 
 from ferraris.headend.collect import gap_statements as sql
-from ferraris.headend.collect.plan import BILLING, LOG, PROFILE, REGISTERS, Item, Plan
+from ferraris.headend.collect.plan import (
+    ALARMS,
+    BILLING,
+    LOG,
+    PROFILE,
+    REGISTERS,
+    Item,
+    Plan,
+)
 from ferraris.headend.collect.target import ACTIVE, Target
 from ferraris.headend.collect.windows import Opening, period_begins
 from ferraris.headend.store.blocks import DAY_S, day_of
@@ -331,7 +339,7 @@ class _Look:
             (number, item, work)
             for work in self._plans.values()
             for number, item in work.items.items()
-            if item.kind == LOG
+            if item.kind in (LOG, ALARMS)
         ]
         if not wanted:
             return
@@ -350,7 +358,7 @@ class _Look:
             known = self._found.get((meter, item, day))
             if known is None:
                 since_s, until_s = day * DAY_S, (day + 1) * DAY_S
-                if self._items[item].kind in (REGISTERS, LOG):
+                if self._items[item].kind in (REGISTERS, LOG, ALARMS):
                     since_s, until_s = 0, _FAR_S
                 known = Gap(item, day, since_s, until_s)
             self._found[meter, item, day] = known._replace(

@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Connection, delete, func, select
 
 from ferraris.core.errors import UsageError
 from ferraris.headend.collect.gaps import MeterGaps
-from ferraris.headend.collect.plan import LOG, REGISTERS, Item
+from ferraris.headend.collect.plan import ALARMS, LOG, REGISTERS, Item
 from ferraris.headend.collect.plans import KnownPlan, at_work, gap_list
 from ferraris.headend.store.blocks import DAY_S
 from ferraris.headend.store.tables.collecting import CONTACT, LACK, READ_SUCCESS, REREAD, SESSION
@@ -32,6 +32,7 @@ __all__ = [
     "success_of_days",
 ]
 
+_OF_NOW = (REGISTERS, LOG, ALARMS)
 _BY = ("segment", "model", "firmware")
 
 
@@ -206,7 +207,7 @@ def mark_to_read_again(
          "asked_s": now}
         for meter in sorted(meters)
         for number, item in sorted(items.items())
-        for day in ([today] if item.kind in (REGISTERS, LOG) else range(first_day, last_day + 1))
+        for day in ([today] if item.kind in _OF_NOW else range(first_day, last_day + 1))
     ]  # fmt: skip
     upsert(connection, REREAD, marks)
     chosen = (LACK.c.tenant == tenant) & LACK.c.meter.in_(sorted(meters))

@@ -9,6 +9,7 @@ A plan is a document, the same in JSON and TOML:
     registers = ["1-0:1.8.0*255"]
     billing = [{profile = "0-0:98.1.0*255", each = "month"}]
     logs = ["0-0:99.98.0*255"]
+    alarms = [{register = "0-0:97.98.20*255", clear = true}]
     windows = [{from = "00:15", until = "05:00"}]
     deadline = "06:00"              # of the day after, or as `deadline_days` says
     back_days = 30
@@ -25,6 +26,7 @@ from typing import Any, Final, NamedTuple
 
 from ferraris.core.errors import UsageError
 from ferraris.data.obis import Obis
+from ferraris.headend.collect.alarms import ALARM_OBJECTS
 from ferraris.headend.collect.channels import is_of_channel
 from ferraris.headend.collect.windows import (
     DAY_MINUTES,
@@ -39,11 +41,26 @@ from ferraris.headend.collect.windows import (
     zone_of,
 )
 
-__all__ = ["BILLING", "LOG", "PROFILE", "REGISTERS", "Item", "Plan", "parse_plan", "plan_of"]
+__all__ = [
+    "ALARMS",
+    "BILLING",
+    "CLEAR",
+    "LOG",
+    "PROFILE",
+    "REGISTERS",
+    "Item",
+    "Plan",
+    "parse_plan",
+    "plan_of",
+]
 
-PROFILE, BILLING, REGISTERS, LOG = "profile", "billing", "registers", "log"
+PROFILE, BILLING, REGISTERS, LOG, ALARMS = "profile", "billing", "registers", "log", "alarms"
+
+CLEAR: Final = "clear"
+"""What stands as `each` of alarms that are cleared in the meter once they are stored."""
 
 _DAY_S: Final = 86_400
+_SORTS: Final = {BILLING: PROFILE}
 _EACH: Final = ("day", "week", "month", "year")
 _REACHES: Final = ("day", "utc day", "now")
 _UNITS: Final = {"s": 1, "min": 60, "h": 3600, "d": _DAY_S}
@@ -56,7 +73,7 @@ _DURATION: Final = re.compile(r"([0-9]{1,6}) ?(s|min|h|d)")
 class Item(NamedTuple):
     """One thing that can be due: `name` is an OBIS code, of registers a JSON list of them.
 
-    `period_s` is that of a profile, `each` that of a billing profile.
+    `period_s` is that of a profile, `each` that of a billing profile, or `CLEAR`.
     """
 
     kind: str
@@ -136,7 +153,9 @@ class Plan:
 
     def document(self) -> dict[str, Any]:
         """The plan as `plan_of` takes it."""
-        named: dict[str, list[Any]] = {"profiles": [], "billing": [], "logs": [], "registers": []}
+        named: dict[str, list[Any]] = {
+            key: [] for key in ("profiles", "billing", "logs", "alarms", "registers")
+        }
         for item in self.items:
             if item.kind == PROFILE:
                 named["profiles"].append(
@@ -146,6 +165,8 @@ class Plan:
                 named["billing"].append({"profile": item.name, "each": item.each})
             elif item.kind == LOG:
                 named["logs"].append(item.name)
+            elif item.kind == ALARMS:
+                named["alarms"].append({"register": item.name, "clear": item.each == CLEAR})
             else:
                 named["registers"] += item.registers
         return {
@@ -192,7 +213,8 @@ def plan_of(document: Any) -> Plan:
     )
     given.finish()
     if not plan.items:
-        raise UsageError("it reads nothing: no profiles, registers, billing or logs", where="plan")
+        what = "no profiles, registers, billing, logs or alarms"
+        raise UsageError(f"it reads nothing: {what}", where="plan")
     return plan
 
 
@@ -239,9 +261,10 @@ def _items(given: _Fields) -> tuple[Item, ...]:
         if some := [name for name in registers if is_of_channel(name) is of_channel]:
             items.append(Item(REGISTERS, json.dumps(some)))
     items += [Item(LOG, name) for name in given.take("logs", _list(_obis), [])]
-    names = [(item.kind in (PROFILE, BILLING), item.name) for item in items]
+    items += given.take("alarms", _tables(_alarm_item), [])
+    names = [(_SORTS.get(item.kind, item.kind), item.name) for item in items]
     if len(set(names)) < len(names):
-        raise UsageError("it names the same profile or log twice", where="plan")
+        raise UsageError("it names the same profile, log or alarm register twice", where="plan")
     return tuple(items)
 
 
@@ -253,6 +276,19 @@ def _profile_item(fields: _Fields) -> Item:
 def _billing_item(fields: _Fields) -> Item:
     name = fields.take("profile", _obis)
     return Item(BILLING, name, each=fields.take("each", _one_of(_EACH), "month"))
+
+
+def _alarm_item(fields: _Fields) -> Item:
+    name = fields.take("register", _alarm_object)
+    return Item(ALARMS, name, each=CLEAR if fields.take("clear", _switch, False) else "")
+
+
+def _alarm_object(value: Any) -> str:
+    name = _obis(value)
+    obis = Obis.parse(name)
+    if (obis.a, obis.c, obis.d) != (0, *ALARM_OBJECTS):
+        raise _WrongError(" is an alarm register or its descriptor, as 0-0:97.98.20*255")
+    return name
 
 
 def _windows(value: Any) -> tuple[Window, ...]:

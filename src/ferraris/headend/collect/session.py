@@ -15,12 +15,14 @@ from typing import Final
 
 from ferraris.core.errors import DecodeError, RefusedError, UsageError
 from ferraris.data.date_time import DateTime
+from ferraris.data.obis import Obis
 from ferraris.data.readings import Event, Reading, Series
+from ferraris.headend.collect.alarms import AlarmBits, register_of
 from ferraris.headend.collect.channels import ChannelFace, MBusDevice, mismatch
 from ferraris.headend.collect.event_log import events_of
 from ferraris.headend.collect.gaps import Gap, MeterGaps
 from ferraris.headend.collect.meter_face import MeterFace
-from ferraris.headend.collect.plan import BILLING, LOG, PROFILE, REGISTERS, Item
+from ferraris.headend.collect.plan import ALARMS, BILLING, LOG, PROFILE, REGISTERS, Item
 from ferraris.headend.collect.policy import PERMANENT, Failure, failure_of
 from ferraris.headend.collect.target import Target
 from ferraris.headend.collect.windows import zone_of
@@ -70,6 +72,7 @@ class Report:
     deviation_s: float | None = None
     failure: Failure | None = None
     reached: bool = False
+    alarms: dict[int, AlarmBits] = field(default_factory=dict)
     behind: list[Report] = field(default_factory=list)
     device: MBusDevice | None = None
 
@@ -176,6 +179,8 @@ class _Session:
             await self._guarded(number, self._billing(number, gaps[number]))
         for number in by_kind[LOG]:
             await self._guarded(number, self._log(number, gaps[number]))
+        for number in by_kind[ALARMS]:
+            await self._guarded(number, self._alarms(number))
 
     async def _guarded(self, number: int, reading: object) -> None:
         """Read one item; trouble that is its own stays there."""
@@ -240,6 +245,17 @@ class _Session:
         series = await self._face.read_profile(name, since, None)
         self._report.brought.events += pack_events(events_of(series, name, self._companion))
         self._report.logs[name] = asked_s
+
+    async def _alarms(self, number: int) -> None:
+        name = self._items[number].name
+        asked_s = int(self._clock())
+        for reading in await self._face.read_registers([name]):
+            if isinstance(reading.value, int):
+                register = register_of(Obis.parse(name).e)
+                self._report.alarms[number] = AlarmBits(register, reading.value)
+                self._report.logs[name] = asked_s
+                return
+        raise RefusedError(f"it does not give {name}, or not as bits", where="meter")
 
     def _check_clock(self, readings: Sequence[Reading]) -> None:
         now = self._clock()

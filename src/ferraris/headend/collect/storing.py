@@ -10,9 +10,11 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, bindparam, delete, insert, update
 
+from ferraris.headend.collect.alarm_clearing import clear_later
+from ferraris.headend.collect.alarms import Signal, all_alarms, signal
 from ferraris.headend.collect.claims import Claims, Rest
 from ferraris.headend.collect.gaps import AtWork, Gap
-from ferraris.headend.collect.plan import REGISTERS, Item
+from ferraris.headend.collect.plan import CLEAR, REGISTERS, Item
 from ferraris.headend.collect.plans import gap_list
 from ferraris.headend.collect.policy import PERMANENT, SHORT, Failure, Policy
 from ferraris.headend.collect.session import Report
@@ -78,7 +80,8 @@ def store_reports(
     storing.readings()
     storing.notes()
     storing.identities()
-    storing.lacks(work)
+    items = storing.lacks(work)
+    storing.alarms(items)
     storing.sessions()
     storing.tell()
     settled = storing.settled
@@ -172,8 +175,30 @@ class _Storing:
                     self._connection, self._tenant, target.external_id, fields, at_s=self._now
                 )  # fmt: skip
 
-    def lacks(self, work: list[AtWork]) -> None:
-        """What is still missing, by the store's own word, and what each gap or meter waits for."""
+    def alarms(self, items: Mapping[int, Item]) -> None:
+        """Alarms that were read; where the plan says so, what is stored is to be cleared."""
+        told = []
+        for report in self._reports:
+            target = report.found.target
+            if report.alarms:
+                bits = list(report.alarms.values())
+                alarms = all_alarms(target.companion, bits)
+                told.append(Signal(report.meter, target.external_id, report.ended_s, alarms))
+        signal(self._connection, self._tenant, told, source="read")
+        for report in self._reports:
+            for number, read in report.alarms.items():
+                item = items.get(number)
+                if read.bits and item is not None and item.each == CLEAR:
+                    clear_later(
+                        self._connection, self._tenant, report.meter, item.name, read.bits,
+                        now=self._now,
+                    )  # fmt: skip
+
+    def lacks(self, work: list[AtWork]) -> Mapping[int, Item]:
+        """What is still missing, by the store's own word, and what each gap or meter waits for.
+
+        Returns what the numbers of items mean.
+        """
         gaps = gap_list(self._connection, self._tenant, work)
         self._layouts(gaps.items)
         gaps = gap_list(self._connection, self._tenant, work)
@@ -215,6 +240,7 @@ class _Storing:
                 ),
                 filled,
             )
+        return gaps.items
 
     def _lack(self, report: Report, gap: Gap) -> dict[str, Any]:
         """A gap that the meter answered for and that is still there."""

@@ -12,7 +12,7 @@ from ferraris.core.errors import UsageError
 from ferraris.headend.access.rights import Right
 from ferraris.headend.collect import overview
 from ferraris.headend.collect.collection import Collection
-from ferraris.headend.collect.command_kinds import CommandKinds, standard_kinds
+from ferraris.headend.collect.command_kinds import CommandKinds
 from ferraris.headend.collect.commands import Command, cancel_command, commands, put_command
 from ferraris.headend.collect.plan import plan_of
 from ferraris.headend.collect.plans import (
@@ -23,6 +23,7 @@ from ferraris.headend.collect.plans import (
     plans,
     put_plan,
 )
+from ferraris.headend.collect.standard_kinds import standard_kinds
 from ferraris.headend.collect.windows import local_day
 from ferraris.headend.inventory import group_selection
 from ferraris.headend.operations.desk import Desk
