@@ -18,6 +18,7 @@ from ferraris.headend.collect.target import Target
 from ferraris.headend.inventory import key_id as name_key
 from ferraris.headend.registration import RegistrationPolicy, Step, Tolerance
 from ferraris.headend.registration.progress import ask_keys
+from ferraris.headend.registration.push_learning import PushLearning
 from ferraris.headend.registration.push_lists import PushLists
 from ferraris.headend.store.tables.collecting import CONTACT
 from ferraris.headend.store.tables.inventory import PUSH_LISTS, REGISTRATION
@@ -308,6 +309,44 @@ def test_what_meters_push_is_learnt_once_for_all_that_are_alike(colony):
         ("1-0:4.8.0*255", 32),
     ]
     assert any(each.layout and len(each.layout.columns) == 3 for each in known.merged.objects)
+
+
+def test_a_meter_that_came_active_tells_at_its_first_session_what_it_pushes(colony):
+    """As one does that is registered: the row is the same, and it is asked once."""
+
+    async def scenario():
+        async with colony.fleet(3, state="active") as (fleet, _):
+            registrar = colony.registrar()
+            colony.commission(registrar, [1])
+            await registrar.round()
+            learning = PushLearning(colony.engine, clock=colony.clock)
+            meters = DlmsMeters(
+                colony.keys,
+                system_title=TITLE,
+                key_of=lambda target: name_key("north", target.external_id),
+                met=learning.meet,
+            )
+            asked = []
+            for number, prepared in ((2, True), (3, False), (3, False)):
+                target = Target.of(colony.meter(number))
+                if prepared:
+                    learning.prepare([target, Target.of(colony.meter(1))])
+                floor = fleet[number - 1].receive_floor(1)
+                async with meters.open(target):
+                    pass
+                asked.append(fleet[number - 1].receive_floor(1) - floor)
+            return asked
+
+    second, third, again = run(scenario())
+    assert min(second, third) > again + 2
+    with colony.engine.reading() as connection:
+        query = select(REGISTRATION.c.push_lists, REGISTRATION.c.step, REGISTRATION.c.occasion)
+        rows = connection.execute(query.order_by(REGISTRATION.c.meter)).all()
+    lists = {row.push_lists for row in rows}
+    assert len(lists) == 1
+    assert lists != {None}
+    assert [row.occasion for row in rows] == ["operator", "session", "session"]
+    assert {row.step for row in rows} == {"active"}
 
 
 def test_a_meter_that_is_being_read_waits_its_turn(colony):

@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 from datetime import datetime
@@ -55,7 +63,8 @@ class DlmsMeters:
     `keep`. `key_of` names the secrets of a meter, by default its external id. `block_window`
     proposes general block transfer, which saves round trips with meters that take only short APDUs.
     `clock` is UTC in epoch seconds, at which certificates have to be valid; our own keys for suites
-    1 and 2 lie in the key store by `system_title`, sixteen hexadecimal digits.
+    1 and 2 lie in the key store by `system_title`, sixteen hexadecimal digits. `met` may ask each
+    meter something first.
     """
 
     def __init__(
@@ -68,7 +77,9 @@ class DlmsMeters:
         max_pdu: int = 0xFFFF,
         block_window: int = 0,
         clock: Callable[[], float] = time.time,
+        met: Callable[[Target, Meter], Awaitable[None]] | None = None,
     ) -> None:
+        self._met = met
         self._keys = keys
         self._pairs = Pairs(keys, system_title, clock)
         self._system_title = system_title
@@ -105,6 +116,8 @@ class DlmsMeters:
         )
         async with connecting as meter:
             try:
+                if self._met is not None:
+                    await self._met(target, meter)
                 yield DlmsFace(meter)
             finally:
                 name = self._key_of(target)

@@ -19,16 +19,16 @@ from ferraris.core.errors import RefusedError
 from ferraris.data.obis import Obis
 from ferraris.headend.inventory import Audit, State
 from ferraris.headend.inventory import move as move_life
-from ferraris.headend.registration import checking, clock, identity, push_lists
+from ferraris.headend.registration import checking, clock, identity
 from ferraris.headend.registration.identity import IdentityError, Proof
 from ferraris.headend.registration.meter_keys import MeterKeys
 from ferraris.headend.registration.progress import Progress, move, progress_of
+from ferraris.headend.registration.push_learning import PushLearning
 from ferraris.headend.registration.recognition import Known
 from ferraris.headend.registration.renewing import Offload, UnfitError, renew_keys
 from ferraris.headend.registration.states import ENDS, ORDER, Happening, Step
 from ferraris.headend.store.engine import Engine
-from ferraris.headend.store.tables.inventory import METER, PUSH_LISTS, REGISTRATION
-from ferraris.headend.store.upsert import add
+from ferraris.headend.store.tables.inventory import METER, REGISTRATION
 from ferraris.messaging.dlms.names import AttributeDescriptor
 
 __all__ = ["Procedure", "RegistrationPolicy", "no_journal"]
@@ -99,6 +99,7 @@ class Procedure:
         self._clock = clock
         self._offload = offload
         self._journal = journal
+        self._pushes = PushLearning(engine, clock=clock, offload=offload)
         self._steps: Mapping[Happening, Callable[[_Case], Awaitable[Step]]] = {
             Happening.PROVE: self._prove,
             Happening.CHECK: self._check,
@@ -181,6 +182,8 @@ class Procedure:
 
     async def _record(self, case: _Case) -> Step:
         found: dict[str, Any] = {}
+        known = case.known
+        kind = f"{known.model}/{known.kind}"
         try:
             firmware = (await case.meter.read(_FIRMWARE)).value
             found["firmware"] = _text(firmware)
@@ -196,24 +199,9 @@ class Procedure:
             case,
             Happening.RECORD,
             values_of_meter=found,
-            values={"push_lists": await self._push_lists(case)},
+            values={"push_lists": await self._pushes.learn(case.meter, known.number, kind)},
             detail=found,
         )
-
-    async def _push_lists(self, case: _Case) -> int | None:
-        """The number of what it pushes; asked for once for meters that are alike."""
-        try:
-            found = await push_lists.listed(case.meter)
-        except RefusedError:
-            return None
-        if not found:
-            return None
-        digest = push_lists.fingerprint(found, f"{case.known.model}/{case.known.kind}")
-        number: int | None = await self._offload(self._push_lists_known, case.known, digest)
-        if number is None:
-            learnt = await push_lists.learn(case.meter, [name for name, _ in found])
-            number = await self._offload(self._keep_push_lists, case.known, digest, learnt)
-        return number
 
     async def _activate(self, case: _Case) -> Step:
         return await self._write(case, Happening.ACTIVATE)
@@ -267,18 +255,6 @@ class Procedure:
         if connection.execute(query).scalar() == before:
             move_life(connection, known.number, following, reason="registered", by=_BY, at_s=now)
 
-    def _push_lists_known(self, known: Known, digest: bytes) -> int | None:
-        with self._engine.reading() as connection:
-            return _number_of(connection, known.tenant, digest)
-
-    def _keep_push_lists(
-        self, known: Known, digest: bytes, learnt: push_lists.PushLists
-    ) -> int | None:
-        row = {"tenant": known.tenant, "digest": digest, "document": learnt.to_text()}
-        with self._engine.transaction() as connection:
-            add(connection, PUSH_LISTS, [row])
-            return _number_of(connection, known.tenant, digest)
-
     def _keep_findings(self, known: Known, text: str) -> None:
         with self._engine.transaction() as connection:
             connection.execute(
@@ -327,13 +303,6 @@ def _check_unique(connection: Connection, known: Known, name: str) -> None:
     if other is not None:
         text = f"the logical device name is that of {other.external_id}"
         raise IdentityError(text, where="registration")
-
-
-def _number_of(connection: Connection, tenant: int, digest: bytes) -> int | None:
-    query = select(PUSH_LISTS.c.id).where(
-        PUSH_LISTS.c.tenant == tenant, PUSH_LISTS.c.digest == digest
-    )
-    return connection.execute(query).scalar()
 
 
 def _text(value: Any) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -36,6 +36,7 @@ from ferraris.headend.page.routes import Page
 from ferraris.headend.page.site import PageSettings
 from ferraris.headend.privacy.sealer import CustomerSealer
 from ferraris.headend.privacy.settling import keep_settled
+from ferraris.headend.registration.push_learning import PushLearning
 from ferraris.headend.registration.recognition import Known
 from ferraris.headend.registration.registrar import Registrar
 from ferraris.headend.registration.strangers import Strangers
@@ -74,6 +75,7 @@ class Built:
     collection: Collection
     validation: Validation
     registrar: Registrar
+    learning: PushLearning
     health: Health
     metrics: Metrics
     parts: dict[str, Part] = field(default_factory=dict)
@@ -114,13 +116,23 @@ def _put_together(
     clock, engine = given.clock, store.engine
     sealer = CustomerSealer(engine, keys)
     archive = Archive(engine, store.tenant, sealer)
+    learning = PushLearning(engine, clock=clock)
+    hears_pushes = bool(configuration.intake.push)
     meters = DlmsMeters(
         keys,
         system_title=_system_title(configuration),
         key_of=partial(_secrets_of, configuration.tenant),
         timeout_s=configuration.collect.timeout_s,
         clock=clock,
+        met=learning.meet if hears_pushes else None,
     )
+
+    def prepare(targets: Iterable[Target]) -> None:
+        listed = list(targets)
+        meters.prepare(listed)
+        if hears_pushes:
+            learning.prepare(listed)
+
     metrics = Metrics()
     collection = Collection(
         archive,
@@ -128,7 +140,7 @@ def _put_together(
         settings=given.collection
         or CollectionSettings(concurrency=configuration.collect.concurrency),
         members=group_selection,
-        prepare=meters.prepare,
+        prepare=prepare,
         progress=given.progress,
         observer=_observers(configuration, metrics),
         clock=clock,
@@ -147,7 +159,7 @@ def _put_together(
         clock=clock,
     )
     whole = Built(
-        configuration, house, archive, meters, collection, validation, registrar,
+        configuration, house, archive, meters, collection, validation, registrar, learning,
         Health(time.monotonic), metrics,
     )  # fmt: skip
     _give_parts(whole, strangers)
@@ -294,6 +306,10 @@ async def _calls(whole: Built, strangers: Strangers, endpoint: Endpoint) -> None
     house = whole.house
 
     async def serve_one(known: Known, meter: Meter) -> None:
+        if whole.configuration.intake.push:
+            alike = (known.companion, known.kind, known.model, "")
+            target = Target(known.number, known.external_id, alike=alike)
+            await whole.learning.meet(target, meter)
         await whole.collection.serve(known.number, DlmsFace(meter))
 
     intake = CallIntake(
