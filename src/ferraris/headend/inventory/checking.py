@@ -33,6 +33,7 @@ __all__ = [
     "check_security",
     "check_value",
     "check_zone",
+    "checked_fields",
 ]
 
 MOST_LABELS = 50
@@ -93,6 +94,11 @@ def check_value(field: str, value: object) -> Any:
         return _CHECKS[field](value)
     except UsageError as error:
         raise UsageError(f"{field}: {error.message}") from None
+
+
+def checked_fields(meter: NewMeter) -> dict[str, Any]:
+    """The fields of a meter whose values were checked one by one before."""
+    return {field: getattr(meter, field) for field in _CHECKS}
 
 
 def check_meter(meter: NewMeter) -> dict[str, Any]:

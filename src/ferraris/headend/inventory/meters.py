@@ -14,7 +14,6 @@ from sqlalchemy import (
     Select,
     bindparam,
     func,
-    insert,
     select,
 )
 from sqlalchemy.exc import IntegrityError
@@ -32,10 +31,11 @@ from ferraris.headend.inventory.records import (
     NewMeter,
 )
 from ferraris.headend.inventory.states import State
+from ferraris.headend.store.bulk import add_absent, add_all
 from ferraris.headend.store.changes import note_many
 from ferraris.headend.store.tables.inventory import LABEL, LIFE, METER, NODE
 
-__all__ = ["count", "enrol", "meter", "meters"]
+__all__ = ["count", "enrol", "enrol_checked", "meter", "meters"]
 
 _HOST = METER.alias("host")
 
@@ -92,7 +92,26 @@ def enrol(
     Hosts may be among them. Raises `ConflictError` for ids and system titles that exist or come
     twice.
     """
-    rows = [check_meter(each) for each in new]
+    return enrol_checked(
+        connection,
+        tenant,
+        [check_meter(each) for each in new],
+        at_s=at_s,
+        by=by,
+        reason=reason,
+    )
+
+
+def enrol_checked(
+    connection: Connection,
+    tenant: int,
+    rows: Sequence[dict[str, Any]],
+    *,
+    at_s: float,
+    by: str,
+    reason: str,
+) -> dict[str, int]:
+    """`enrol` for what `check_meter` gave, or who checked as much."""
     names = [row["external_id"] for row in rows]
     twice = [name for name, times in Counter(names).items() if times > 1]
     if twice:
@@ -104,11 +123,7 @@ def enrol(
         return {}
     _check_titles(connection, tenant, rows)
     nodes = node_numbers(connection, tenant, {row["node"] for row in rows} - {None})
-    stored = [_columns(row, tenant, nodes, int(at_s)) for row in rows]
-    try:
-        connection.execute(insert(METER), stored)
-    except IntegrityError:
-        raise ConflictError("one of these meters was enrolled by somebody else just now") from None
+    _insert_meters(connection, [_columns(row, tenant, nodes, int(at_s)) for row in rows])
     numbers = numbers_of(connection, tenant, names)
     attach(
         connection,
@@ -120,13 +135,24 @@ def enrol(
         },
     )
     _add_labels(connection, tenant, {numbers[row["external_id"]]: row["labels"] for row in rows})
-    lives = {"tenant": tenant, "before": "", "after": State.KNOWN.value, "at_s": at_s}
-    connection.execute(
-        insert(LIFE),
-        [{**lives, "meter": numbers[name], "reason": reason, "by": by} for name in names],
-    )
+    began = ("", State.KNOWN.value, float(at_s), reason, by)
+    add_all(connection, LIFE, _LIVED, [(tenant, numbers[name], *began) for name in names])
     note_many(connection, tenant, "meter", names, at_s=at_s, detail={"state": State.KNOWN.value})
     return numbers
+
+
+_LIVED = ("tenant", "meter", "before", "after", "at_s", "reason", "by")  # as in the table
+
+
+def _insert_meters(connection: Connection, stored: Sequence[dict[str, Any]]) -> None:
+    names = tuple(column.name for column in METER.c if column.name in stored[0])
+    rows = [tuple([row[name] for name in names]) for row in stored]
+    try:
+        added = add_absent(connection, METER, names, rows, ("external_id",))
+    except IntegrityError:
+        added = set()
+    if len(added) != len(rows):
+        raise ConflictError("one of these meters was enrolled by somebody else just now")
 
 
 def _check_titles(connection: Connection, tenant: int, rows: Sequence[dict[str, Any]]) -> None:
@@ -152,12 +178,11 @@ def _add_labels(
     connection: Connection, tenant: int, labels: dict[int, dict[str, str]]
 ) -> None:  # fmt: skip
     rows = [
-        {"tenant": tenant, "meter": number, "name": name, "value": value}
+        (tenant, number, name, value)
         for number, each in labels.items()
         for name, value in each.items()
     ]
-    if rows:
-        connection.execute(insert(LABEL), rows)
+    add_all(connection, LABEL, ("tenant", "meter", "name", "value"), rows)
 
 
 def _labels(connection: Connection, numbers: Sequence[int]) -> dict[int, dict[str, str]]:

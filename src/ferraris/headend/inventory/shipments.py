@@ -9,7 +9,6 @@ next import of the file puts the same ones again.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cache, partial
 from typing import Any, BinaryIO, Final
@@ -20,9 +19,9 @@ from ferraris.core.errors import SecurityError, UsageError
 from ferraris.crypto.wrap import unwrap, unwrap_padded
 from ferraris.headend.errors import ConflictError
 from ferraris.headend.inventory.changing import put_in_place
-from ferraris.headend.inventory.checking import check_name
-from ferraris.headend.inventory.meters import enrol
-from ferraris.headend.inventory.records import Meter, NewMeter
+from ferraris.headend.inventory.checking import check_name, checked_fields
+from ferraris.headend.inventory.meters import enrol_checked
+from ferraris.headend.inventory.records import Meter
 from ferraris.headend.inventory.shipment_check import Sorted, sort_out
 from ferraris.headend.inventory.shipment_columns import (
     COLUMNS,
@@ -153,8 +152,8 @@ def _unwrapped(key: bytes, wrapped: bytes) -> bytes:
 
 
 def _write(connection: Connection, tenant: int, found: Sorted, *, at_s: float, by: str) -> None:
-    news = [_delivered(draft) for draft in found.new]
-    enrol(connection, tenant, news, at_s=at_s, by=by, reason="delivered")
+    news = [checked_fields(draft.meter) | {"delivered": draft.delivered} for draft in found.new]
+    enrol_checked(connection, tenant, news, at_s=at_s, by=by, reason="delivered")
     if not found.changed:
         return
     columns = _columns(found.changed)
@@ -185,10 +184,6 @@ def _write(connection: Connection, tenant: int, found: Sorted, *, at_s: float, b
             put_in_place(connection, tenant, meter, different)
     names = [meter.external_id for _, meter in found.changed]
     note_many(connection, tenant, "meter", names, at_s=at_s, detail={"changed": ["shipment"]})
-
-
-def _delivered(draft: Draft) -> NewMeter:
-    return replace(draft.meter, delivered=draft.delivered)
 
 
 def _columns(changed: Sequence[tuple[Draft, Meter]]) -> list[str]:

@@ -9,9 +9,9 @@ from typing import Any
 from sqlalchemy import Connection, Table, bindparam
 from sqlalchemy.dialects import sqlite
 
-from ferraris.headend.store.postgresql_copy import copied
+from ferraris.headend.store.postgresql_copy import copied, load
 
-__all__ = ["add_absent", "add_each", "replace"]
+__all__ = ["add_absent", "add_all", "add_each", "replace"]
 
 Rows = Sequence[tuple[Any, ...]]
 _SQLITE = sqlite.dialect(paramstyle="qmark")
@@ -32,6 +32,16 @@ def add_absent(
     connection.exec_driver_sql(_insert(table, names, "abort", ()), list(rows))
     places = [names.index(name) for name in key]
     return {tuple([row[place] for place in places]) for row in rows}
+
+
+def add_all(connection: Connection, table: Table, names: tuple[str, ...], rows: Rows) -> None:
+    """Insert rows of which none can be there yet."""
+    if not rows:
+        return
+    if connection.dialect.name == "postgresql":
+        load(connection, table, names, rows)
+    else:
+        connection.exec_driver_sql(_insert(table, names, "abort", ()), list(rows))
 
 
 def add_each(

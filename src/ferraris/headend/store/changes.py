@@ -10,8 +10,9 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, case, delete, func, insert, select
+from sqlalchemy import Connection, case, delete, func, select
 
+from ferraris.headend.store.bulk import add_all
 from ferraris.headend.store.tables.access import CHANGE
 
 __all__ = [
@@ -60,12 +61,8 @@ def note_many(
 ) -> None:
     """Tell the same change of many, a line for each."""
     text = json.dumps(detail or {}, separators=(",", ":"))
-    lines = [
-        {"tenant": tenant, "kind": kind, "subject": subject, "detail": text, "at_s": at_s}
-        for subject in subjects
-    ]
-    if lines:
-        connection.execute(insert(CHANGE), lines)
+    lines = [(tenant, kind, subject, text, float(at_s)) for subject in subjects]
+    add_all(connection, CHANGE, ("tenant", "kind", "subject", "detail", "at_s"), lines)
 
 
 def newest_change(connection: Connection) -> int:

@@ -52,7 +52,7 @@ def copied(
 def load(
     connection: Connection, table: Table, names: Sequence[str], rows: Iterable[Sequence[Any]]
 ) -> None:
-    """Copy rows into an empty table, all in one statement, so they may refer to each other."""
+    """Copy rows that are new into a table, in one statement, so they may refer to each other."""
     quote = connection.dialect.identifier_preparer.quote
     columns = ", ".join(map(quote, names))
     raw = connection.connection.dbapi_connection
