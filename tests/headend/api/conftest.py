@@ -117,8 +117,6 @@ class Api:
         address: str = "127.0.0.1",
     ) -> Got:
         """One request, on a loop that the application keeps."""
-        path = path.encode() if isinstance(path, str) else path
-        place, _, query = path.partition(b"?")
         sent = [(k.lower().encode("latin-1"), v.encode("latin-1")) for k, v in headers]
         if who is not None:
             sent.append((b"authorization", f"Bearer {self.tokens.get(who, who)}".encode("latin-1")))
@@ -127,7 +125,19 @@ class Api:
             octets = json.dumps(body).encode()
         if octets and not any(name == b"content-type" for name, _ in sent):
             sent.append((b"content-type", b"application/json"))
-        scope = {
+        scope = self.scope(method, path, sent, address)
+        return self.loop.run_until_complete(_ask(self.app, scope, octets))
+
+    def scope(
+        self, method: str, path: str | bytes, sent: Any = None, address: str = "127.0.0.1"
+    ) -> dict[str, Any]:
+        """What a server makes of a request; of the administrator, with a document, by default."""
+        if sent is None:
+            bearer = f"Bearer {self.tokens['admin']}".encode("latin-1")
+            sent = [(b"authorization", bearer), (b"content-type", b"application/json")]
+        path = path.encode() if isinstance(path, str) else path
+        place, _, query = path.partition(b"?")
+        return {
             "type": "http",
             "asgi": {"version": "3.0"},
             "http_version": "1.1",
@@ -141,7 +151,6 @@ class Api:
             "client": (address, 1234),
             "server": ("127.0.0.1", 80),
         }
-        return self.loop.run_until_complete(_ask(self.app, scope, octets))
 
 
 async def _ask(app: Any, scope: Any, octets: bytes) -> Got:

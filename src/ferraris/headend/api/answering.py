@@ -67,6 +67,7 @@ class Answering:
         self._settings = settings
         self._executor = executor
         self._streams = 0
+        self._long = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -86,23 +87,39 @@ class Answering:
     async def _outcome(
         self, request: Asked, caller: Caller, match: Match, receive: Receive
     ) -> _Told | Stream:
-        octets = b""
         loop = asyncio.get_running_loop()
-        if match.operation.changes:
-            try:
-                octets = await document(
-                    request,
-                    receive,
-                    self._settings.most_body_octets,
-                    self._settings.body_patience_s,
-                )
-            except HttpError as error:
-                await loop.run_in_executor(self._executor, self._refuse, caller, match, error)
-                raise
-        work = self._change if match.operation.changes else self._look
-        return await loop.run_in_executor(self._executor, work, request, caller, match, octets)
+        if not match.operation.changes:
+            return await loop.run_in_executor(self._executor, self._look, request, caller, match)
+        usual = self._settings.most_body_octets
+        most = max(usual, match.operation.most_octets)
+        if _is_usual(request, usual) or match.operation.right not in caller.rights:
+            most = usual
+        if most == usual:
+            return await self._changed(request, caller, match, receive, usual)
+        # Long documents stand in memory whole, several times over while they are taken apart.
+        if self._long >= self._settings.most_long_documents:
+            raise HttpError(503, "Busy", "too many long documents at a time", retry_after="10")
+        self._long += 1
+        try:
+            return await self._changed(request, caller, match, receive, most)
+        finally:
+            self._long -= 1
 
-    def _look(self, request: Asked, caller: Caller, match: Match, _: bytes) -> _Told | Stream:
+    async def _changed(
+        self, request: Asked, caller: Caller, match: Match, receive: Receive, most: int
+    ) -> _Told | Stream:
+        loop, settings = asyncio.get_running_loop(), self._settings
+        patience_s = settings.body_patience_s * (1 if most == settings.most_body_octets else 4)
+        try:
+            octets = await document(request, receive, most, patience_s)
+        except HttpError as error:
+            await loop.run_in_executor(self._executor, self._refuse, caller, match, error)
+            raise
+        return await loop.run_in_executor(
+            self._executor, self._change, request, caller, match, octets
+        )
+
+    def _look(self, request: Asked, caller: Caller, match: Match) -> _Told | Stream:
         operation = match.operation
         arguments = shape_of(operation).bind(match.path, request.arguments())
         result = perform(self._house, caller, operation, arguments)
@@ -183,6 +200,11 @@ class Answering:
             await send({"type": "http.response.body", "body": chunk, "more_body": True})
             chunk = await loop.run_in_executor(self._executor, next, stream.chunks, end)
         await send({"type": "http.response.body", "body": b""})
+
+
+def _is_usual(request: Asked, usual: int) -> bool:
+    told = request.header(b"content-length")
+    return told.isascii() and told.isdigit() and int(told) <= usual
 
 
 async def _gone(receive: Receive) -> None:

@@ -120,7 +120,12 @@ async def _octets(receive: Receive, most: int) -> bytes:
 
 
 def _too_large(most: int) -> HttpError:
-    return HttpError(413, "Too large", f"a document has {most} octets at most", connection="close")
+    return HttpError(
+        413,
+        "Too large",
+        f"a document has {most} octets at most: send it in parts",
+        connection="close",
+    )
 
 
 def parsed(request: Asked, octets: bytes) -> Any:

@@ -22,6 +22,7 @@ class ApiSettings:
     burst: int = 200
     most_body_octets: int = 4 << 20
     body_patience_s: float = 30.0
+    most_long_documents: int = 2
     threads: int = 8
     most_streams: int = 4
     most_watchers: int = 200

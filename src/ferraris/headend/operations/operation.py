@@ -21,7 +21,8 @@ class Operation:
     `function` takes the `Desk` and then named arguments: those of `path` in braces, the others
     from the query of a GET or, named `body`, the document of a request that changes something. It
     returns a dataclass or msgspec Struct, a list of them, or None. An answer that is `secret` is
-    kept nowhere, so no idempotency key goes with it.
+    kept nowhere, so no idempotency key goes with it. `most_octets` is how long its document may be
+    where that is more than others may.
     """
 
     method: str
@@ -30,6 +31,7 @@ class Operation:
     right: Right | None
     function: Callable[..., Any]
     secret: bool = False
+    most_octets: int = 0
 
     @property
     def changes(self) -> bool:
@@ -48,19 +50,24 @@ class Operation:
 
 
 def operation(
-    route: str, *, command: str, right: Right | None, secret: bool = False
+    route: str,
+    *,
+    command: str,
+    right: Right | None,
+    secret: bool = False,
+    most_octets: int = 0,
 ) -> Callable[[Function], Function]:  # fmt: skip
     """Declare an operation: `route` is "METHOD /path/{name}", `command` its words after `headend`.
 
     `right` is what the caller needs for at least one meter of the tenant; the function narrows it
     down to meters with `Desk.meter` and `Desk.visible`. None allows every known caller.
-    `secret` says that the answer holds one.
+    `secret` says that the answer holds one, `most_octets` how long a long document may be.
     """
     method, path = route.split(" ", 1)
 
     def declare(function: Function) -> Function:
         function.operation = Operation(  # type: ignore[attr-defined] # found again by `declared`
-            method, path, command, right, function, secret
+            method, path, command, right, function, secret, most_octets
         )
         return function
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Final
 
 from ferraris.headend import inventory
 from ferraris.headend.access.rights import Right
@@ -49,7 +49,16 @@ class ShipmentView:
     problems: list[ShipmentProblem]
 
 
-@operation("POST /shipments", command="shipments import", right=Right.MANAGE_METERS)
+MOST_OCTETS: Final = 64 << 20
+"""How long a document with a shipment file may be: 48 MiB of the file, as it travels in base64."""
+
+
+@operation(
+    "POST /shipments",
+    command="shipments import",
+    right=Right.MANAGE_METERS,
+    most_octets=MOST_OCTETS,
+)
 def import_shipment(desk: Desk, body: ShipmentDocument) -> ShipmentView:
     """Take the meters of a shipment file into the inventory and their keys into the key store.
 
