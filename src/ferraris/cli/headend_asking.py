@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import getpass
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Protocol, cast
 
 import typer
 
-from ferraris.cli.key_store import Opening, passphrase_of, referenced
+from ferraris.cli.key_store import referenced
 from ferraris.core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -38,6 +38,9 @@ class Head(Protocol):
         body: Any,
     ) -> Any:
         """Carry out an operation; the answer as plain values, or a `Stream`."""
+
+    def tell(self, progress: Callable[..., None] | None) -> None:
+        """From now on tell how far a long one is: (done, all, remark)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,8 +154,8 @@ def asking(context: typer.Context) -> Iterator[Head]:
     from ferraris.headend.operations.desk import House
 
     with where.engine() as engine:
-        keys = cast("Keys", _KeysWhenAsked(where.configuration))
-        house = House(engine, keys, time.time)
+        keys = _KeysWhenAsked(where.configuration)
+        house = House(engine, cast("Keys", keys), time.time)
         with engine.reading() as connection:
             caller = local_caller(connection, user(), where.configuration.tenant)
         local = Local(house, caller)
@@ -160,6 +163,7 @@ def asking(context: typer.Context) -> Iterator[Head]:
             yield local
         finally:
             local.close()
+            keys.shut()
 
 
 class Local:
@@ -185,6 +189,15 @@ class Local:
         self._wrote = self._wrote or operation.changes
         return perform(self._house, self._caller, operation, arguments)
 
+    def tell(self, progress: Callable[..., None] | None) -> None:
+        """From now on tell how far a long one is: (done, all, remark)."""
+        from dataclasses import replace
+
+        from ferraris.headend.operations.desk import Progress
+
+        parts: dict[type, Any] = {} if progress is None else {Progress: Progress(progress)}
+        self._house = replace(self._house, parts=parts)
+
     def close(self) -> None:
         """Anchor what was written: this process ends, and its chain with it."""
         if self._wrote:
@@ -200,25 +213,21 @@ class _KeysWhenAsked:
     def __init__(self, configuration: Configuration) -> None:
         self._configuration = configuration
         self._opened: KeyStore | None = None
+        self._stack = ExitStack()
 
     def __getattr__(self, name: str) -> Any:
         if self._opened is None:
-            from ferraris.keys import KeyStore
+            from ferraris.headend.service.keys_at_hand import keys_at_hand
 
             given = self._configuration.keys
-            path = str(self._configuration.place(given.file))
-            if given.token:
-                opening = Opening(
-                    path, None, given.token, given.module, given.pin, given.wrapping_key
-                )
-                with opening.opened_token() as token:
-                    self._opened = KeyStore.open(path, None, token=token)
-            elif given.passphrase:
-                reference = self._configuration.reference(given.passphrase)
-                self._opened = KeyStore.open(path, passphrase_of(reference))
-            else:
+            if not given.token and not given.passphrase:
                 raise UsageError("the key store needs --passphrase @file or env:NAME")
+            self._opened = self._stack.enter_context(keys_at_hand(self._configuration))
         return getattr(self._opened, name)
+
+    def shut(self) -> None:
+        """Let go of the store and of its token."""
+        self._stack.close()
 
 
 def user() -> str:

@@ -19,6 +19,11 @@ __all__ = ["add_operation", "command_of"]
 
 def add_operation(app: typer.Typer, name: str, operation: Operation) -> None:
     """Add the command of an operation."""
+    if operation.name == "import_shipment":
+        from ferraris.cli.headend_shipments import command_of_import
+
+        app.command(name)(command_of_import(operation))
+        return
     app.command(name, help=(operation.function.__doc__ or "").strip())(command_of(operation))
 
 

@@ -16,7 +16,7 @@ from ferraris.cli.failures import DONE, REFUSED
 from ferraris.cli.output import aligned, indented, json_text
 from ferraris.headend.operations.streams import Stream
 
-__all__ = ["show"]
+__all__ = ["show", "table"]
 
 _WIDEST = 60
 
@@ -52,16 +52,17 @@ def _lines(plain: Any) -> Iterator[str]:
     if plain is None:
         return
     if isinstance(plain, dict) and set(plain) == {"items", "next"}:
-        yield from _table(plain["items"])
+        yield from table(plain["items"])
         if plain["next"]:
             typer.echo(f"there is more: --after {plain['next']}", err=True)
     elif isinstance(plain, list):
-        yield from _table(plain)
+        yield from table(plain)
     else:
         yield from indented(plain)
 
 
-def _table(rows: Sequence[Any]) -> Iterator[str]:
+def table(rows: Sequence[Any]) -> Iterator[str]:
+    """Rows under the names of their fields, aligned; columns without anything are left out."""
     if not rows:
         return
     if not all(isinstance(row, dict) for row in rows):

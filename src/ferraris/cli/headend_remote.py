@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import ssl
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from http.client import HTTPException, HTTPResponse
+from io import BytesIO
 from typing import Any
 from urllib.error import HTTPError, URLError
 from urllib.parse import quote, urlencode, urlsplit
@@ -55,6 +56,7 @@ class Remote:
             context = ssl.create_default_context(cafile=authority or None)
         except OSError as error:
             raise UsageError(f"{authority}: {error.strerror or 'no certificate'}") from None
+        self._told: Callable[..., None] | None = None
         self._opener = build_opener(HTTPSHandler(context=context), _NoRedirect)
 
     def ask(
@@ -77,6 +79,10 @@ class Remote:
         request = self._request(place, headers, data, operation.method)
         return _answer(self._sent(request, changes=operation.changes))
 
+    def tell(self, progress: Callable[..., None] | None) -> None:
+        """From now on tell how much of a long document has been sent: (done, all, remark)."""
+        self._told = progress
+
     def watch(self, kinds: Sequence[str]) -> Iterator[Any]:
         """What is new, line by line, until the server ends it."""
         place = "/changes?" + urlencode({"kind": list(kinds)}, doseq=True)
@@ -92,7 +98,11 @@ class Remote:
         if self._token:
             headers["Authorization"] = f"Bearer {self._token}"
         url = f"{self._url}/v1{place}"
-        return Request(url, data=data, headers=headers, method=method)  # noqa: S310  (looked at)
+        sent: Any = data
+        if data is not None and self._told is not None:
+            headers["Content-Length"] = str(len(data))
+            sent = _Told(data, self._told)
+        return Request(url, data=sent, headers=headers, method=method)  # noqa: S310  (looked at)
 
     def _sent(self, request: Request, *, changes: bool) -> HTTPResponse:
         try:
@@ -103,6 +113,21 @@ class Remote:
             silent = LineError(f"{self._url} does not answer: {getattr(error, 'reason', error)}")
             raise (silent.with_unknown_outcome() if changes else silent) from None
         return response
+
+
+class _Told(BytesIO):
+    """A document that tells how much of it was taken."""
+
+    def __init__(self, octets: bytes, told: Callable[..., None]) -> None:
+        super().__init__(octets)
+        self._all = len(octets)
+        self._told = told
+
+    def read(self, size: int | None = -1) -> bytes:
+        """The next octets."""
+        taken = super().read(size)
+        self._told(self.tell(), self._all, "octets sent")
+        return taken
 
 
 _HERE = ("localhost", "127.0.0.1", "::1")

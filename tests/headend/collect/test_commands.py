@@ -151,6 +151,7 @@ def test_a_write_without_an_answer_is_unknown_until_it_is_read_back(sqlite_engin
     run_for(street, 10)
     found = state(street, number)
     assert found.state == ("done" if carried_out else "failed")
+    assert found.message.startswith("read back: it was ")
     assert len(meter.set_to) == carried_out  # nothing was repeated
 
 

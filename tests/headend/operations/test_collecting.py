@@ -3,10 +3,12 @@ from __future__ import annotations
 from datetime import UTC, date, datetime
 
 import pytest
-from sqlalchemy import insert
+from sqlalchemy import insert, select
 
 from ferraris.core.errors import UsageError
+from ferraris.headend import inventory
 from ferraris.headend.access.rights import Right
+from ferraris.headend.collect.commands import Ending, commands, finish_commands
 from ferraris.headend.inventory import tenant_number
 from ferraris.headend.operations import Caller, Desk, House, collecting
 from ferraris.headend.operations.collecting import (
@@ -148,3 +150,33 @@ def test_commands(opened):
         collecting.cancel_queued_command(desk, made.number)
     with pytest.raises(ForbiddenError):
         collecting.put_new_command(opened.desk(rights=[Right.SEE_METERS]), "m0", wish)
+
+
+def test_commands_are_listed_with_what_they_brought(opened):
+    desk = opened.desk()
+    wish = NewCommand("read registers", {"names": ["1-0:1.8.0*255"]})
+    numbers = [collecting.put_new_command(desk, f"m{n}", wish).number for n in (0, 0, 1, 2)]
+    found = {each.number: each for each in commands(opened.connection, opened.one)}
+    endings = [Ending(found[n], "done", {"readings": [n]}) for n in numbers[:3]]
+    endings.append(Ending(found[numbers[3]], "unknown", message="silence"))
+    finish_commands(opened.connection, opened.one, endings, now=NOW + 60)
+    where = opened.connection, opened.one
+    inventory.create_service_point(*where, "P-1")
+    inventory.create_customer(*where, "C-1")
+    inventory.assign(*where, "P-1", "m0", customer="C-1", since_s=0, at_s=NOW)
+
+    plain = collecting.list_commands(desk)
+    assert [each.result for each in plain.items] == [None] * 4
+    assert desk.looks == {}
+    first = collecting.list_commands(desk, results=True, limit=3)
+    assert [each.result for each in first.items] == [None, {"readings": [3]}, {"readings": [2]}]
+    assert "unknown until it is read back" in first.items[0].message
+    assert list(desk.looks) == ["m0"]  # m1 is nobody's
+    rest = collecting.list_commands(opened.desk(), results=True, limit=3, after=first.next)
+    assert [each.result for each in rest.items] == [{"readings": [1]}]
+    narrow = opened.desk(rights=[Right.SEE_METERS])
+    assert {each.result for each in collecting.list_commands(narrow, results=True).items} == {None}
+    only = opened.desk(among=select(METER.c.id).where(METER.c.external_id == "m1"))
+    assert [each.meter for each in collecting.list_commands(only, results=True).items] == ["m1"]
+    with pytest.raises(UsageError, match="state: one of queued"):
+        collecting.list_commands(desk, state="over")

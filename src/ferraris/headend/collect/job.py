@@ -91,7 +91,9 @@ async def _read_back(
     except Exception:  # noqa: BLE001 - it stays unknown
         return
     state, message = (
-        ("done", "") if answer.done else ("failed", "read back: it was not carried out")
+        ("done", "read back: it was carried out")
+        if answer.done
+        else ("failed", "read back: it was not carried out")
     )
     job.endings.append(Ending(command, state, answer.result, message))
 

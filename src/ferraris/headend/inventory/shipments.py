@@ -16,6 +16,7 @@ from typing import Any, BinaryIO, Final
 from sqlalchemy import Connection, bindparam, delete, insert, update
 
 from ferraris.core.errors import SecurityError, UsageError
+from ferraris.crypto.chains import Trust
 from ferraris.crypto.wrap import unwrap, unwrap_padded
 from ferraris.headend.errors import ConflictError
 from ferraris.headend.inventory.changing import put_in_place
@@ -79,7 +80,7 @@ def import_shipment(
     if transport_key and opening.key(transport_key) is None:
         what = f"there is no transport key {transport_key[:40]!r}"
         findings.add(0, "transport_key", what, "put it into the key store first")
-    checking = Checking(cache(keys.trust), datetime.fromtimestamp(at_s, UTC))
+    checking = Checking(_trust_of(keys), datetime.fromtimestamp(at_s, UTC))
     drafts: list[Draft] = []
     for place, row in enumerate(rows):
         if not place % _STEP:
@@ -125,6 +126,16 @@ def import_shipment(
 
 def _nobody_asks(what: str, done: int, of: int) -> None:
     """No progress is told."""
+
+
+def _trust_of(keys: Keys) -> Callable[[], Trust]:
+    """Whom we trust, asked for once, and by no file without certificates."""
+
+    @cache
+    def trust() -> Trust:
+        return keys.trust()
+
+    return trust
 
 
 def _finder(keys: Keys, tenant: str) -> Callable[[str], Unwrap]:

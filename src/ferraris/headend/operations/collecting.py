@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Annotated, Any
@@ -31,6 +32,7 @@ from ferraris.headend.operations.errors import ConflictError, NotFoundError
 from ferraris.headend.operations.operation import operation
 from ferraris.headend.operations.paging import Page, checked_limit, number_after, page
 from ferraris.headend.operations.privacy import look
+from ferraris.headend.privacy import concerns_customer, look_detail
 from ferraris.headend.store.tables.collecting import COMMAND, SESSION
 from ferraris.headend.store.tables.inventory import METER
 
@@ -49,6 +51,7 @@ __all__ = [
 
 _EPOCH = date(1970, 1, 1)
 _MOST_DAYS = 400
+_STATES = ("queued", "running", "done", "failed", "unknown", "cancelled")
 
 
 @dataclass(frozen=True, slots=True)
@@ -320,9 +323,20 @@ def put_new_command(desk: Desk, meter: str, body: NewCommand) -> CommandView:
 
 @operation("GET /commands", command="commands list", right=Right.SEE_METERS)
 def list_commands(
-    desk: Desk, meter: str = "", state: str = "", after: str = "", limit: int = 100
+    desk: Desk,
+    meter: str = "",
+    state: Annotated[str, "queued, running, done, failed, unknown or cancelled."] = "",
+    results: Annotated[bool, "With what they brought; that is a look at readings."] = False,
+    after: str = "",
+    limit: int = 100,
 ) -> Page[CommandView]:
-    """List commands, the newest first; results are shown by `commands show`."""
+    """List commands, the newest first, with their results where that is wanted.
+
+    Whether an *unknown* one was carried out nobody knows until it is read back: then it is done,
+    or failed, and its message says so.
+    """
+    if state and state not in _STATES:
+        raise UsageError(f"state: one of {', '.join(_STATES)}")
     conditions = [desk.visible(Right.SEE_METERS)]
     if meter:
         conditions.append(COMMAND.c.meter == desk.meter(meter, Right.SEE_METERS).id)
@@ -335,7 +349,33 @@ def list_commands(
         before=number_after(after) or None,
         limit=checked_limit(limit) + 1,
     )
-    return page(found, limit, lambda each: _command_view(each, None), lambda each: each.number)
+    shown = _looked_at(desk, found[:limit]) if results else set()
+    return page(
+        found,
+        limit,
+        lambda each: _command_view(each, each.result if each.number in shown else None),
+        lambda each: each.number,
+    )
+
+
+def _looked_at(desk: Desk, listed: Sequence[Command]) -> set[int]:
+    """The commands whose results the caller may see; a look at each meter is written down."""
+    if Right.SEE_READINGS not in desk.caller.rights:
+        return set()
+    asked = {each.meter for each in listed if each.result is not None}
+    among = METER.c.id.in_(asked), desk.visible(Right.SEE_READINGS)
+    seen = set(desk.connection.execute(select(METER.c.id).where(*among)).scalars())
+    shown = [each for each in listed if each.result is not None and each.meter in seen]
+    spans: dict[int, tuple[int, int]] = {}
+    for each in shown:
+        since, until = _span(each)
+        before = spans.get(each.meter, (since, until))
+        spans[each.meter] = min(since, before[0]), max(until, before[1])
+    names = {each.meter: each.external_id for each in shown}
+    for number, span in spans.items():
+        if concerns_customer(desk.connection, [number], *span):
+            desk.looks[names[number]] = look_detail(*span)
+    return {each.number for each in shown}
 
 
 @operation("GET /commands/{number}", command="commands show", right=Right.COMMAND)
@@ -460,10 +500,13 @@ def _session_view(each: overview.Session) -> SessionView:
 
 
 def _command_view(each: Command, result: Any) -> CommandView:
+    message = each.message
+    if each.state == "unknown":
+        message = f"{message}; whether it was carried out is unknown until it is read back"
     return CommandView(
         each.number, each.external_id, each.kind, dict(each.parameters), each.state,
         each.requested_by, _time(each.requested_s), _time_or_none(each.not_after_s),
-        _time_or_none(each.ended_s), each.message, result,
+        _time_or_none(each.ended_s), message.removeprefix("; "), result,
     )  # fmt: skip
 
 

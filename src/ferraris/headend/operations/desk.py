@@ -17,7 +17,14 @@ from ferraris.headend.store.tables.inventory import METER
 if TYPE_CHECKING:
     from ferraris.keys import Keys
 
-__all__ = ["Caller", "Desk", "House"]
+__all__ = ["Caller", "Desk", "House", "Progress"]
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Who wants to hear how far a long operation is: (done, all, remark)."""
+
+    tell: Callable[..., None]
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from typing import Annotated, Final
 
 from ferraris.headend import inventory
 from ferraris.headend.access.rights import Right
-from ferraris.headend.operations.desk import Desk
+from ferraris.headend.operations.desk import Desk, Progress
 from ferraris.headend.operations.operation import operation
 
 __all__ = ["ShipmentDocument", "ShipmentProblem", "ShipmentView", "import_shipment"]
@@ -66,6 +66,7 @@ def import_shipment(desk: Desk, body: ShipmentDocument) -> ShipmentView:
     is listed.
     """
     desk.demand_everywhere(Right.MANAGE_METERS)
+    progress: Progress | None = desk.house.parts.get(Progress)
     report = inventory.import_shipment(
         desk.connection,
         desk.tenant,
@@ -77,6 +78,7 @@ def import_shipment(desk: Desk, body: ShipmentDocument) -> ShipmentView:
         plain_keys=body.plain_keys,
         update=body.update,
         dry_run=body.dry_run,
+        progress=None if progress is None else lambda what, done, of: progress.tell(done, of, what),
     )
     if report.errors and not body.dry_run:
         raise inventory.ShipmentError(report)
