@@ -124,7 +124,8 @@ def test_a_meter_that_differs_is_held_with_what_differs(colony):
     (number,) = colony.numbers()
     progress = colony.progress(number)
     assert progress.step is Step.HELD
-    assert "missing" in progress.message
+    assert "not as smr-5.2 says: " in progress.message
+    assert "missing; 0-1:94.31.10*255 missing, " in progress.message
     assert colony.meter(number).state == "installed"
     findings = json.loads(progress.findings)
     assert any(

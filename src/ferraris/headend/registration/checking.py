@@ -17,6 +17,7 @@ from ferraris.model.companion import companion as specification
 __all__ = ["Tolerance", "check", "documented", "refuse_intolerable"]
 
 _MOST_KEPT = 200
+_NAMED = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,15 +52,19 @@ async def check(meter: Meter, companion: str) -> list[Finding]:
     return [finding for finding in report.findings if finding.verdict != UNCHECKED]
 
 
-def refuse_intolerable(findings: Sequence[Finding], tolerance: Tolerance) -> None:
-    """`IncompatibleError` with a summary, when something is not tolerable."""
+def refuse_intolerable(companion: str, findings: Sequence[Finding], tolerance: Tolerance) -> None:
+    """`IncompatibleError` with a summary, when something is not tolerable; names what differs."""
     grave = [finding for finding in findings if not tolerance.bears(finding)]
     if not grave:
         return
     counts = Counter(finding.verdict for finding in grave)
     told = ", ".join(f"{number} {verdict}" for verdict, number in sorted(counts.items()))
-    first = grave[0]
-    text = f"not as its companion specification says: {told}; {first.logical_name} {first.verdict}"
+    named = ", ".join(
+        f"{each.logical_name} {each.verdict}" + (f" in {each.what}" if each.what else "")
+        for each in grave[:_NAMED]
+    )
+    more = f" and {len(grave) - _NAMED} more" if len(grave) > _NAMED else ""
+    text = f"not as {companion} says: {told}; {named}{more}"
     raise IncompatibleError(text, where="registration")
 
 

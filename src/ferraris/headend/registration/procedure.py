@@ -158,7 +158,7 @@ class Procedure:
         findings = await checking.check(case.meter, companion)
         text = checking.documented(findings, self._policy.tolerance)
         await self._offload(self._keep_findings, case.known, text)
-        checking.refuse_intolerable(findings, self._policy.tolerance)
+        checking.refuse_intolerable(companion, findings, self._policy.tolerance)
         detail = {"companion": companion, "differences": len(findings)}
         return await self._write(case, Happening.CHECK, detail=detail)
 
