@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import warnings
 from collections import Counter
+from pathlib import Path
 
 from hypothesis import HealthCheck, Phase, given, settings
 from tests.headend.api.conftest import BOTH
 
 from ferraris.headend.api.document import openapi
+from ferraris.headend.api.examples import BODIES, PATHS
 from ferraris.headend.api.routing import Routes
 from ferraris.headend.operations.registry import collected
+from ferraris.headend.operations.shape import shape_of
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)  # its imports are not ours
@@ -49,6 +52,36 @@ def test_descriptions_say_what_types_do_not() -> None:
     assert schemas["NewToken"]["properties"]["name"]["description"] == "What it is for."
     assert schemas["NewToken"]["additionalProperties"] is False
     assert schemas["AuditLine"]["required"][0] == "at"
+
+
+def test_every_operation_says_all_that_a_program_needs() -> None:
+    """What it is for, whose right it needs, what goes in with an example, what can go wrong."""
+    document = openapi(collected())
+    for each in collected():
+        described = document["paths"][f"/v1{each.path}"][each.method.lower()]
+        assert described["summary"].endswith("."), each.name
+        assert ("Needs the right to" in described["description"]) == (each.right is not None)
+        responses = described["responses"]
+        assert {"400", "401", "403", "404", "500", "503"} <= responses.keys()
+        assert all(told["description"] for told in responses.values())
+        shape = shape_of(each)
+        paths = {found.name: str(PATHS[found.name]) for found in shape.path}
+        query = {found.name: ["1"] for found in shape.query if found.required}
+        if shape.body is not None:
+            example = described["requestBody"]["content"]["application/json"]["example"]
+            bound = shape.bind(paths, {}, example) if not query else None
+            assert bound is None or isinstance(bound["body"], shape.body)
+        for parameter in described.get("parameters", ()):
+            if parameter["in"] == "path":
+                assert parameter["example"] == PATHS[parameter["name"]]
+    assert BODIES.keys() == {each.name for each in collected() if shape_of(each).body is not None}
+
+
+def test_names_of_schemas_are_stable() -> None:
+    """Programs are generated from them: a name goes as a name of the public face goes."""
+    names = sorted(openapi(collected())["components"]["schemas"])
+    kept = Path(__file__).with_name("schema_names.txt").read_text().split()
+    assert sorted(set(kept) - set(names)) == []  # new ones are added to the file
 
 
 @BOTH

@@ -10,6 +10,7 @@ from typing import Any, Final, get_args, get_origin
 import msgspec
 
 from ferraris._version import __version__
+from ferraris.headend.api.examples import BODIES, PATHS, PROBLEM_EXAMPLE
 from ferraris.headend.operations.operation import Operation
 from ferraris.headend.operations.paging import MOST
 from ferraris.headend.operations.shape import Field, Shape, bare, body_fields, is_list, shape_of
@@ -34,6 +35,7 @@ _PROBLEM_SCHEMA: Final = {
         "detail": {"type": "string"},
     },
     "required": ["type", "title", "status", "detail"],
+    "examples": [PROBLEM_EXAMPLE],
 }
 # Statuses of problems: of every request, and of those that change something.
 _ALWAYS: Final = (400, 401, 403, 404, 414, 429, 500, 502, 503)
@@ -189,9 +191,12 @@ def _operation(
     if parameters:
         made["parameters"] = parameters
     if shape.body is not None:
+        content: dict[str, Any] = {"schema": known[id(shape.body)]}
+        if operation.name in BODIES:
+            content["example"] = BODIES[operation.name]
         made["requestBody"] = {
             "required": shape.body_required,
-            "content": {"application/json": {"schema": known[id(shape.body)]}},
+            "content": {"application/json": content},
         }
     made["responses"] = _responses(operation, shape, known)
     return made
@@ -220,6 +225,8 @@ def _parameter(field: Field, place: str, known: Mapping[int, Any]) -> dict[str, 
         made["explode"] = True
     if field.help:
         made["description"] = field.help
+    if place == "path" and field.name in PATHS:
+        made["example"] = PATHS[field.name]
     return made
 
 
