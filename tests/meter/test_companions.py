@@ -20,6 +20,7 @@ from ferraris.data.kinds import (
     unsigned,
 )
 from ferraris.messaging.dlms.enumerations import ActionResult, DataAccessResult
+from ferraris.meter import power
 from ferraris.meter.fleet import Fleet
 from ferraris.meter.image import pack
 from ferraris.meter.simulated import SimulatedMeter
@@ -177,6 +178,30 @@ def test_events_have_the_columns_of_the_specification(smr: SimulatedMeter) -> No
     assert act(meter, CLOCK, 8, 6, axdr.decode(shift)) is ActionResult.SUCCESS
     assert [row[1] for row in rows(meter, "0-0:99.98.0*255", now=NOW + 1)][-2:] == [4, 5]
     assert rows(meter, "0-0:99.98.4*255") == []
+
+
+def test_logs_of_other_countries_have_codes_of_their_own() -> None:
+    indian, spanish = meter_of("is-15959-single-phase"), meter_of("t5")
+    power.outage(indian, NOW + 10, NOW + 70)
+    assert [row[1] for row in rows(indian, "0-0:99.98.2*255", now=NOW + 99, client=48)] == [
+        102,
+        101,
+        102,
+    ]
+    assert get(indian, "0-0:96.11.2*255", 1, now=NOW + 99, client=48) == 102
+    power.outage(spanish, NOW + 10, NOW + 70)
+    found = [row[1] for row in rows(spanish, "0-0:99.98.0*255", now=NOW + 99)]
+    assert found == [2, 3, 2]
+
+
+def test_a_log_without_a_code_for_it_is_cleared_without_a_trace() -> None:
+    meter = meter_of("t5")
+    log = "0-0:99.98.0*255"
+    power.outage(meter, NOW + 10, NOW + 70)
+    assert act(meter, log, 7, 1, integer(0), now=NOW + 99) is ActionResult.SUCCESS
+    assert rows(meter, log, now=NOW + 99) == []
+    power.outage(meter, NOW + 200, NOW + 260)
+    assert [row[1] for row in rows(meter, log, now=NOW + 299)] == [3, 2]
 
 
 def test_an_image_makes_another_firmware_of_the_meter() -> None:

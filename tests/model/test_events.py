@@ -50,6 +50,12 @@ def words(companion: str, log: int | str, code: int) -> str | None:
         ("idis-like", "disconnector", 62, "Remote disconnection"),
         ("idis", 2, 75, "Register monitor 3, threshold in order again"),
         ("is-15959-single-phase", "other", 201, "Influence of a magnet, began"),
+        ("is-15959-three-phase", 1, 54, "Current reversed, phase L2, ended"),
+        ("is-15959", "control", 302, "Meter connected"),
+        ("is-15959", 3, 125, None),
+        ("t5", "fraud", 7, "Terminal cover opened"),
+        ("t5", 9, 19, "Voltage over the limit, phase L2"),
+        ("t5", 4, 98, None),
         ("dsmr", 0, 240, "Manufacturer-specific 240"),
         ("dsmr", 0, 20, None),
         ("smr", 0, 40, None),
@@ -57,6 +63,24 @@ def words(companion: str, log: int | str, code: int) -> str | None:
 )
 def test_names(companion: str, log: int | str, code: int, said: str | None) -> None:
     assert words(companion, log, code) == said
+
+
+def test_a_row_may_rest_on_less_than_its_family() -> None:
+    def rests_on(companion: str, log: int | str, code: int) -> str:
+        found = name(companion, log, code)
+        assert found is not None
+        return found.provenance
+
+    assert rests_on("is-15959", "voltage", 1) == "two-sources"
+    assert rests_on("is-15959", "voltage", 21) == "one-source"
+    assert rests_on("t5", "standard", 3) == "one-source"
+    assert rests_on("t5", "firmware", 97) == "memory"
+
+
+@pytest.mark.parametrize("companion", ["italy-gas", "saudi"])
+def test_codes_that_nobody_states_are_unknown_not_invented(companion: str) -> None:
+    with pytest.raises(UsageError, match="no events are known"):
+        events(companion)
 
 
 def test_the_same_code_means_other_things() -> None:
@@ -152,7 +176,8 @@ def test_words_say_which_code_it_is(family: str) -> None:
     for register in {each.register for each in alarms(family)}:
         said = [each.words for each in alarms(family, register)]
         assert len(said) == len(set(said))
-        assert all(0 <= each.bit < 32 for each in alarms(family, register))
+        bits = 128 if family == "is-15959" else 32  # the event status word is longer
+        assert all(0 <= each.bit < bits for each in alarms(family, register))
 
 
 @pytest.mark.parametrize("specification", companions.names())

@@ -16,7 +16,6 @@ __all__ = [
     "CONTROL_LOG",
     "FRAUD_LOG",
     "IDIS_LIKE",
-    "LOG_CLEARED_CODE",
     "MBUS_LOG",
     "QUALITY_LOG",
     "STANDARD_LOG",
@@ -32,6 +31,7 @@ STANDARD_LOG, FRAUD_LOG, CONTROL_LOG, MBUS_LOG, QUALITY_LOG, COMMUNICATION_LOG =
 class Happening(StrEnum):
     """Something that a meter notices and may log."""
 
+    LOG_CLEARED = "event log cleared"
     POWER_DOWN = "power down"
     POWER_UP = "power up"
     DST_CHANGED = "daylight saving changed"
@@ -142,6 +142,7 @@ IDIS_LIKE: Mapping[Happening, Coded] = MappingProxyType(
     {
         # Standard and fraud codes and the alarm bits are those two public sources agree on
         # [facts-g]; codes of the disconnector, quality and communication logs rest on [memory].
+        _H.LOG_CLEARED: Coded(STANDARD_LOG, 255),  # in whichever log it was
         _H.POWER_DOWN: Coded(STANDARD_LOG, 1),
         _H.POWER_UP: Coded(STANDARD_LOG, 2, _POWER_UP_ALARM),
         _H.DST_CHANGED: Coded(STANDARD_LOG, 3),
@@ -223,6 +224,3 @@ IDIS_LIKE: Mapping[Happening, Coded] = MappingProxyType(
     }
 )
 """Codes of the templates that follow no national specification; not the text of any."""
-
-LOG_CLEARED_CODE = 255
-"""What every log begins with after it was cleared [facts-g]."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import dropwhile
 from typing import TYPE_CHECKING
 
 from ferraris.data.kinds import Tag
@@ -12,7 +13,7 @@ from ferraris.meter.behaviour.behaviour import Behaviour, encoded
 from ferraris.meter.behaviour.capture import stretches
 from ferraris.meter.behaviour.profile import CLOCK_COLUMN, Column, Profile
 from ferraris.meter.behaviour.registers import stamp
-from ferraris.meter.happenings import LOG_CLEARED_CODE, STANDARD_LOG, Happening
+from ferraris.meter.happenings import Happening
 from ferraris.meter.state import COMMISSIONED, LogEntry
 from ferraris.model.data_storage import DataObject
 from ferraris.server.device import ActionRefused
@@ -29,27 +30,20 @@ _HEAD = b"\x02\x02"
 def entries(meter: SimulatedMeter, log: int, now: int) -> list[LogEntry]:
     """All events of a log until `now`, in the order they happened.
 
-    The standard log begins with the power-up at commissioning and knows the changes of the season;
-    the rest is what was noted.
+    The log that tells of power begins with the power-up at commissioning, and the one that tells of
+    daylight saving knows its changes by the calendar; the rest is what was noted.
     """
     found = list(meter.state.noted(log))
-    if log == STANDARD_LOG:
-        found += _calendar_entries(meter, now)
-        found.sort()
-    return found
-
-
-def _calendar_entries(meter: SimulatedMeter, now: int) -> list[LogEntry]:
     codes = meter.fleet.template.codes
     power_up, season = codes.get(Happening.POWER_UP), codes.get(Happening.DST_CHANGED)
-    found = []
-    if power_up is not None:
-        found.append(LogEntry(COMMISSIONED, 0, power_up.log, COMMISSIONED, power_up.code))
-    if season is not None:
-        found += [
-            LogEntry(at, 0, season.log, change, season.code) for at, change in _seasons(meter, now)
+    by_calendar = []
+    if power_up is not None and power_up.log == log:
+        by_calendar.append(LogEntry(COMMISSIONED, 0, log, COMMISSIONED, power_up.code))
+    if season is not None and season.log == log:
+        by_calendar += [
+            LogEntry(at, 0, log, change, season.code) for at, change in _seasons(meter, now)
         ]
-    return found
+    return sorted(found + by_calendar) if by_calendar else found
 
 
 def _seasons(meter: SimulatedMeter, now: int) -> Iterator[tuple[int, int]]:
@@ -69,14 +63,15 @@ class EventCode(Behaviour):
 
     declares = DataObject
 
-    def __init__(self, name: str, log: int) -> None:
+    def __init__(self, name: str, log: int, kind: int = Tag.UNSIGNED) -> None:
         super().__init__(name)
         self.log = log
+        self._kind = kind
 
     def value(self, meter: SimulatedMeter, attribute: int, now: int) -> bytes:
         """Attribute 2."""
         found = entries(meter, self.log, now)
-        return encoded(Tag.UNSIGNED, found[-1].code if found else 0)
+        return encoded(self._kind, found[-1].code if found else 0)
 
 
 class EventCounter(Behaviour):
@@ -124,18 +119,23 @@ class EventLog(Profile):
         return self._octets(meter, self._kept(meter, now)[first:stop])
 
     def act(self, meter: SimulatedMeter, method: int, data: bytes | None, now: int) -> bytes | None:
-        """Method 1 clears the log, which is an event itself."""
+        """Method 1 clears the log, which is an event itself where there is a code for it."""
         if method != 1:
             raise ActionRefused(ActionResult.READ_WRITE_DENIED)
-        meter.change().restart(self.key, meter.log(self.log, LOG_CLEARED_CODE, now))
+        cleared = meter.fleet.template.codes.get(Happening.LOG_CLEARED)
+        if cleared is None:
+            noted = meter.state.noted(self.log)
+            first = noted[-1].serial + 1 if noted else 1
+        else:
+            first = meter.log(self.log, cleared.code, now)
+        meter.change().restart(self.key, first)
         return None
 
     def _kept(self, meter: SimulatedMeter, now: int) -> list[LogEntry]:
         found = entries(meter, self.log, now)
-        cleared = (meter.state.since or {}).get(self.key)
-        if cleared is not None:
-            places = [place for place, entry in enumerate(found) if entry.serial == cleared]
-            found = found[places[0] if places else 0 :]
+        first = (meter.state.since or {}).get(self.key)
+        if first is not None:
+            found = list(dropwhile(lambda entry: entry.serial < first, found))
         return found[-self.entries :]
 
     def _octets(self, meter: SimulatedMeter, chosen: list[LogEntry]) -> bytes:

@@ -31,16 +31,9 @@ from ferraris.meter.behaviour.scripts import Schedule
 from ferraris.meter.behaviour.tariffication import ActivityCalendar, SpecialDays
 from ferraris.meter.behaviour.timetable import Timetable
 from ferraris.meter.consumption import Consumption
-from ferraris.meter.happenings import (
-    FRAUD_LOG,
-    IDIS_LIKE,
-    MBUS_LOG,
-    STANDARD_LOG,
-    Coded,
-    Happening,
-)
 from ferraris.meter.tariff import Tariff
 from ferraris.meter.template import Placed, Template, rights_of
+from ferraris.meter.templates.companion_codes import codes_of
 from ferraris.meter.templates.makers import Setting, make
 from ferraris.meter.templates.mechanisms import GMAC, Proving, proving
 from ferraris.meter.templates.plausible import of_shape, of_type, with_value
@@ -104,15 +97,6 @@ _WRITES: tuple[tuple[type[Behaviour], tuple[int, ...]], ...] = (
 )
 """What the management client may write where no source states rights."""
 
-_SAME_CODES = frozenset((STANDARD_LOG, FRAUD_LOG, MBUS_LOG))
-_DIFFERENT = frozenset((Happening.KEYS_CHANGED, Happening.WRONG_KEY, Happening.REPLAY))
-_DUTCH = {
-    happening: coded
-    for happening, coded in IDIS_LIKE.items()
-    if coded.log in _SAME_CODES and happening not in _DIFFERENT
-}
-"""Codes that Dutch meters share with the generic ones; fraud codes 48 to 50 differ [facts-g]."""
-
 
 def companion_template(
     companion: Companion,
@@ -159,7 +143,7 @@ def companion_template(
         associations,
         suite=suite,
         counts_as=counts_as,
-        codes=_codes(companion, rows),
+        codes=codes_of(rows),
     )
 
 
@@ -315,11 +299,3 @@ def _fixed(row: CompanionObject, version: int) -> FixedObject:
 
 
 _UNITLESS = 255
-
-
-def _codes(companion: Companion, rows: Sequence[CompanionObject]) -> dict[Happening, Coded]:
-    """The numbers of what happens, where they are known for the logs of this specification."""
-    tables = {row.events.partition("/")[0] for row in rows if row.events}
-    if tables and tables <= {"dsmr", "smr"}:
-        return dict(_DUTCH)
-    return dict(IDIS_LIKE) if tables == {"idis"} else {}

@@ -61,7 +61,7 @@ from ferraris.meter.behaviour.timetable import Timetable
 from ferraris.meter.consumption import Consumption
 from ferraris.meter.measures import Measure, gas_volume, measure_of
 from ferraris.meter.templates.updating import FIRST_FIRMWARE, IMAGE_TRANSFER
-from ferraris.model import registry
+from ferraris.model import events, registry
 from ferraris.model.companion import CompanionObject, Profile
 from ferraris.model.time_control import Script, ScriptAction, ServiceId
 
@@ -155,17 +155,20 @@ def _unix_time(row: CompanionObject, setting: Setting) -> Behaviour:
 
 
 def _event_code(row: CompanionObject, setting: Setting) -> Behaviour | None:
-    log = row.logical_name.e
-    if (7, row.logical_name.with_groups(c=99, d=_LOG)) not in setting.rows:
+    log = setting.rows.get((7, row.logical_name.with_groups(c=99, d=_LOG)))
+    if log is None:
         return None  # a counter under a name that elsewhere is that of a code
-    kind = _kind(row, Tag.UNSIGNED)
-    if kind == Tag.UNSIGNED:
-        return EventCode(row.pattern, log)
-    code = EventCode(row.pattern, log)
-    return Told(
-        row.pattern,
-        lambda meter, now: encoded(kind, axdr.decode(code.value(meter, 2, now))[1]),
-    )
+    return EventCode(row.pattern, row.logical_name.e, _code_kind(row, log))
+
+
+def _code_kind(row: CompanionObject | None, log: CompanionObject) -> int:
+    """The kind of a log's codes: the one asked for, else the shortest that holds its family's."""
+    if row is not None and row.shapes.get(2):
+        return _kind(row, Tag.UNSIGNED)
+    family = log.events.partition("/")[0]
+    known = events.events(family) if family in events.families() else ()
+    wide = any(each.code > RANGES[Tag.UNSIGNED][1] for each in known)
+    return int(Tag.LONG_UNSIGNED if wide else Tag.UNSIGNED)
 
 
 def _event_counter(row: CompanionObject, setting: Setting) -> Behaviour | None:
@@ -236,8 +239,7 @@ def _log(row: CompanionObject, setting: Setting) -> Behaviour | None:
     name = row.logical_name
     if not profile.columns:
         return None
-    code = setting.rows.get((1, Obis.of(0, 0, 96, 11, name.e)))
-    kind = int(Tag.UNSIGNED) if code is None else _kind(code, Tag.UNSIGNED)
+    kind = _code_kind(setting.rows.get((1, Obis.of(0, 0, 96, 11, name.e))), row)
     return DerivedLog(row.pattern, name.e, profile.columns, kind, profile.entries or _ENTRIES)
 
 

@@ -2,14 +2,16 @@
 
 A line in brackets says what the rows after it are, `|` parts their fields:
 
-    `[companion] NAME`          then `inherits NAME` and `rests on one-source` or `memory`
+    `[companion] NAME`          then `inherits NAME` and `rests on two-sources`, `one-source` or
+                                `memory`
     `[log NUMBER KEY] TITLE`    code | words
     `[alarms NUMBER] TITLE`     bit | words
     `[status] TITLE`            bit of the status of a profile | words
 
 A code is `7`, a range `230-249`, or several parted by commas: `{n}` stands for the code, `{n-15}`
-for that less fifteen, `{k}` for its place among several. `since 5.1` under a log or register says
-which version of the specification brought it. What is inherited may be said anew.
+for that less fifteen, `{k}` for its place among several. A third field says what the row rests on
+where that is not what all rest on. `since 5.1` under a log or register says which version of the
+specification brought it. What is inherited may be said anew.
 """
 
 from __future__ import annotations
@@ -27,7 +29,12 @@ if TYPE_CHECKING:
 
 __all__ = ["FAMILIES", "Family", "Saying", "Table", "family"]
 
-FAMILIES = ("dsmr", "smr", "idis", "is-15959")
+FAMILIES = ("dsmr", "smr", "idis", "is-15959", "t5")
+_MARKS: Mapping[str, Provenance] = {
+    "two-sources": "two-sources",
+    "one-source": "one-source",
+    "memory": "memory",
+}
 _PLACE = re.compile(r"\{([kn])(?:([+-])(\w+))?\}")
 _SECTION = re.compile(r"\[(companion|log|alarms|status) ?(\d*) ?([a-z-]*)\] ?(.*)")
 
@@ -64,7 +71,7 @@ def family(name: str) -> Family:
     if name not in FAMILIES:
         raise UsageError(f"no events are known of {name[:40]!r}: known are {', '.join(FAMILIES)}")
     lines = _lines(name)
-    base, rests_on = Family(name, {}, {}, {}), "one-source"
+    base, rests_on = Family(name, {}, {}, {}), _MARKS["one-source"]
     logs: dict[int, Table] = {}
     alarms: dict[int, Table] = {}
     status: dict[int, Saying] = {}
@@ -72,14 +79,14 @@ def family(name: str) -> Family:
         kind, number, key, title = section
         if kind == "companion":
             head = dict(row.rsplit(" ", 1) for row in rows)
-            rests_on = head["rests on"]
+            rests_on = _MARKS[head["rests on"]]
             if "inherits" in head:
                 base = family(head["inherits"])
             continue
         since = tuple(
             int(part) for row in rows if row.startswith("since ") for part in row[6:].split(".")
         )
-        codes = dict(_codes([row for row in rows if "|" in row], _mark(rests_on)))
+        codes = dict(_codes([row for row in rows if "|" in row], rests_on))
         if kind == "status":
             status.update(codes)
             continue
@@ -88,10 +95,6 @@ def family(name: str) -> Family:
         codes = {**(before.codes if before is not None else {}), **codes}
         tables[int(number)] = Table(int(number), key, title, since, codes)
     return Family(name, {**base.logs, **logs}, {**base.alarms, **alarms}, {**base.status, **status})
-
-
-def _mark(rests_on: str) -> Provenance:
-    return "memory" if rests_on == "memory" else "one-source"
 
 
 def _lines(name: str) -> Iterator[tuple[tuple[str, str, str, str], list[str]]]:
@@ -112,11 +115,12 @@ def _lines(name: str) -> Iterator[tuple[tuple[str, str, str, str], list[str]]]:
 
 def _codes(rows: list[str], rests_on: Provenance) -> Iterator[tuple[int, Saying]]:
     for row in rows:
-        key, _, words = (field.strip() for field in row.partition("|"))
+        key, words, *own = (field.strip() for field in row.split("|"))
+        mark = _MARKS[own[0]] if own else rests_on
         for place, part in enumerate(key.split(","), 1):
             low, _, high = part.partition("-")
             for code in range(int(low, 0), int(high or low, 0) + 1):
-                yield code, Saying(_filled(words, code, place), rests_on)
+                yield code, Saying(_filled(words, code, place), mark)
 
 
 def _filled(words: str, code: int, place: int) -> str:
