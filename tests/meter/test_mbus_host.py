@@ -132,7 +132,7 @@ def test_the_capture_period(meter: SimulatedMeter) -> None:
         refused = put(meter, name, 72, 4, double_long_unsigned(period))
         assert refused == DataAccessResult.OTHER_REASON
     assert put(meter, name, 72, 4, unsigned(60)) == DataAccessResult.TYPE_UNMATCHED
-    assert put(meter, name, 72, 5, unsigned(9)) == DataAccessResult.READ_WRITE_DENIED
+    assert put(meter, name, 72, 3, unsigned(9)) == DataAccessResult.READ_WRITE_DENIED
 
 
 # -- installation -----------------------------------------------------------------------------
@@ -171,6 +171,22 @@ def test_installation_by_address_and_into_another_channel(meter: SimulatedMeter)
     assert value(meter, ELECTRICITY, now=NOW + HOUR) == device(meter, GAS).use.total(
         LAST_HOUR + HOUR
     )
+
+
+def test_a_free_channel_is_told_whom_to_install(meter: SimulatedMeter) -> None:
+    name, wanted = client(GAS), int(device(meter, HEAT).address.number, 16)
+    number = double_long_unsigned(wanted)
+    assert put(meter, name, 72, 6, number) == DataAccessResult.OTHER_REASON  # somebody is there
+    assert asked(meter, GAS, 6) != wanted
+    assert do(meter, GAS, 2) == do(meter, HEAT, 2) == OK
+    assert put(meter, name, 72, 6, unsigned(1)) == DataAccessResult.TYPE_UNMATCHED
+    assert asked(meter, GAS, 6) == 0
+    assert put(meter, name, 72, 6, number) == put(meter, name, 72, 5, unsigned(9)) == 0
+    assert put(meter, name, 72, 8, unsigned(0xEE)) == DataAccessResult.SUCCESS
+    assert do(meter, GAS, 1, unsigned(0)) == TEMPORARY  # nobody has this version
+    assert put(meter, name, 72, 8, unsigned(0)) == DataAccessResult.SUCCESS
+    assert do(meter, GAS, 1, unsigned(0)) == OK
+    assert [asked(meter, GAS, each) for each in (5, 6, 9)] == [9, wanted, 4]
 
 
 def test_nobody_to_install(meter: SimulatedMeter) -> None:

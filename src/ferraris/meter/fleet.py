@@ -186,7 +186,7 @@ class Fleet:
             for usage, name in _NAMES.items():
                 line[name] = self.certificate(index, usage).der.hex()  # type: ignore[literal-required] # both are fields
         if self.template.mbus_devices:
-            places = range(self.template.mbus_devices)
+            places = range(len(self.template.mbus_devices))
             line["mbus_keys"] = [self.device_key(index, place).hex() for place in places]
         if self.template.windows and not self.always_awake:
             minutes = self.template.windows[0].first(self.meter_seed(index))

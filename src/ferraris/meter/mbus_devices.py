@@ -51,7 +51,7 @@ DEVICES = (
     DeviceKind(Fluid.HEAT, "FRH", 0x31, 4, 0, 30, b"\x03"),
     DeviceKind(Fluid.ELECTRICITY, "FRE", 0x10, 2, 0, 30, b"\x03"),
 )
-"""What stands around every host, by number from 0."""
+"""What stands around a host where nothing else is said, by number from 0."""
 
 DATA_INFORMATION = b"\x04"
 """A whole number of 32 bits [facts-g]."""
@@ -119,9 +119,10 @@ class Device(NamedTuple):
 def devices_of(meter: SimulatedMeter) -> tuple[Device, ...]:
     """The devices around a meter."""
     seed = meter.fleet.meter_seed(meter.index)
-    consumption = meter.fleet.template.consumption
+    template = meter.fleet.template
+    zone, region = template.consumption.zone, template.consumption.region
     return tuple(
-        _device(place, seed, consumption.zone, consumption.region) for place in range(len(DEVICES))
+        _device(place, kind, seed, zone, region) for place, kind in enumerate(template.mbus_devices)
     )
 
 
@@ -137,8 +138,7 @@ def manufacturer_id(letters: str) -> int:
 
 
 @lru_cache(maxsize=8192)
-def _device(place: int, seed: int, zone: Zone, region: int) -> Device:
-    kind = DEVICES[place]
+def _device(place: int, kind: DeviceKind, seed: int, zone: Zone, region: int) -> Device:
     octets = seed.to_bytes(8, "big") + bytes((place,))
     draw = blake2b(octets, digest_size=12, person=b"mbus device").digest()
     number = f"{int.from_bytes(draw[:4], 'big') % 100_000_000:08d}"

@@ -14,6 +14,7 @@ from ferraris.meter.behaviour.configured import Watching
 from ferraris.meter.behaviour.windows import Windows
 from ferraris.meter.consumption import Consumption
 from ferraris.meter.happenings import IDIS_LIKE, Coded, Happening
+from ferraris.meter.mbus_devices import DeviceKind
 from ferraris.meter.tariff import Tariff
 from ferraris.meter.zone import Zone
 from ferraris.model import registry
@@ -61,7 +62,7 @@ class Template:
     `counts_as` names addresses of one and the same client: one system title, one counter. `codes`
     tells what happens in the numbers of the companion specification. Clocks gain between the two
     `drifts`, seconds in a million, and go on for `reserve_s` seconds without power. `mbus_devices`
-    tells how many devices stand around a meter. Raises `UsageError` when two objects have the same
+    are the kinds of the devices around a meter. Raises `UsageError` when two objects have the same
     class and name.
 
     Attributes:
@@ -83,7 +84,7 @@ class Template:
         codes: Mapping[Happening, Coded] = IDIS_LIKE,
         drifts: tuple[int, int] = (0, 0),
         reserve_s: int = RESERVE_S,
-        mbus_devices: int = 0,
+        mbus_devices: tuple[DeviceKind, ...] = (),
     ) -> None:
         self.name = name
         self.suite = SecuritySuite(suite)

@@ -49,6 +49,7 @@ class ChannelMemory:
         matched_at: since when both keys are the same.
         is_error_told: a failed capture was told, a good one since was not.
         alarm: status bits that were there since the last reset.
+        wanted: what a client wrote of the device to be installed, by attribute of the client.
     """
 
     attachments: tuple[Attachment, ...] | None = None
@@ -59,6 +60,7 @@ class ChannelMemory:
     matched_at: int | None = None
     is_error_told: bool = False
     alarm: int = 0
+    wanted: tuple[tuple[int, int], ...] = ()
 
 
 _AS_MADE = ChannelMemory()
@@ -108,6 +110,7 @@ class Channel:
         following = Attachment(at, None, device.place, address)
         memory.attachments = (*self._attachments(meter), following)[-_MOST_ATTACHMENTS:]
         memory.asked = memory.matched_at = None
+        memory.wanted = ()
         self.reconsider(meter, at)
 
     def detach(self, meter: SimulatedMeter, at: int) -> None:
@@ -171,6 +174,15 @@ class Channel:
         device = device_of(meter, attachment.device)
         return Captured(found, device, device.value(meter, found))
 
+    def captured_whole(self, meter: SimulatedMeter, utc: int, every_s: int) -> Captured | None:
+        """The last value read at or before the last whole `every_s` seconds of the local clock."""
+        if every_s <= 1:
+            return self.captured(meter, utc)
+        at = _whole(meter, utc, every_s)
+        found = self.captured(meter, at)
+        attachment = self.attachment(meter, utc)
+        return found if attachment == self.attachment(meter, at) else None
+
     def next_instant(self, meter: SimulatedMeter, utc: int) -> int | None:
         """The first second after `utc` at which the device is to be read; None for none."""
         period_s = self.period_s(meter, utc)
@@ -194,12 +206,7 @@ class Channel:
 
     def _instant(self, meter: SimulatedMeter, utc: int) -> int | None:
         period_s = self.period_s(meter, utc)
-        if not period_s:
-            return None
-        grid, law = Periodically(period_s), meter.clock(utc)
-        number = grid.number(law.local(utc), meter.zone)
-        at = law.utc(grid.instant(number, meter.zone))
-        return at if at <= utc else law.utc(grid.instant(number - 1, meter.zone))
+        return _whole(meter, utc, period_s) if period_s else None
 
     def _hindered(self, meter: SimulatedMeter) -> Iterator[Interruption]:
         yield from self.memory(meter).gaps
@@ -227,6 +234,14 @@ class Channel:
             for device in devices_of(meter)
             if device.place not in taken and not device.memory(meter).is_silent
         ]
+
+
+def _whole(meter: SimulatedMeter, utc: int, period_s: int) -> int:
+    """The last second until `utc` at which the meter's clock showed whole periods of a day."""
+    grid, law = Periodically(period_s), meter.clock(utc)
+    number = grid.number(law.local(utc), meter.zone)
+    at = law.utc(grid.instant(number, meter.zone))
+    return at if at <= utc else law.utc(grid.instant(number - 1, meter.zone))
 
 
 def _contains(start: int, stop: int | None, utc: int) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from ferraris.core.errors import SecurityError
 from ferraris.crypto.mbus_keys import SMR5_OCTETS, opened_dsmr4, opened_smr5
@@ -19,6 +19,7 @@ from ferraris.meter.happenings import Happening
 from ferraris.meter.mbus_devices import DATA_INFORMATION, Device, devices_of
 from ferraris.meter.zone import DAY
 from ferraris.model import mbus
+from ferraris.model.interface_class import InterfaceClass
 from ferraris.model.mbus import EncryptionKeyStatus
 from ferraris.server.device import AccessRefused, ActionRefused
 
@@ -29,6 +30,7 @@ __all__ = [
     "STATUS_BATTERY_LOW",
     "STATUS_TAMPERED",
     "MBusClient",
+    "MBusClientV0",
     "clients",
     "fix",
     "run_down",
@@ -43,21 +45,32 @@ _KEY_OCTETS = 16
 _LAST_ADDRESS = 250
 _ENCRYPTED_CONFIGURATION = 0x0500  # security mode 5 [facts-g]
 _COUNTER_BITS = 0xFF
+_IDENTIFICATION = {
+    5: Tag.UNSIGNED,
+    6: Tag.DOUBLE_LONG_UNSIGNED,
+    7: Tag.LONG_UNSIGNED,
+    8: Tag.UNSIGNED,
+    9: Tag.UNSIGNED,
+}
+"""Address and identification of a device: kinds by attribute."""
 
 
 class MBusClient(Living):
     """Channel `number` of a host, whose port is `port`.
 
-    A channel that is free installs the first device that answers and is on no channel. A key may be
-    transferred in the format of DSMR 4, one block, or that of SMR 5, with a counter and a tag.
+    A channel that is free installs the first device that answers, is on no channel, and agrees with
+    what a client wrote into attributes 6 to 9, zeros aside. A key may be transferred in the format
+    of DSMR 4, one block, or that of SMR 5, with a counter and a tag.
     """
 
-    declares = mbus.MBusClientV1
+    declares: ClassVar[type[InterfaceClass]] = mbus.MBusClientV1
+    offered = (1, 2, 3, 4, 5, 7, 8)
+    """Its methods: all but data_send."""
 
-    def __init__(self, number: int, port: str) -> None:
+    def __init__(self, number: int, port: str, period_s: int = 3600) -> None:
         reference = octet_string(bytes(Obis.parse(port)))
         super().__init__(f"0-{number}:24.1.0*255", {2: reference})
-        self.channel = Channel(number, self.key)
+        self.channel = Channel(number, self.key, period_s)
 
     # -- attributes -----------------------------------------------------------------------
 
@@ -69,10 +82,12 @@ class MBusClient(Living):
             return axdr.encode(_definition(device))
         if attribute == _CAPTURE_PERIOD:
             return encoded(Tag.DOUBLE_LONG_UNSIGNED, channel.period_s(meter, now))
-        if attribute == 5:
-            return encoded(Tag.UNSIGNED, 0 if attachment is None else attachment.address)
-        if attribute in (6, 7, 8, 9):
-            return _identification(device, attribute)
+        if attribute in _IDENTIFICATION:
+            if attachment is None or device is None:
+                number = dict(channel.memory(meter).wanted).get(attribute, 0)
+            else:
+                number = {5: attachment.address, **_identification(device)}[attribute]
+            return encoded(_IDENTIFICATION[attribute], number)
         if attribute == 10:
             found = channel.captured(meter, now)
             count = 0 if found is None else found.at // max(60, channel.period_s(meter, now))
@@ -97,7 +112,13 @@ class MBusClient(Living):
         return EncryptionKeyStatus(is_set + 2 * is_transferred)
 
     def set(self, meter: SimulatedMeter, attribute: int, data: bytes, now: int) -> None:
-        """Attribute 4, the capture period: a whole part of a day from a minute on, or 0."""
+        """The capture period, a whole part of a day from a minute on, or 0; whom to install.
+
+        Who the device is (5 to 9) is told to a free channel alone.
+        """
+        if attribute in _IDENTIFICATION:
+            self._want(meter, attribute, data, now)
+            return
         if attribute != _CAPTURE_PERIOD:
             raise AccessRefused(DataAccessResult.READ_WRITE_DENIED)
         tag, period_s = decoded(data)
@@ -107,6 +128,15 @@ class MBusClient(Living):
             raise AccessRefused(DataAccessResult.OTHER_REASON)
         memory = self.channel.change(meter)
         memory.periods = (*memory.periods, (now, period_s))[-8:]
+
+    def _want(self, meter: SimulatedMeter, attribute: int, data: bytes, now: int) -> None:
+        tag, number = decoded(data)
+        if tag != _IDENTIFICATION[attribute]:
+            raise AccessRefused(DataAccessResult.TYPE_UNMATCHED)
+        if self.channel.attachment(meter, now) is not None:
+            raise AccessRefused(DataAccessResult.OTHER_REASON)
+        memory = self.channel.change(meter)
+        memory.wanted = tuple({**dict(memory.wanted), attribute: number}.items())
 
     # -- methods --------------------------------------------------------------------------
 
@@ -132,9 +162,16 @@ class MBusClient(Living):
         if channel.attachment(meter, now) is not None:
             raise ActionRefused(ActionResult.OTHER_REASON, "a device is on the channel")
         taken = {found.address for each in others if (found := each.attachment(meter, now))}
+        wanted = {each: number for each, number in channel.memory(meter).wanted if number}
+        wanted_address = wanted.pop(5, 0)
+        address = address or wanted_address
         if not 0 <= address <= _LAST_ADDRESS or address in taken:
             raise ActionRefused(ActionResult.OTHER_REASON, "no such address is free")
-        free = channel.free_devices(meter, iter(others), now)
+        free = [
+            device
+            for device in channel.free_devices(meter, iter(others), now)
+            if wanted.items() <= _identification(device).items()
+        ]
         if not free:
             raise ActionRefused(ActionResult.TEMPORARY_FAILURE, "no device answers")
         address = address or min(set(range(1, _LAST_ADDRESS + 1)) - taken)
@@ -235,6 +272,12 @@ class MBusClient(Living):
         return can_read and bool(_status(meter, device) & ~memory.alarm)
 
 
+class MBusClientV0(MBusClient):
+    """The same without configuration and key status."""
+
+    declares = mbus.MBusClient
+
+
 def clients(meter: SimulatedMeter) -> Iterator[MBusClient]:
     """The channels of a host."""
     for each in meter.fleet.template.living:
@@ -287,17 +330,11 @@ def _definition(device: Device | None) -> Data:
     return array(structure(*record))
 
 
-def _identification(device: Device | None, attribute: int) -> bytes:
-    """Attributes 6 to 9."""
-    if attribute == 6:
-        number = 0 if device is None else int(device.address.number, 16)  # decimal digits
-        return encoded(Tag.DOUBLE_LONG_UNSIGNED, number)
-    if attribute == 7:
-        return encoded(Tag.LONG_UNSIGNED, 0 if device is None else device.address.manufacturer)
-    if device is None:
-        return encoded(Tag.UNSIGNED, 0)
+def _identification(device: Device) -> dict[int, int]:
+    """Attributes 6 to 9; the number is one of decimal digits."""
     address = device.address
-    return encoded(Tag.UNSIGNED, address.version if attribute == 8 else address.device_type)
+    number = int(address.number, 16)
+    return {6: number, 7: address.manufacturer, 8: address.version, 9: address.device_type}
 
 
 def _status(meter: SimulatedMeter, device: Device | None) -> int:

@@ -13,7 +13,7 @@ from ferraris.meter.behaviour.behaviour import Behaviour, encoded
 from ferraris.meter.behaviour.capture import Daily, Grid, Periodically, Run
 from ferraris.meter.behaviour.mbus_channel import Captured, Channel
 from ferraris.meter.behaviour.mbus_client import MBusClient
-from ferraris.meter.behaviour.periodic import Periodic
+from ferraris.meter.behaviour.periodic import Periodic, ProfileStatus
 from ferraris.meter.behaviour.profile import CLOCK_COLUMN, Column
 from ferraris.meter.behaviour.registers import stamp
 from ferraris.meter.state import COMMISSIONED
@@ -26,34 +26,47 @@ from ferraris.server.device import ActionRefused
 if TYPE_CHECKING:
     from ferraris.meter.simulated import SimulatedMeter
 
-__all__ = ["STATUS_NOT_VALID", "MBusDiagnostic", "MBusEquipment", "MBusProfile", "MBusValue"]
+__all__ = [
+    "STATUS_NOT_VALID",
+    "MBusDiagnostic",
+    "MBusEquipment",
+    "MBusProfile",
+    "MBusStatus",
+    "MBusValue",
+]
 
 STATUS_NOT_VALID = 0x04  # AMR profile status: data not valid [facts-g]
 _HOUR = 3600
 _NEVER = b"\xff" * 9 + b"\x80\x00\xff"
 _NO_UNIT = 255
+_ON_DEMAND_S = 2  # what follows from a period of 0
 _LATE_CAPTURES = 24  # after as many that failed a device is lost for good
 _VALUE_OCTETS, _STATUS_OCTETS, _STAMP_OCTETS = 5, 2, 14
 
 
 class MBusValue(Behaviour):
-    """The last value read from the device on a channel, 0 while there is none."""
+    """The last value read from the device on a channel, 0 while there is none.
+
+    With `every_s` it is the last one of a whole hour, or whatever that is, by the local clock.
+    """
 
     declares = ExtendedRegister
 
-    def __init__(self, client: MBusClient) -> None:
-        super().__init__(f"0-{client.channel.number}:24.2.1*255")
+    def __init__(self, client: MBusClient, name: str | None = None, every_s: int = 1) -> None:
+        super().__init__(name or f"0-{client.channel.number}:24.2.1*255")
         self._channel = client.channel
+        self._every_s = every_s
 
     def value(self, meter: SimulatedMeter, attribute: int, now: int) -> bytes:
         """Attributes 2 to 5."""
-        found = self._channel.captured(meter, now)
+        found = self._channel.captured_whole(meter, now, self._every_s)
         if attribute == 2:
             return encoded(Tag.DOUBLE_LONG_UNSIGNED, 0 if found is None else found.value)
         if attribute == 3:
             return axdr.encode(_scaler_unit(self._channel, meter, now))
         if attribute == 4:
-            return encoded(Tag.UNSIGNED, _status(self._channel, meter, found, now))
+            late_s = 2 * max(self._channel.period_s(meter, now), self._every_s)
+            return encoded(Tag.UNSIGNED, _status(found, now, late_s))
         return stamp(_NEVER if found is None else meter.stamp(found.at))
 
     def act(self, meter: SimulatedMeter, method: int, data: bytes | None, now: int) -> bytes | None:
@@ -66,14 +79,30 @@ class MBusEquipment(Behaviour):
 
     declares = DataObject
 
-    def __init__(self, client: MBusClient) -> None:
-        super().__init__(f"0-{client.channel.number}:96.1.0*255")
+    def __init__(self, client: MBusClient, name: str | None = None) -> None:
+        super().__init__(name or f"0-{client.channel.number}:96.1.0*255")
         self._channel = client.channel
 
     def value(self, meter: SimulatedMeter, attribute: int, now: int) -> bytes:
         """Attribute 2."""
         device = self._channel.device(meter, now)
         return axdr.encode(octet_string(b"" if device is None else device.equipment))
+
+
+class MBusStatus(ProfileStatus):
+    """The status of a row of `period_s` seconds, captured now: also whether it has a value."""
+
+    def __init__(self, client: MBusClient, name: str, period_s: int) -> None:
+        super().__init__(name)
+        self._channel = client.channel
+        self._period_s = period_s
+
+    def value(self, meter: SimulatedMeter, attribute: int, now: int) -> bytes:
+        """Attribute 2."""
+        status = axdr.decode(super().value(meter, attribute, now))[1]
+        found = self._channel.captured(meter, now)
+        late = _status(found, now, self._period_s)
+        return encoded(Tag.UNSIGNED, status | late)
 
 
 class MBusProfile(Periodic):
@@ -198,8 +227,7 @@ def _scaler_unit(channel: Channel, meter: SimulatedMeter, now: int) -> Data:
     return (int(Tag.STRUCTURE), [(int(Tag.INTEGER), scaler), (int(Tag.ENUM), unit)])
 
 
-def _status(channel: Channel, meter: SimulatedMeter, found: Captured | None, now: int) -> int:
-    """Whether the value is one of the last two periods."""
-    period_s = channel.period_s(meter, now)
-    is_late = found is None or bool(period_s and now - found.at >= 2 * period_s)
+def _status(found: Captured | None, now: int, late_s: int) -> int:
+    """Whether the value was read less than so long ago; captures on demand are never late."""
+    is_late = found is None or (late_s > _ON_DEMAND_S and now - found.at >= late_s)
     return STATUS_NOT_VALID if is_late else 0

@@ -31,7 +31,7 @@ def _to_device(do: Callable[[SimulatedMeter, int, int], None]) -> Do:
     """Something happens to a device, which has a number from 1."""
 
     def act(meter: SimulatedMeter, at: int, given: Given) -> None:
-        if given["device"] > meter.fleet.template.mbus_devices:
+        if given["device"] > len(meter.fleet.template.mbus_devices):
             raise RefusedActError(f"there is no device {given['device']} at the meter")
         do(meter, given["device"] - 1, at)
 

@@ -25,6 +25,8 @@ from ferraris.meter.behaviour.fixed import FixedObject
 from ferraris.meter.behaviour.identity import ConsumerMessage, EngineObject
 from ferraris.meter.behaviour.image_transfer import ImageTransfer
 from ferraris.meter.behaviour.limiter import Limiter
+from ferraris.meter.behaviour.mbus_client import MBusClient
+from ferraris.meter.behaviour.mbus_valve import MBusValve
 from ferraris.meter.behaviour.power_failures import FailureThreshold
 from ferraris.meter.behaviour.push_setup import PushList
 from ferraris.meter.behaviour.scripts import Schedule
@@ -34,6 +36,7 @@ from ferraris.meter.consumption import Consumption
 from ferraris.meter.tariff import Tariff
 from ferraris.meter.template import Placed, Template, rights_of
 from ferraris.meter.templates.companion_codes import codes_of
+from ferraris.meter.templates.hosting import clients_of, devices_for
 from ferraris.meter.templates.makers import Setting, make
 from ferraris.meter.templates.mechanisms import GMAC, Proving, proving
 from ferraris.meter.templates.plausible import of_shape, of_type, with_value
@@ -94,6 +97,8 @@ _WRITES: tuple[tuple[type[Behaviour], tuple[int, ...]], ...] = (
     (SpecialDays, (2,)),
     (Timetable, (2,)),
     (PushList, (3, 4, 5, 6, 7)),
+    (MBusClient, (4, 5, 6, 7, 8, 9)),
+    (MBusValve, (4,)),
 )
 """What the management client may write where no source states rights."""
 
@@ -120,13 +125,9 @@ def companion_template(
     kind = companion.kinds[-1] if kind is None else kind
     management = next((c.address for c in companion.clients if c.authentication != "none"), 1)
     rows = list(_built(companion, companion.expected(kind, channels)))
-    setting = Setting(
-        consumption,
-        kind != "single-phase",
-        suite,
-        management,
-        {(row.class_id, row.logical_name): row for row in rows},
-    )
+    by_name = {(row.class_id, row.logical_name): row for row in rows}
+    clients = clients_of(by_name)
+    setting = Setting(consumption, kind != "single-phase", suite, management, by_name, clients)
     placed = [_placed(row, setting, companion.clients) for row in rows]
     associations = [
         settings
@@ -144,6 +145,7 @@ def companion_template(
         suite=suite,
         counts_as=counts_as,
         codes=codes_of(rows),
+        mbus_devices=devices_for(clients, by_name),
     )
 
 
@@ -271,6 +273,8 @@ def _methods(behaviour: Behaviour) -> list[int]:
         return []
     if isinstance(behaviour, EngineObject):
         return [1] if behaviour.class_id == _ASSOCIATION else []
+    if isinstance(behaviour, MBusClient):
+        return list(behaviour.offered)
     return list(behaviour.declares.methods)
 
 

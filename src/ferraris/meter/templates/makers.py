@@ -40,6 +40,7 @@ from ferraris.meter.behaviour.identity import (
 )
 from ferraris.meter.behaviour.image_transfer import ImageTransfer
 from ferraris.meter.behaviour.limiter import Limiter
+from ferraris.meter.behaviour.mbus_client import MBusClient
 from ferraris.meter.behaviour.periodic import ProfileStatus
 from ferraris.meter.behaviour.power_failures import (
     FailureData,
@@ -59,7 +60,8 @@ from ferraris.meter.behaviour.tariffication import (
 )
 from ferraris.meter.behaviour.timetable import Timetable
 from ferraris.meter.consumption import Consumption
-from ferraris.meter.measures import Measure, gas_volume, measure_of
+from ferraris.meter.measures import Measure, measure_of
+from ferraris.meter.templates import hosting
 from ferraris.meter.templates.updating import FIRST_FIRMWARE, IMAGE_TRANSFER
 from ferraris.model import events, registry
 from ferraris.model.companion import CompanionObject, Profile
@@ -67,9 +69,7 @@ from ferraris.model.time_control import Script, ScriptAction, ServiceId
 
 __all__ = ["Setting", "make"]
 
-_LITRES = -3
 _CUBIC_METRE = 13
-_HOUR, _FIVE_MINUTES = 3600, 300
 _PUSH_SCRIPTS = "0-0:10.0.108*255"
 _ENTRIES = 100
 _LOG = 98  # D of event logs, whose E is that of the code 0-0:96.11.e [facts-g]
@@ -79,7 +79,7 @@ class Setting(NamedTuple):
     """What all objects of one template have in common.
 
     `rows` are those of the specification by class and name, `management` is the address of the
-    client that has the keys.
+    client that has the keys, `clients` are the M-Bus channels by number.
     """
 
     consumption: Consumption
@@ -87,6 +87,7 @@ class Setting(NamedTuple):
     suite: int
     management: int
     rows: Mapping[tuple[int, Obis], CompanionObject]
+    clients: Mapping[int, MBusClient] = {}
 
 
 Maker = Callable[[CompanionObject, Setting], Behaviour | None]
@@ -193,20 +194,7 @@ def _measured(row: CompanionObject, setting: Setting) -> Behaviour | None:
     return None if measure is None else _shown(row, measure)
 
 
-def _mbus_reading(row: CompanionObject, setting: Setting) -> Behaviour | None:
-    channel = row.logical_name.b
-    measure = Measure(lambda meter, now: gas_volume(meter, channel, now), _LITRES, _CUBIC_METRE)
-    every_s = _FIVE_MINUTES if _has_hourly_twin(row, setting) else _HOUR
-    return _shown(row, measure, every_s=every_s)
-
-
-def _has_hourly_twin(row: CompanionObject, setting: Setting) -> bool:
-    """Where a device has two readings, the first is that of every five minutes."""
-    name = row.logical_name
-    return name.e == 1 and (row.class_id, name.with_groups(e=2)) in setting.rows
-
-
-def _shown(row: CompanionObject, measure: Measure, *, every_s: int = 1) -> Behaviour | None:
+def _shown(row: CompanionObject, measure: Measure) -> Behaviour | None:
     kind = _kind(row, Tag.DOUBLE_LONG_UNSIGNED if measure.scaler == 0 else Tag.LONG_UNSIGNED)
     if not row.shapes.get(2) and measure.unit == _CUBIC_METRE:
         kind = int(Tag.DOUBLE_LONG_UNSIGNED)
@@ -214,7 +202,7 @@ def _shown(row: CompanionObject, measure: Measure, *, every_s: int = 1) -> Behav
         return None
     scaler = row.scalers[0] if row.scalers else measure.scaler
     made = {1: ShownData, 3: Shown, 4: ShownExtended}[row.class_id]
-    return made(row.pattern, measure, kind, scaler, every_s=every_s)
+    return made(row.pattern, measure, kind, scaler)
 
 
 # -- profiles ---------------------------------------------------------------------------------
@@ -388,18 +376,20 @@ _MAKERS: tuple[tuple[int, str, Maker], ...] = (
     (1, "0-0:96.1.0", _named(DeviceNumber, Tag.OCTET_STRING)),
     (1, "0-0:96.1.1", _named(lambda name: DeviceNumber(name, "E"), Tag.OCTET_STRING)),
     (1, "0-0:96.1.*", _octets("FERRARIS")),
-    (1, "0-*:96.1.*", _octets("G00000000000001")),
+    (1, "0-*:96.1.*", hosting.mbus_equipment),
     (1, "1-0:0.2.0", _named(lambda name: FirmwareVersion(name, FIRST_FIRMWARE), Tag.OCTET_STRING)),
     (1, "1-0:0.2.8", _named(lambda name: FirmwareSignature(name, FIRST_FIRMWARE))),
     (1, "*-*:0.2.*", _octets(FIRST_FIRMWARE)),
     (1, "0-0:1.1.0", _unix_time),
     (1, "0-0:96.14.0", _named(ActiveRate, Tag.UNSIGNED)),
+    (1, "0-*:96.10.*", hosting.mbus_status),
     (1, "0-*:96.10.*", _named(ProfileStatus, Tag.UNSIGNED)),
     (1, "0-0:96.7.0", _failures(Failures.COUNT)),
     (1, "0-0:96.7.21", _failures(Failures.COUNT)),
     (1, "0-0:96.7.5", _failures(Failures.LONG_COUNT)),
     (1, "0-0:96.7.9", _failures(Failures.LONG_COUNT)),
     (1, "0-0:96.11.*", _event_code),
+    (1, "0-*:96.11.4", hosting.valve_code),
     (1, "0-0:96.15.*", _event_counter),
     (1, "0-0:96.13.*", _named(ConsumerMessage, Tag.OCTET_STRING)),
     (1, "0-0:97.97.*", _named(ErrorRegister, Tag.DOUBLE_LONG_UNSIGNED)),
@@ -410,10 +400,11 @@ _MAKERS: tuple[tuple[int, str, Maker], ...] = (
     (3, "1-*:*.*.*", _measured),
     (3, "7-*:*.*.*", _measured),
     (4, "1-0:1.6.0", _named(MaximumDemand)),
-    (4, "0-*:24.2.1", _mbus_reading),
-    (4, "0-*:24.2.2", _mbus_reading),
+    (4, "0-*:24.2.1", hosting.mbus_value),
+    (4, "0-*:24.2.2", hosting.mbus_value),
     (5, "1-0:1.4.0", _named(Demand)),
     (7, "0-0:99.98.*", _log),
+    (7, "0-*:24.5.0", hosting.valve_log),
     (7, "*-*:*.*.*", _profile),
     (8, "0-0:1.0.0", _clock),
     (9, "0-0:10.0.100", _tariff_scripts),
@@ -432,7 +423,10 @@ _MAKERS: tuple[tuple[int, str, Maker], ...] = (
     (22, "0-*:15.*.*", _schedule),
     (40, "0-*:25.9.0", _push),
     (64, "0-0:43.0.*", _security),
+    (70, "0-*:24.4.0", hosting.valve),
     (70, "0-*:*.*.*", _switch),
     (71, "0-0:17.0.*", _limiter),
+    (72, "0-*:24.1.0", hosting.client),
+    (77, "0-*:24.9.0", hosting.diagnostic),
 )
 """Class, names, what brings the object to life: in this order, the first that makes something."""

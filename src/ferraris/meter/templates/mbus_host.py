@@ -61,7 +61,7 @@ def mbus_host(
         associations(placed, suite, by),
         suite=suite,
         counts_as={OPERATOR: MANAGEMENT},
-        mbus_devices=len(DEVICES),
+        mbus_devices=DEVICES,
     )
 
 
@@ -76,8 +76,8 @@ class MBusPort(Behaviour):
 
 def _channel(number: int) -> Iterator[Placed]:
     client = MBusClient(number, _PORT)
-    methods = [each for each in client.declares.methods if each != 6]  # data_send
-    yield Placed(client, _KNOWN, {4: _MANAGEMENT}, dict.fromkeys(methods, _MANAGEMENT))
+    writes = dict.fromkeys(range(4, 10), _MANAGEMENT)
+    yield Placed(client, _KNOWN, writes, dict.fromkeys(client.offered, _MANAGEMENT))
     yield Placed(MBusEquipment(client), _KNOWN)
     yield Placed(MBusValue(client), _KNOWN)
     for daily, entries in ((False, _HOURS), (True, _DAYS)):
