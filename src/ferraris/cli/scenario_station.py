@@ -6,22 +6,24 @@ import asyncio
 import json
 import secrets
 import time
-from collections.abc import Callable
-from contextlib import AsyncExitStack
+from collections.abc import Callable, Iterator
+from contextlib import AsyncExitStack, contextmanager
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from functools import partial
+from math import ceil
 from pathlib import Path
 from typing import TextIO
 
 import typer
 
 from ferraris.cli.failures import one_line
-from ferraris.cli.meter_station import until_told, write_keys
+from ferraris.cli.meter_station import Keeping, until_told, write_keys
 from ferraris.core.errors import Error, UsageError
 from ferraris.line.url import Endpoint, parse_url
 from ferraris.meter.scenario.course import Course, Done, Step
-from ferraris.meter.scenario.plan import scenario_of
+from ferraris.meter.scenario.keeping import ScenarioState
+from ferraris.meter.scenario.plan import Scenario, scenario_of
 from ferraris.meter.scenario.yaml_text import read
 from ferraris.meter.serving import Listening, listen
 from ferraris.meter.tariff import Tariff
@@ -32,6 +34,7 @@ _FRESH_OCTETS = 32
 _AT_ONCE = "max"
 _FASTEST = 1e6
 _LONGEST_NAP_S = 1.0
+_KEEP_EVERY_S = 1.0
 
 
 def speed_of(text: str) -> float | None:
@@ -48,20 +51,28 @@ def speed_of(text: str) -> float | None:
 
 
 async def play(
-    path: str, url: str, keys_out: str | None, *, speed: float | None, report: str | None
+    path: str,
+    url: str,
+    keys_out: str | None,
+    *,
+    speed: float | None,
+    report: str | None,
+    keeping: Keeping | None = None,
 ) -> None:
     """Serve the meters of the scenario in `path` until interrupted, while it happens to them.
 
     The first group listens at `url` and each further one at the port after, unless it says where
-    itself. `report` gets one JSON line for every act upon a meter.
+    itself. `report` gets one JSON line for every act upon a meter, also for those before the
+    scenario was stopped, when it goes on from a kept state.
     """
     common = parse_url(url)
     scenario = scenario_of(read(path))
-    course = Course(scenario, secret=secrets.token_bytes(_FRESH_OCTETS))
-    with Report(report) as told:
+    with Report(report) as told, _course(scenario, keeping) as course:
         course.on_done = told.write
-        course.on_step = partial(_tell_step, err=keys_out == "-")
+        course.on_step = _Telling(course, err=keys_out == "-")
         utc = _clock(course, speed)
+        if course.state is not None:
+            course.advance(course.begin)
         async with AsyncExitStack() as stack:
             opened: list[Listening] = []
             for place, fleet in enumerate(course.fleets):
@@ -73,6 +84,22 @@ async def play(
                 write_keys(course.fleets, lines, keys_out)
             ready = partial(_tell_ready, scenario.name, opened, err=keys_out == "-")
             await until_told(ready, _live(course, utc, speed or 1.0, opened))
+        if course.state is not None:
+            course.state.close(ceil(utc()))
+
+
+@contextmanager
+def _course(scenario: Scenario, keeping: Keeping | None) -> Iterator[Course]:
+    """A scenario from its start, or from where it was stopped."""
+    if keeping is None:
+        yield Course(scenario, secret=secrets.token_bytes(_FRESH_OCTETS))
+        return
+    state = ScenarioState.open(keeping.directory, scenario, keeping.passphrase)
+    try:
+        yield Course(scenario, state=state)
+    finally:
+        for memory in state.memories:
+            memory.close()
 
 
 async def _live(
@@ -80,6 +107,8 @@ async def _live(
 ) -> None:
     """Let time pass, whether or not somebody asks the meters."""
     keeping = [asyncio.create_task(each.keep(_tell)) for each in opened]
+    if course.state is not None:
+        keeping += [asyncio.create_task(memory.keep()) for memory in course.state.memories]
     try:
         while course.due is not None:
             wait_s = (course.due - utc()) / speed
@@ -95,8 +124,7 @@ def _clock(course: Course, speed: float | None) -> Callable[[], float]:
     if speed is not None:
         return course.clock(time.monotonic, speed)
     course.finish()
-    began, end = time.monotonic(), course.scenario.end
-    return lambda: end + time.monotonic() - began
+    return course.clock(time.monotonic, 1.0)
 
 
 def _endpoint(own: str | None, common: Endpoint, place: int) -> Endpoint:
@@ -151,10 +179,24 @@ def _tell(error: Error) -> None:
     typer.echo(f"ferraris: {one_line(error)}", err=True)
 
 
-def _tell_step(step: Step, *, err: bool) -> None:
-    refused = f", {step.refused} of them refuse" if step.refused else ""
-    meters = "1 meter" if step.meters == 1 else f"{step.meters} meters"
-    typer.echo(f"{_moment(step.at)}  {step.act} {step.phase}: {meters}{refused}", err=err)
+class _Telling:
+    """Tells each step, and keeps what the meters remember when a second has passed since.
+
+    While a scenario happens all at once nobody else keeps it.
+    """
+
+    def __init__(self, course: Course, *, err: bool) -> None:
+        self._state = course.state
+        self._err = err
+        self._kept_at = time.monotonic()
+
+    def __call__(self, step: Step) -> None:
+        refused = f", {step.refused} of them refuse" if step.refused else ""
+        meters = "1 meter" if step.meters == 1 else f"{step.meters} meters"
+        typer.echo(f"{_moment(step.at)}  {step.act} {step.phase}: {meters}{refused}", err=self._err)
+        if self._state is not None and time.monotonic() - self._kept_at >= _KEEP_EVERY_S:
+            self._state.flush()
+            self._kept_at = time.monotonic()
 
 
 def _tell_ready(name: str, opened: list[Listening], *, err: bool) -> None:

@@ -151,12 +151,17 @@ def run(
     if scenario is not None:
         if shipping is not None:
             raise UsageError("--shipment goes with TEMPLATE, not with --scenario")
-        if template is not None or call is not None or push is not None or state is not None:
-            raise UsageError("--scenario says which meters: no TEMPLATE, --call, --push or --state")
+        if template is not None or call is not None or push is not None:
+            raise UsageError("--scenario says which meters: no TEMPLATE, --call or --push")
         from ferraris.cli import scenario_station
 
         factor = scenario_station.speed_of(speed)
-        run_to_end(scenario_station.play(scenario, listen, keys_out, speed=factor, report=report))
+        keeping = _keeping(state, state_key)
+        run_to_end(
+            scenario_station.play(
+                scenario, listen, keys_out, speed=factor, report=report, keeping=keeping
+            )
+        )
         return
     if template is None:
         raise UsageError("which meter? name a template, or --scenario FILE")

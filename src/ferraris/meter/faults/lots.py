@@ -82,6 +82,7 @@ def struck(meter: SimulatedMeter) -> dict[str, Fault]:
     part = meter.state.found(Faults)
     if part is None or not part.active:
         return {}
+    meter.change()
     part.exchanges += 1
     return dict(_drawn(meter.fleet.meter_seed(meter.index), part))
 

@@ -10,8 +10,9 @@ from typing import Any
 
 from ferraris.meter import life
 from ferraris.meter.fleet import Fleet
-from ferraris.meter.scenario.act import RefusedActError
+from ferraris.meter.scenario.act import Do, RefusedActError
 from ferraris.meter.scenario.fault_acts import FAULT_ACTS
+from ferraris.meter.scenario.keeping import Acted, ScenarioState
 from ferraris.meter.scenario.plan import Event, Scenario
 from ferraris.meter.simulated import SimulatedMeter
 from ferraris.meter.templates import template
@@ -49,6 +50,8 @@ class Course:
 
     The same scenario gives the same result, whether time passes at once or second by second.
     `secret` is what keys follow from; without it they follow from the seed, which is for tests.
+    With a `state` the meters go on where they stopped, and keys follow from what is kept there;
+    acts that meters are through are told again, but not done.
 
     Attributes:
         fleets: the meters of each group, in the order of the scenario.
@@ -57,9 +60,16 @@ class Course:
         on_step: hears of every act when all its meters are through.
     """
 
-    def __init__(self, scenario: Scenario, *, secret: bytes | None = None) -> None:
+    def __init__(
+        self,
+        scenario: Scenario,
+        *,
+        secret: bytes | None = None,
+        state: ScenarioState | None = None,
+    ) -> None:
         self.scenario = scenario
-        self.fleets = tuple(_fleets(scenario, secret))
+        self.state = state
+        self.fleets = tuple(_fleets(scenario, secret, state))
         failing = {each.name for each in FAULT_ACTS}
         if any(event.act.name in failing for event in scenario.events):
             for fleet in self.fleets:
@@ -71,6 +81,8 @@ class Course:
         for order, event in enumerate(scenario.events):
             heapq.heappush(self._due, (event.at, order, _BEGIN, event))
         self._ends = len(scenario.events)
+        self._steps = 0
+        self._begin = scenario.start
 
     @property
     def due(self) -> int | None:
@@ -89,6 +101,8 @@ class Course:
     def finish(self) -> None:
         """Let the whole scenario happen, and every meter live until its end."""
         self.advance(self.scenario.end)
+        self._begin = self.scenario.end
+        self._pass_until(self.scenario.end)
         for meter in self.meters():
             life.due(meter, self.scenario.end)
 
@@ -99,44 +113,80 @@ class Course:
     def clock(self, real: Callable[[], float], speed: float) -> Callable[[], float]:
         """UTC in the scenario, which begins at its start now and passes `speed` times as fast.
 
-        Whoever asks lets what is due happen first, so that nobody sees a moment before it is.
+        One that was stopped goes on where time may have been seen to be. Whoever asks lets what is
+        due happen first, so that nobody sees a moment before it is.
         """
-        began, start = real(), self.scenario.start
+        began, start = real(), self.begin
+        ahead_s = max(1, round(speed))
 
         def utc() -> float:
             now = start + (real() - began) * speed
+            if self.state is not None and (self.state.until is None or now >= self.state.until):
+                self._pass_until(int(now) + ahead_s)
             if self._due and self._due[0][0] <= now:
                 self.advance(int(now))
             return now
 
         return utc
 
+    @property
+    def begin(self) -> int:
+        """UTC second at which time goes on: the start, the end of one that is finished, or later.
+
+        It is later where the scenario was stopped.
+        """
+        until = None if self.state is None else self.state.until
+        return self._begin if until is None else max(self._begin, until)
+
+    def _pass_until(self, until: int) -> None:
+        if self.state is not None:
+            self.state.pass_until(until)
+
     def _carry_out(self, event: Event, at: int, phase: int) -> None:
         do = event.act.begin if phase == _BEGIN else event.act.end
         assert do is not None
         name = "begins" if phase == _BEGIN else "ends"
-        refusals = 0
+        self._steps += 1
+        self._pass_until(at)
+        refusals = again = 0
         for group, index in event.members:
             meter = self.fleets[group][index]
-            life.due(meter, at)
-            refused = None
-            try:
-                do(meter, at, event.given)
-            except RefusedActError as error:
-                refused = str(error)
-                refusals += 1
+            acted = meter.state.found(Acted)
+            if acted is not None and acted.steps >= self._steps:
+                refused, again = acted.refused.get(self._steps), again + 1
+            else:
+                refused = self._act(do, meter, at, event)
+            refusals += refused is not None
             who = meter.logical_device_name.decode("ascii")
             done = Done(at, who, event.act.name, name, dict(event.given), refused)
             self.done.append(done)
             self.on_done(done)
-        self.on_step(Step(at, event.act.name, name, len(event.members), refusals))
+        if again < len(event.members):
+            self.on_step(Step(at, event.act.name, name, len(event.members), refusals))
+
+    def _act(self, do: Do, meter: SimulatedMeter, at: int, event: Event) -> str | None:
+        """Do it; tells why the meter refused, None when it did not."""
+        life.due(meter, at)
+        refused = None
+        try:
+            do(meter, at, event.given)
+        except RefusedActError as error:
+            refused = str(error)
+        if self.state is not None:
+            acted = meter.change().part(Acted)
+            acted.steps = self._steps
+            if refused is not None:
+                acted.refused[self._steps] = refused
+        return refused
 
 
 def _nobody(what: object) -> None:
     """Hears nothing."""
 
 
-def _fleets(scenario: Scenario, secret: bytes | None) -> Iterator[Fleet]:
+def _fleets(
+    scenario: Scenario, secret: bytes | None, state: ScenarioState | None
+) -> Iterator[Fleet]:
     """A fleet for each group, with numbers that no other group has."""
     taken: set[str] = set()
     for place, group in enumerate(scenario.groups):
@@ -144,11 +194,15 @@ def _fleets(scenario: Scenario, secret: bytes | None) -> Iterator[Fleet]:
         own = None if secret is None else secret + bytes((place,))
         attempt = 0
         while True:
-            seed = blake2b(b"%d %d %d" % (scenario.seed, place, attempt), digest_size=7).digest()
-            fleet = Fleet(kind, group.count, int.from_bytes(seed, "big"), secret=own)
+            lot = b"%d %d %d" % (scenario.seed, place, attempt)
+            seed = int.from_bytes(blake2b(lot, digest_size=7).digest(), "big")
+            fleet = Fleet(kind, group.count, seed, secret=own)
             if fleet.number(0) not in taken:
                 break
             attempt += 1
+        if state is not None:
+            memory = state.memory(group, seed)
+            fleet = Fleet(kind, group.count, seed, secret=memory.secret, memory=memory)
         taken.add(fleet.number(0))
         fleet.born = scenario.start
         yield fleet
