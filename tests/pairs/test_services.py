@@ -184,6 +184,19 @@ def test_hdlc_brings_the_same_day_through_a_bad_line(trouble: str, seed: int) ->
     assert rough.run(rough.security("gmac"), procedure, max_pdu=400) == expected
 
 
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("share", [0.5, 1.0])
+@pytest.mark.parametrize("security", ["password", "gmac"])
+def test_copies_of_datagrams_disturb_no_opening(security: str, share: float, seed: int) -> None:
+    pair = Pair("udp", physics=Physics(duplication=share), seed=seed)
+
+    async def procedure(meter: Meter) -> list[int]:
+        return [int(str((await meter.read("1-0:1.8.0*255")).value)) for _ in range(3)]
+
+    values = pair.run(pair.security(security), procedure)
+    assert 0 < values[0] <= values[1] <= values[2]
+
+
 @pytest.mark.parametrize(("scheme", "security"), ALL)
 def test_a_long_write_goes_in_blocks_and_is_answered_as_a_whole(scheme: str, security: str) -> None:
     pair = Pair(scheme)

@@ -71,6 +71,7 @@ class ClientAssociation(Plain[Apdu, Apdu, bytes]):
         self._clock_due = False
         self._timeout_s = parameters.response_timeout_s
         self._suspicion: Error | None = None
+        self._aare = b""  # the answer that this opening goes on from
 
     # -- what was agreed ------------------------------------------------------------------
 
@@ -350,8 +351,11 @@ class ClientAssociation(Plain[Apdu, Apdu, bytes]):
             aare = codec.decode(octets)
             if not isinstance(aare, Aare):
                 raise SequenceError(f"{type(aare).__name__} instead of an AARE", where=_WHERE)
+            self._aare = octets
             self._judge_aare(opening, aare, now)
         elif self.state is State.AUTHENTICATION_PENDING:
+            if octets == self._aare:
+                return  # a copy of the datagram; the proof is under way
             try:
                 opening.authenticated(octets)
             except Error as error:
