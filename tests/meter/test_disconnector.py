@@ -25,7 +25,7 @@ from ferraris.meter.state import State
 from ferraris.meter.template import Placed, Template, rights_of
 from ferraris.meter.templates import template
 from ferraris.meter.zone import DAY
-from ferraris.server.device import AssociationSettings
+from ferraris.server.device import ActionRefused, AssociationSettings
 
 TEMPLATE = template("residential")
 SCRIPTS = "0-0:10.0.106*255"
@@ -204,6 +204,23 @@ def test_a_jammed_switch_says_so(fleet: Fleet) -> None:
     jam(meter, NOW + 2, jammed=False)
     assert act(meter, SWITCH, 70, 1, now=NOW + 3) == ActionResult.SUCCESS
     assert [row[1] for row in rows(meter, "0-0:99.98.2*255", now=NOW + 3)] == [68, 62]
+
+
+def test_a_worn_switch_is_not_closed_by_the_meter_itself(fleet: Fleet) -> None:
+    meter, now = fleet[0], NOW
+    switch = _switch(meter)
+    assert put(meter, SWITCH, 70, 4, enum(5)) == DataAccessResult.SUCCESS
+    assert switch.operate(meter, Trigger.LOCAL_DISCONNECT, now)
+    while switch.operate(meter, Trigger.LOCAL_RECONNECT, now + 1):
+        now += 2
+        assert switch.operate(meter, Trigger.LOCAL_DISCONNECT, now)
+    assert len(meter.state.interruptions) == 1000
+    assert get(meter, SWITCH, 70, 2, now=now + 1) is False
+    assert rows(meter, "0-0:99.98.2*255", now=now + 1)[-1][1] == 68
+    with pytest.raises(ActionRefused, match="hardware fault"):
+        switch.act_locally(meter, 2, None, now + 1)
+    assert push_button(meter, now + 2)
+    assert get(meter, SWITCH, 70, 2, now=now + 2) is True
 
 
 def test_a_meter_without_a_switch_has_nothing_to_move() -> None:

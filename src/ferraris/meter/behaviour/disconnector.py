@@ -32,6 +32,7 @@ DISCONNECTOR = (DisconnectControl.class_id, bytes(Obis.of(0, 0, 96, 3, 10)))
 
 _REMOTE = {1: Trigger.REMOTE_DISCONNECT, 2: Trigger.REMOTE_RECONNECT}
 _LOCAL = {1: Trigger.LOCAL_DISCONNECT, 2: Trigger.LOCAL_RECONNECT}
+_MOST_INTERRUPTIONS = 1000
 _OPEN = (ControlState.DISCONNECTED, ControlState.READY_FOR_RECONNECTION)
 _GOALS = {
     Trigger.REMOTE_DISCONNECT: (ControlState.DISCONNECTED,),
@@ -61,7 +62,8 @@ class Disconnector(Behaviour):
 
     A method that leads where the switch is already is answered with success and changes nothing.
     One that the mode does not know in this state is refused with other-reason, and one that a
-    jammed switch cannot follow with hardware-fault [memory].
+    jammed switch cannot follow with hardware-fault [memory]. After 1000 interruptions the meter
+    does not close the switch by itself any more, as if it were jammed; people and clients do.
     """
 
     declares: ClassVar[type[DisconnectControl]] = DisconnectControl
@@ -105,7 +107,8 @@ class Disconnector(Behaviour):
         after = next_state(self.mode(meter), meter.connection, trigger)
         if after is None:
             return False
-        if self._is_stuck(meter, after):
+        is_worn = trigger is Trigger.LOCAL_RECONNECT and self._is_worn(meter)
+        if is_worn or self._is_stuck(meter, after):
             meter.note(Happening.SWITCH_FAILED, now)
             return False
         self._move(meter, after, now)
@@ -127,6 +130,15 @@ class Disconnector(Behaviour):
             raise ActionRefused(ActionResult.OTHER_REASON)
         if not self.operate(meter, trigger, now):
             raise ActionRefused(ActionResult.HARDWARE_FAULT)
+
+    @staticmethod
+    def _is_worn(meter: SimulatedMeter) -> bool:
+        """Whether the contacts have opened so often that the meter closes them no more by itself.
+
+        A limiter that always trips would otherwise go on so for years, and every reading would have
+        to look at every interruption.
+        """
+        return len(meter.state.interruptions) >= _MOST_INTERRUPTIONS
 
     def _is_stuck(self, meter: SimulatedMeter, after: ControlState) -> bool:
         """Whether the contacts would have to move and cannot."""

@@ -11,7 +11,6 @@ from dataclasses import replace
 
 from ferraris.data.kinds import Data
 from ferraris.data.obis import Obis
-from ferraris.messaging.dlms.conformance import Conformance
 from ferraris.meter.behaviour.alarms import (
     AlarmDescriptor,
     AlarmFilter,
@@ -39,6 +38,13 @@ from ferraris.meter.templates.companion_codes import codes_of
 from ferraris.meter.templates.hosting import clients_of, devices_for
 from ferraris.meter.templates.makers import Setting, make
 from ferraris.meter.templates.mechanisms import GMAC, Proving, proving
+from ferraris.meter.templates.offered import (
+    AUTHENTICATED_AND_ENCRYPTED,
+    MANAGEMENT_SERVICES,
+    MAX_PDU,
+    PUBLIC_SERVICES,
+    SERVICES,
+)
 from ferraris.meter.templates.plausible import of_shape, of_type, with_value
 from ferraris.meter.zone import Zone
 from ferraris.model import registry
@@ -61,22 +67,6 @@ _PUBLIC_NAMES = (
 )
 """What a client without authentication may read, by class and the groups C and D."""
 
-_AUTHENTICATED_AND_ENCRYPTED = 0x30
-_MAX_PDU = 2048
-_PUBLIC_SERVICES = (
-    Conformance.GET
-    | Conformance.SELECTIVE_ACCESS
-    | Conformance.MULTIPLE_REFERENCES
-    | Conformance.BLOCK_TRANSFER_WITH_GET_OR_READ
-)
-_SERVICES = (
-    _PUBLIC_SERVICES
-    | Conformance.SET
-    | Conformance.ACTION
-    | Conformance.BLOCK_TRANSFER_WITH_SET_OR_WRITE
-    | Conformance.BLOCK_TRANSFER_WITH_ACTION
-    | Conformance.PRIORITY_MANAGEMENT
-)
 _OPERATOR = 3
 """Address of the management client where it proves itself by GMAC beside a suite of signatures."""
 
@@ -156,24 +146,24 @@ def settings_of(
     plain = AssociationSettings(
         client.address,
         client.association,
-        conformance=int(_PUBLIC_SERVICES),
-        max_pdu=_MAX_PDU,
+        conformance=PUBLIC_SERVICES,
+        max_pdu=MAX_PDU,
         rights=rights_of(client.address, placed),
         security_setup=setup,
     )
     if client.authentication == "none":
         yield plain
     elif client.authentication == "password":
-        yield replace(plain, mechanism=by.reading, weak=by.weak, conformance=int(_SERVICES))
+        yield replace(plain, mechanism=by.reading, weak=by.weak, conformance=SERVICES)
     else:
         ciphered = replace(
             plain,
             mechanism=by.management,
             weak=by.weak,
             ciphered=True,
-            conformance=int(_SERVICES | Conformance.GENERAL_PROTECTION | Conformance.ACCESS),
+            conformance=MANAGEMENT_SERVICES,
             general_blocks=True,
-            policy=_AUTHENTICATED_AND_ENCRYPTED,
+            policy=AUTHENTICATED_AND_ENCRYPTED,
         )
         yield ciphered
         if suite:

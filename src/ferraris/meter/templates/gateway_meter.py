@@ -16,12 +16,6 @@ from ferraris.meter.behaviour.push_setup import PushList
 from ferraris.meter.behaviour.registers import Energy
 from ferraris.meter.behaviour.scripts import Schedule, Scripts
 from ferraris.meter.consumption import Consumption
-from ferraris.meter.patterns import (
-    ACTIVE_EXPORT,
-    ACTIVE_IMPORT,
-    REACTIVE_EXPORT,
-    REACTIVE_IMPORT,
-)
 from ferraris.meter.tariff import Tariff
 from ferraris.meter.template import Placed, Template
 from ferraris.meter.templates.mechanisms import proving
@@ -34,7 +28,7 @@ from ferraris.meter.templates.residential import (
     identity,
 )
 from ferraris.meter.templates.supervision import supervision
-from ferraris.meter.templates.three_phase import measured
+from ferraris.meter.templates.three_phase import TOTALS, measured
 from ferraris.meter.templates.timed import clock_block, failure_block
 from ferraris.meter.zone import Zone
 from ferraris.model.time_control import Script, ScriptAction, ServiceId
@@ -46,12 +40,6 @@ _KNOWN = frozenset((MANAGEMENT, READING))
 _MANAGEMENT = frozenset((MANAGEMENT,))
 _WATT_HOUR, _VAR_HOUR = 30, 32
 _ENTRIES = 60 * 96
-_TOTALS = (
-    ("1-0:1.8.0*255", ACTIVE_IMPORT, _WATT_HOUR),
-    ("1-0:2.8.0*255", ACTIVE_EXPORT, _WATT_HOUR),
-    ("1-0:3.8.0*255", REACTIVE_IMPORT, _VAR_HOUR),
-    ("1-0:4.8.0*255", REACTIVE_EXPORT, _VAR_HOUR),
-)
 _MOMENTS = tuple(
     f"1-0:{group}.7.0*255" for group in (1, 2, 14, 21, 22, 31, 32, 41, 42, 51, 52, 61, 62, 71, 72)
 )
@@ -98,12 +86,12 @@ def gateway_meter(
 
 
 def _measurement() -> Iterator[Placed]:
-    for name, channel, unit in _TOTALS:
+    for name, channel, unit in TOTALS:
         yield Placed(Energy(name, channel, unit=unit), _KNOWN)
     yield from measured(_MOMENTS)
     yield Placed(ProfileStatus("0-0:96.10.1*255"), _KNOWN)
     status = Column(1, "0-0:96.10.1*255", 2, 2)
-    columns = [Column(3, name, 2, 5) for name, _, _ in _TOTALS]
+    columns = [Column(3, name, 2, 5) for name, _, _ in TOTALS]
     load = LoadProfile("1-0:99.1.0*255", status, columns, _ENTRIES)
     yield Placed(load, _KNOWN, {4: _MANAGEMENT}, {1: _MANAGEMENT})
 

@@ -25,8 +25,6 @@ from ferraris.meter.patterns import (
     ACTIVE_EXPORT,
     ACTIVE_IMPORT,
     QUARTER,
-    REACTIVE_EXPORT,
-    REACTIVE_IMPORT,
 )
 from ferraris.meter.simulated import SimulatedMeter
 from ferraris.meter.tariff import Tariff
@@ -42,7 +40,7 @@ from ferraris.meter.templates.residential import (
     identity,
 )
 from ferraris.meter.templates.supervision import limits, management, supervision, tamper
-from ferraris.meter.templates.three_phase import measured
+from ferraris.meter.templates.three_phase import TOTALS, measured
 from ferraris.meter.templates.timed import (
     billing_block,
     clock_block,
@@ -70,12 +68,6 @@ _ENTRIES = 60 * 96
 _STORED = tuple(range(101, 113))
 """The last twelve billing periods."""
 
-_TOTALS = (
-    ("1-0:1.8.0*255", ACTIVE_IMPORT, _WATT_HOUR),
-    ("1-0:2.8.0*255", ACTIVE_EXPORT, _WATT_HOUR),
-    ("1-0:3.8.0*255", REACTIVE_IMPORT, _VAR_HOUR),
-    ("1-0:4.8.0*255", REACTIVE_EXPORT, _VAR_HOUR),
-)
 _MOMENTS = tuple(
     f"1-0:{group}.7.0*255"
     for phase in range(4)
@@ -84,7 +76,7 @@ _MOMENTS = tuple(
 )
 _AVERAGES = tuple(f"1-0:{11 + 20 * phase}.25.0*255" for phase in (1, 2, 3))
 _TWELVE = (
-    *(name for name, _, _ in _TOTALS),
+    *(name for name, _, _ in TOTALS),
     *(f"1-0:{12 + 20 * phase}.24.0*255" for phase in (1, 2, 3)),
     *_AVERAGES,
     "1-0:13.7.0*255",
@@ -137,7 +129,7 @@ def _transformers() -> Iterator[Placed]:
 
 
 def _energies(tariff: Tariff) -> Iterator[Placed]:
-    totals = [Energy(name, channel, unit=unit) for name, channel, unit in _TOTALS]
+    totals = [Energy(name, channel, unit=unit) for name, channel, unit in TOTALS]
     rates = [
         Energy(f"1-0:{group}.8.{rate}*255", channel, rate, _WATT_HOUR)
         for group, channel in ((1, ACTIVE_IMPORT), (2, ACTIVE_EXPORT))
@@ -190,7 +182,7 @@ def _profiles() -> Iterator[Placed]:
     status = ProfileStatus("0-0:96.10.1*255")
     yield Placed(status, _KNOWN)
     column = Column(1, "0-0:96.10.1*255", 2, 2)
-    energies = [Column(3, name, 2, 5) for name, _, _ in _TOTALS]
+    energies = [Column(3, name, 2, 5) for name, _, _ in TOTALS]
     load = LoadProfile("1-0:99.1.0*255", column, energies, _ENTRIES)
     yield Placed(load, _KNOWN, {4: _MANAGEMENT}, {1: _MANAGEMENT})
     columns = [

@@ -17,7 +17,6 @@ from ferraris.core.errors import DecodeError, UsageError
 from ferraris.data import axdr
 from ferraris.data.kinds import Data, Tag
 from ferraris.data.obis import Obis
-from ferraris.messaging.dlms.conformance import Conformance
 from ferraris.messaging.dlms.enumerations import DataAccessResult
 from ferraris.messaging.dlms.names import Selection
 from ferraris.meter.behaviour.behaviour import Behaviour, encoded
@@ -28,6 +27,7 @@ from ferraris.meter.behaviour.security_setup import SecuritySetup, SecuritySetup
 from ferraris.meter.consumption import Consumption
 from ferraris.meter.tariff import Tariff
 from ferraris.meter.template import Placed, Template
+from ferraris.meter.templates.offered import AUTHENTICATED_AND_ENCRYPTED, PUBLIC_SERVICES
 from ferraris.meter.templates.plausible import of_shape, of_type
 from ferraris.meter.templates.recording import FORMAT, RIGHTS, is_counter
 from ferraris.meter.zone import Zone
@@ -44,7 +44,6 @@ __all__ = ["recorded_template"]
 
 _ASSOCIATION, _SHORT_NAMES, _SAPS, _SECURITY, _CLOCK, _PROFILE = 15, 12, 17, 64, 8, 7
 _CURRENT = Obis.of(0, 0, 40, 0, 0)
-_AUTHENTICATED_AND_ENCRYPTED = 0x30
 _MOST_CLIENT, _MOST_PDU, _MOST_SERVICES, _MOST_MECHANISM = 127, 0xFFFF, 0xFFFFFF, 7
 _RESULTS = {each.words: each for each in DataAccessResult}
 _PUBLIC = (8, 17)
@@ -130,7 +129,7 @@ def _settings(table: Table) -> AssociationSettings:
         ciphered=ciphered,
         conformance=table.number("services", 0, 0, _MOST_SERVICES),
         max_pdu=table.number("max_pdu", _MOST_PDU, 12, _MOST_PDU),
-        policy=_AUTHENTICATED_AND_ENCRYPTED if ciphered else 0,
+        policy=AUTHENTICATED_AND_ENCRYPTED if ciphered else 0,
         security_setup=bytes(table.reading("security_setup", Obis.parse)(setup)) if setup else b"",
     )
     table.finish()
@@ -139,16 +138,10 @@ def _settings(table: Table) -> AssociationSettings:
 
 def _open_to(client: int) -> AssociationSettings:
     """An association without security for a client of whom the recording tells nothing."""
-    return AssociationSettings(client, _CURRENT, conformance=int(_SERVICES))
+    return AssociationSettings(client, _CURRENT, conformance=PUBLIC_SERVICES)
 
 
 _PUBLIC_CLIENT = 16
-_SERVICES = (
-    Conformance.GET
-    | Conformance.SELECTIVE_ACCESS
-    | Conformance.MULTIPLE_REFERENCES
-    | Conformance.BLOCK_TRANSFER_WITH_GET_OR_READ
-)
 
 
 def _object(table: Table) -> _Recorded:

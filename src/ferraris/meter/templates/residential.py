@@ -8,7 +8,6 @@ from dataclasses import replace
 from ferraris.client.security import DEFAULT_SYSTEM_TITLE
 from ferraris.data.kinds import integer, null_data
 from ferraris.data.obis import Obis
-from ferraris.messaging.dlms.conformance import Conformance
 from ferraris.meter.behaviour.alarms import (
     ALARM_SCRIPT,
 )
@@ -38,6 +37,13 @@ from ferraris.meter.patterns import (
 from ferraris.meter.tariff import Tariff
 from ferraris.meter.template import Placed, Template, rights_of
 from ferraris.meter.templates.mechanisms import GMAC, Proving, proving
+from ferraris.meter.templates.offered import (
+    AUTHENTICATED_AND_ENCRYPTED,
+    MANAGEMENT_SERVICES,
+    MAX_PDU,
+    PUBLIC_SERVICES,
+    SERVICES,
+)
 from ferraris.meter.templates.quality import last_gasp, quality
 from ferraris.meter.templates.supervision import (
     limits,
@@ -83,8 +89,6 @@ _ALL = frozenset((MANAGEMENT, READING, PUBLIC))
 _KNOWN = frozenset((MANAGEMENT, READING))
 _MANAGEMENT = frozenset((MANAGEMENT,))
 
-_AUTHENTICATED_AND_ENCRYPTED = 0x30
-_MAX_PDU = 2048
 _PROFILE_ENTRIES = 60 * 96
 _STORED = (101, 102)
 """Last groups of the names under which the last two billing values are kept."""
@@ -121,21 +125,6 @@ _GUARDED = {"1-0": (*_NAMED[:1], (3, "1-0:1.8.0*255", 2), (3, "1-0:2.8.0*255", 2
 _PUSHED_ALARM = ((1, "0-0:42.0.0*255", 2), (8, "0-0:1.0.0*255", 2), (1, "0-0:97.98.20*255", 2))
 _PUSHES = {1: "0-0:25.9.0*255", 2: "0-1:25.9.0*255", ALARM_SCRIPT: "0-4:25.9.0*255"}
 """Set-up objects by the number of the script that pushes them."""
-
-_PUBLIC_SERVICES = (
-    Conformance.GET
-    | Conformance.SELECTIVE_ACCESS
-    | Conformance.MULTIPLE_REFERENCES
-    | Conformance.BLOCK_TRANSFER_WITH_GET_OR_READ
-)
-_SERVICES = (
-    _PUBLIC_SERVICES
-    | Conformance.SET
-    | Conformance.ACTION
-    | Conformance.BLOCK_TRANSFER_WITH_SET_OR_WRITE
-    | Conformance.BLOCK_TRANSFER_WITH_ACTION
-    | Conformance.PRIORITY_MANAGEMENT
-)
 
 
 def residential(
@@ -188,8 +177,8 @@ def associations(
     yield AssociationSettings(
         PUBLIC,
         Obis.parse("0-0:40.0.1*255"),
-        conformance=int(_PUBLIC_SERVICES),
-        max_pdu=_MAX_PDU,
+        conformance=PUBLIC_SERVICES,
+        max_pdu=MAX_PDU,
         rights=rights_of(PUBLIC, placed),
     )
     yield AssociationSettings(
@@ -197,8 +186,8 @@ def associations(
         Obis.parse("0-0:40.0.2*255"),
         mechanism=by.reading,
         weak=by.weak,
-        conformance=int(_SERVICES),
-        max_pdu=_MAX_PDU,
+        conformance=SERVICES,
+        max_pdu=MAX_PDU,
         rights=rights_of(READING, placed),
     )
     management = AssociationSettings(
@@ -207,10 +196,10 @@ def associations(
         mechanism=by.management,
         weak=by.weak,
         ciphered=True,
-        conformance=int(_SERVICES | Conformance.GENERAL_PROTECTION | Conformance.ACCESS),
+        conformance=MANAGEMENT_SERVICES,
         general_blocks=True,
-        max_pdu=_MAX_PDU,
-        policy=_AUTHENTICATED_AND_ENCRYPTED,
+        max_pdu=MAX_PDU,
+        policy=AUTHENTICATED_AND_ENCRYPTED,
         rights=rights_of(MANAGEMENT, placed),
         security_setup=Obis.parse("0-0:43.0.1*255"),
     )

@@ -6,6 +6,12 @@ from collections.abc import Iterable, Iterator
 
 from ferraris.meter.behaviour.registers import Instantaneous
 from ferraris.meter.consumption import Consumption
+from ferraris.meter.patterns import (
+    ACTIVE_EXPORT,
+    ACTIVE_IMPORT,
+    REACTIVE_EXPORT,
+    REACTIVE_IMPORT,
+)
 from ferraris.meter.tariff import Tariff
 from ferraris.meter.template import Placed, Template
 from ferraris.meter.templates.mechanisms import proving
@@ -18,9 +24,18 @@ from ferraris.meter.templates.residential import (
 )
 from ferraris.meter.zone import Zone
 
-__all__ = ["measured", "residential_three_phase"]
+__all__ = ["TOTALS", "measured", "residential_three_phase"]
 
 _KNOWN = frozenset((MANAGEMENT, READING))
+_WATT_HOUR, _VAR_HOUR = 30, 32
+TOTALS = (
+    ("1-0:1.8.0*255", ACTIVE_IMPORT, _WATT_HOUR),
+    ("1-0:2.8.0*255", ACTIVE_EXPORT, _WATT_HOUR),
+    ("1-0:3.8.0*255", REACTIVE_IMPORT, _VAR_HOUR),
+    ("1-0:4.8.0*255", REACTIVE_EXPORT, _VAR_HOUR),
+)
+"""Registers of all phases that bill what passes in both directions: name, channel, unit."""
+
 _BY_PHASE = (1, 2, 3, 4, 9, 11, 13)
 """C of all phases: power in and out, reactive in and out, apparent, current, power factor."""
 
