@@ -32,10 +32,27 @@ def test_every_attribute_reads_or_is_refused_for_its_reason(name: str) -> None:
             counter = own.parameters.lease.last if own.parameters.lease else 0
         wishes = {"browse": True, "counter": (counter or 0) + 10, "client": client}
         found = foreign(GURUX, meter, "gmac", **wishes)["browsed"]
-    rights = template(name).associations[client].rights.objects
     assert {(each.class_id, str(Obis(each.logical_name))) for each in objects} == {
         (class_id, str(Obis.parse(name))) for class_id, name, _, _ in found
     }
+    _judge(name, client, found)
+    assert len(found) > 100
+
+
+@pytest.mark.parametrize(("way", "client"), [("none", 16), ("password", 2)])
+def test_every_attribute_by_short_name(way: str, client: int) -> None:
+    name = "residential-sn"
+    with running("tcp", template=name) as meter:
+        found = foreign(GURUX, meter, way, browse=True, client=client, short=True)["browsed"]
+    listed = {(each.class_id, each.logical_name) for each in template(name).objects.values()}
+    assert {(class_id, bytes(Obis.parse(name))) for class_id, name, _, _ in found} <= listed
+    _judge(name, client, found)
+    assert sum(not outcome for *_, outcome in found) > {16: 10, 2: 70}[client]
+
+
+def _judge(name: str, client: int, found: list[tuple[int, str, int, str]]) -> None:
+    """What read should read, and what was refused was refused for its reason."""
+    rights = template(name).associations[client].rights.objects
     for class_id, logical_name, index, outcome in found:
         readable = rights[class_id, bytes(Obis.parse(logical_name))].attributes
         if not outcome or outcome == READ_WRITE_DENIED:
@@ -45,4 +62,3 @@ def test_every_attribute_reads_or_is_refused_for_its_reason(name: str) -> None:
             assert class_id in (15, 30) or (class_id, name) == (70, "mbus-host")
         else:
             assert (class_id, index) in NOT_UNDERSTOOD, (class_id, index, outcome)
-    assert len(found) > 100
