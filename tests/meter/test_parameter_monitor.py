@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+from hashlib import sha256, sha512
+
 from meter_asking import CLOCK, NOW, SWITCH, act, captured, entries, get, put, rows, stamped
 
+from ferraris.data import axdr
 from ferraris.data.kinds import (
     Data,
     array,
@@ -15,6 +18,7 @@ from ferraris.data.kinds import (
 from ferraris.data.obis import Obis
 from ferraris.messaging.dlms.enumerations import ActionResult, DataAccessResult
 from ferraris.meter.fleet import Fleet
+from ferraris.meter.templates import template
 
 MONITOR, LOG, LIMIT = "0-0:16.2.0*255", "0-0:99.16.0*255", "0-0:17.0.0*255"
 DISPLAY = "0-0:96.13.0*255"
@@ -88,3 +92,26 @@ def test_the_log_keeps_the_newest(fleet: Fleet) -> None:
     found = rows(meter, LOG, now=NOW + 100)
     assert len(found) == 64
     assert found[-1][0] == meter.zone.stamp(NOW + 99)
+
+
+def test_version_1_tells_values_and_their_digest() -> None:
+    meter = Fleet(template("industrial"), 1, seed=3)[0]
+    name = "0-0:16.2.1*255"
+    values = get(meter, name, 65, 8)
+    assert [value for _, value in values[:2]] == [400, 5]
+    encoded = b"".join(axdr.encode(each) for each in values)
+    assert get(meter, name, 65, 5) == b"billing"
+    assert (get(meter, name, 65, 6), get(meter, name, 65, 7)) == (2, sha256(encoded).digest())
+    assert act(meter, name, 65, 2, named(20, "0-0:13.0.0*255", 5)) == ActionResult.SUCCESS
+    shorter = b"".join(axdr.encode(each) for each in values[:2])
+    assert get(meter, name, 65, 7) == sha256(shorter).digest()
+    assert put(meter, name, 65, 6, enum(4)) == DataAccessResult.SUCCESS
+    assert get(meter, name, 65, 7) == sha512(shorter).digest()
+    for attribute, data, refused in (
+        (6, enum(9), DataAccessResult.OTHER_REASON),
+        (6, octet_string(b"2"), DataAccessResult.TYPE_UNMATCHED),
+        (5, octet_string(bytes(65)), DataAccessResult.OTHER_REASON),
+        (7, octet_string(b""), DataAccessResult.READ_WRITE_DENIED),
+    ):
+        assert put(meter, name, 65, attribute, data) == refused
+    assert get(meter, name, 65, 6) == 4

@@ -15,9 +15,11 @@ from ferraris.data.types import (
     DateTimeType,
     DateType,
     DoubleLongUnsigned,
+    EnumCode,
     Integer,
     LogicalName,
     LongUnsigned,
+    OctetString,
     Structure,
     TimeType,
     Unsigned,
@@ -28,7 +30,6 @@ from ferraris.model.interface_class import (
     Method,
     dynamic,
     static,
-    unverified,
 )
 from ferraris.model.references import (
     AttributeIdentityType,
@@ -170,16 +171,19 @@ class ParameterMonitor(
     delete_parameter = Method(2, AttributeIdentityType)
 
 
-class ParameterMonitorV1(ParameterMonitor, version=1, provenance="memory"):
-    """Parameter monitor: with a digest of all values.
+class ParameterMonitorV1(
+    ParameterMonitor, version=1, source="class-table", provenance="two-sources"
+):
+    """Parameter monitor: with a digest of all values, in the order of the list, and the values.
 
-    The names have one source; indices and types rest on memory, so the types are left open. A
-    further attribute with the values themselves is not declared.
+    Names and indices have two sources, the types one; what the numbers of the hash algorithms mean
+    has none.
     """
 
-    parameter_list_name = Attribute(5, AnyData, static, unverified)
-    hash_algorithm_id = Attribute(6, AnyData, static, unverified)
-    parameter_value_digest = Attribute(7, AnyData, dynamic, unverified)
+    parameter_list_name = Attribute(5, OctetString, static)
+    hash_algorithm_id = Attribute(6, EnumCode, static)
+    parameter_value_digest = Attribute(7, OctetString, dynamic)
+    parameter_values = Attribute(8, AnyData, dynamic)
 
 
 class ActionRequest(NamedTuple):

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from hashlib import sha256, sha384, sha512
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from ferraris.data import axdr
 from ferraris.data.kinds import (
     Data,
     array,
+    enum,
     integer,
     long_unsigned,
     null_data,
@@ -29,12 +31,17 @@ from ferraris.server.device import AccessRefused, ActionRefused
 if TYPE_CHECKING:
     from ferraris.meter.simulated import SimulatedMeter
 
-__all__ = ["ParameterLog", "ParameterMonitor"]
+__all__ = ["ParameterLog", "ParameterMonitor", "ParameterMonitorV1"]
 
 _MOST_PARAMETERS = 64
 _MOST_CHANGES = 64
 _LONGEST_VALUE = 256  # octets; of a longer one only the name is kept
+_LONGEST_NAME = 64
 _NEVER = b"\xff" * 12
+_NOTHING = b"\x00"
+_SHA_256 = 2
+_HASHES = {_SHA_256: sha256, 3: sha384, 4: sha512}
+"""Hash algorithms by number [memory]."""
 
 
 class Change(NamedTuple):
@@ -66,7 +73,7 @@ class Changes:
 class ParameterMonitor(Configured, Watching):
     """Parameter monitor, version 0; clients put attributes on its list and take them off."""
 
-    declares = event_control.ParameterMonitor
+    declares: ClassVar[type[event_control.ParameterMonitor]] = event_control.ParameterMonitor
 
     def __init__(self, name: str, parameters: Iterable[tuple[int, str, int]] = ()) -> None:
         listed = (
@@ -125,6 +132,54 @@ class ParameterMonitor(Configured, Watching):
         change = Change(meter.local(now), *written, value)
         changes.found = (*changes.found, change)[-_MOST_CHANGES:]
         meter.note(Happening.CONFIGURATION_CHANGED, now)
+
+
+class ParameterMonitorV1(ParameterMonitor):
+    """Version 1: also the values of all parameters on the list, and a digest of them.
+
+    The digest is that of the encoded values, one after the other in the order of the list.
+    """
+
+    declares = event_control.ParameterMonitorV1
+
+    def __init__(
+        self,
+        name: str,
+        parameters: Iterable[tuple[int, str, int]] = (),
+        list_name: bytes = b"",
+    ) -> None:
+        super().__init__(name, parameters)
+        self.fixed[5] = axdr.encode(octet_string(list_name))
+        self.fixed[6] = axdr.encode(enum(_SHA_256))
+
+    def value(self, meter: SimulatedMeter, attribute: int, now: int) -> bytes:
+        """Attributes 7 and 8, besides those of version 0."""
+        if attribute == 8:
+            values = [axdr.decode(each) for each in self._values(meter, now)]
+            return axdr.encode(structure(*values))
+        if attribute != 7:
+            return super().value(meter, attribute, now)
+        algorithm = _HASHES[self.setting(meter, self.declares.hash_algorithm_id, now)]
+        return axdr.encode(octet_string(algorithm(b"".join(self._values(meter, now))).digest()))
+
+    def check(self, meter: SimulatedMeter, attribute: int, value: Any, now: int) -> None:
+        """A list as in version 0, a name of some length, an algorithm that the meter has."""
+        if attribute == 4:
+            super().check(meter, attribute, value, now)
+        is_long = attribute == 5 and len(value) > _LONGEST_NAME
+        if is_long or (attribute == 6 and value not in _HASHES):
+            raise AccessRefused(DataAccessResult.OTHER_REASON)
+
+    def _values(self, meter: SimulatedMeter, now: int) -> list[bytes]:
+        behaviours = meter.fleet.template.behaviours
+        found = []
+        for each in self.setting(meter, self.declares.parameter_list, now):
+            behaviour = behaviours[each.class_id, bytes(each.logical_name)]
+            try:
+                found.append(behaviour.get(meter, each.attribute, None, now))
+            except AccessRefused:
+                found.append(_NOTHING)
+        return found
 
 
 class ParameterLog(Profile):

@@ -13,6 +13,7 @@ from ferraris.data.obis import Obis
 from ferraris.meter.behaviour.demand import Demand, MaximumDemand, RatchetDemand
 from ferraris.meter.behaviour.derived import DerivedProfile
 from ferraris.meter.behaviour.identity import FixedData
+from ferraris.meter.behaviour.parameter_monitor import ParameterMonitorV1
 from ferraris.meter.behaviour.periodic import LoadProfile, ProfileStatus
 from ferraris.meter.behaviour.profile import Column
 from ferraris.meter.behaviour.registers import Energy
@@ -104,6 +105,7 @@ def industrial(
         *supervision(_KNOWN, _MANAGEMENT),
         *limits(_KNOWN, _MANAGEMENT),
         *management(_KNOWN, _MANAGEMENT),
+        *_watched(),
         *tamper(_KNOWN),
         *quality(_KNOWN, _MANAGEMENT),
         *last_gasp(_KNOWN, _MANAGEMENT),
@@ -120,6 +122,16 @@ def industrial(
         suite=suite,
         counts_as={OPERATOR: MANAGEMENT},
     )
+
+
+_CALIBRATION = ((1, "1-0:0.4.2*255", 2), (1, "1-0:0.4.5*255", 2), (20, "0-0:13.0.0*255", 5))
+"""What bills depend on, watched by the digest of a second parameter monitor."""
+
+
+def _watched() -> Iterator[Placed]:
+    monitor = ParameterMonitorV1("0-0:16.2.1*255", _CALIBRATION, b"billing")
+    writes = dict.fromkeys((4, 5, 6), _MANAGEMENT)
+    yield Placed(monitor, _KNOWN, writes, dict.fromkeys((1, 2), _MANAGEMENT))
 
 
 def _transformers() -> Iterator[Placed]:

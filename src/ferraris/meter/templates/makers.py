@@ -41,6 +41,7 @@ from ferraris.meter.behaviour.identity import (
 from ferraris.meter.behaviour.image_transfer import ImageTransfer
 from ferraris.meter.behaviour.limiter import Limiter
 from ferraris.meter.behaviour.mbus_client import MBusClient
+from ferraris.meter.behaviour.parameter_monitor import ParameterMonitor, ParameterMonitorV1
 from ferraris.meter.behaviour.periodic import ProfileStatus
 from ferraris.meter.behaviour.power_failures import (
     FailureData,
@@ -359,6 +360,11 @@ def _security(row: CompanionObject, setting: Setting) -> Behaviour:
     return made(row.pattern, setting.suite, DEFAULT_SYSTEM_TITLE)
 
 
+def _monitor(row: CompanionObject, setting: Setting) -> Behaviour:
+    """A parameter monitor without parameters, until a client gives it some."""
+    return (ParameterMonitor if 0 in row.versions else ParameterMonitorV1)(row.pattern)
+
+
 def _alarms(row: CompanionObject, setting: Setting) -> Behaviour | None:
     """Registers have E from 0 on, filters from 10, descriptors from 20 [facts-g]."""
     if _kind(row, Tag.DOUBLE_LONG_UNSIGNED) != Tag.DOUBLE_LONG_UNSIGNED:
@@ -423,6 +429,7 @@ _MAKERS: tuple[tuple[int, str, Maker], ...] = (
     (22, "0-*:15.*.*", _schedule),
     (40, "0-*:25.9.0", _push),
     (64, "0-0:43.0.*", _security),
+    (65, "0-*:16.2.*", _monitor),
     (70, "0-*:24.4.0", hosting.valve),
     (70, "0-*:*.*.*", _switch),
     (71, "0-0:17.0.*", _limiter),
