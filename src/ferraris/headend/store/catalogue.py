@@ -96,7 +96,7 @@ class Catalogue:
         if memory is None:
             memory = _MEMORIES.setdefault(engine, _Memory(engine))
         self._memory = memory
-        self._months = engine.is_postgresql
+        self.is_postgresql = engine.is_postgresql
 
     def profile(self, connection: Connection, obis: str) -> int | None:
         """The number of a profile, or None while nothing knows it."""
@@ -152,7 +152,7 @@ class Catalogue:
 
     def ensure_months(self, connection: Connection, days: Iterable[int]) -> None:
         """Make what a writer needs for these days; asks the database once for each month."""
-        if not self._months:
+        if not self.is_postgresql:
             return
         wanted = {month for month in map(month_of, set(days)) if month is not None}
         if wanted:  # while nobody needs it yet, nobody waits for it

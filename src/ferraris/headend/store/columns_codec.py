@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import struct
 import zlib
+from binascii import hexlify, unhexlify
 from collections.abc import Callable, Sequence
 from decimal import Decimal
 from itertools import accumulate, groupby
@@ -188,13 +189,12 @@ def _from_planes(octets: bytes, width: int, count: int) -> tuple[int, ...]:
     size = _container(width)
     step = 2 * size
     if width != step:
-        digits = octets.hex()
+        digits = hexlify(octets)
         plain = bytearray(b"0") * (count * step)
-        ascii_digits = digits.encode("ascii")
         for plane in range(width):
             at = plane * count
-            plain[step - width + plane :: step] = ascii_digits[at : at + count]
-        octets = bytes.fromhex(plain.decode("ascii"))
+            plain[step - width + plane :: step] = digits[at : at + count]
+        octets = unhexlify(plain)
     if size == 1:
         return tuple(octets)
     return struct.unpack(f">{count}{_CONTAINERS[size]}", octets)

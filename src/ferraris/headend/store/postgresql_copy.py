@@ -1,4 +1,4 @@
-"""Binary COPY of PostgreSQL: the only place that speaks to its driver, once it is loaded."""
+"""Binary COPY of PostgreSQL, through its driver once that is loaded."""
 # ruff: noqa: S608 - all names are those of the schema
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import BigInteger, Connection, Double, Integer, LargeBinary, Table
 from sqlalchemy.exc import DBAPIError
 
-__all__ = ["copied", "load"]
+__all__ = ["copied", "driver_error", "load", "wrapped"]
 
 _KINDS: tuple[tuple[type, str], ...] = (
     (BigInteger, "int8"),
@@ -45,8 +45,8 @@ def copied(
                     stream.write_row(row)
             cursor.execute(move)
             return cursor.fetchall() if returning else []
-    except _error(connection) as error:
-        raise _wrapped(connection, error) from error
+    except driver_error(connection) as error:
+        raise wrapped(connection, error) from error
 
 
 def load(
@@ -64,8 +64,8 @@ def load(
             copy.set_types([_kind(table, name) for name in names])
             for row in rows:
                 copy.write_row(row)
-    except _error(connection) as error:
-        raise _wrapped(connection, error) from error
+    except driver_error(connection) as error:
+        raise wrapped(connection, error) from error
 
 
 @lru_cache(maxsize=64)
@@ -95,12 +95,12 @@ def _kind(table: Table, name: str) -> str:
     return next((known for kind, known in _KINDS if isinstance(table.c[name].type, kind)), "text")
 
 
-def _error(connection: Connection) -> type[Exception]:
+def driver_error(connection: Connection) -> type[Exception]:
     """What the driver raises; its package is loaded where there is such a database, not here."""
     return connection.dialect.loaded_dbapi.Error
 
 
-def _wrapped(connection: Connection, error: Exception) -> Exception:
+def wrapped(connection: Connection, error: Exception) -> Exception:
     """The error as SQLAlchemy's own statements raise it; a lost connection leaves the pool."""
     raw = connection.connection.dbapi_connection
     lost = raw is None or bool(getattr(raw, "closed", True)) or bool(getattr(raw, "broken", False))
@@ -110,7 +110,7 @@ def _wrapped(connection: Connection, error: Exception) -> Exception:
         None,
         None,
         error,
-        _error(connection),
+        driver_error(connection),
         hide_parameters=True,
         connection_invalidated=lost,
         dialect=connection.dialect,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -20,6 +20,7 @@ from ferraris.headend.store.exchange import (
     series_of,
     unpack_undated,
 )
+from ferraris.headend.store.postgresql_blocks import Found, newest_blocks
 from ferraris.headend.store.records import BlockVersion, ChannelKey, PackedEvent
 from ferraris.headend.store.sealing import CLEAR, ErasedError, Sealer, seal_context
 from ferraris.headend.store.tables.inventory import METER
@@ -126,20 +127,23 @@ class Reader:
         if number is None:
             nothing = Rows(array("q"), [], [], [], [])
             return series_of(self._device(connection, meter), name, (), nothing, ())
-        wanted = {"tenant": self._catalogue.tenant, "meter": meter, "profile": number}
-        found = connection.execute(_DEVICE_AND_UNDATED, wanted).one_or_none()
+        wanted = {
+            "tenant": self._catalogue.tenant,
+            "meter": meter,
+            "profile": number,
+            "first": day_of(first + 1),
+            "last": day_of(last),
+        }
+        if as_of_s is not None:
+            wanted["as_of"] = as_of_s
+        found = (newest_blocks if self._catalogue.is_postgresql else _blocks)(connection, wanted)
         if found is None:
             raise _no(meter)
-        wanted |= {"first": day_of(first + 1), "last": day_of(last)}
-        statement = _BLOCKS
-        if as_of_s is not None:
-            statement, wanted["as_of"] = _BLOCKS_AS_OF, as_of_s
         parts = []
-        for day, layout, version, seal, body in connection.execute(statement, wanted).all():
-            body = self._open(seal, body, "block", (meter, number, day, layout, version))
+        for day, layout, version, seal, sealed in found.blocks:
+            body = self._open(seal, sealed, "block", (meter, number, day, layout, version))
             if body is not None:
-                layout = self._catalogue.layout(connection, layout)
-                parts.append((layout.channels, unpack(body)))
+                parts.append((self._catalogue.layout(connection, layout).channels, unpack(body)))
         channels, rows = joined(parts, first, last)
         apart = self._undated(connection, meter, number) if found.undated else ()
         return series_of(found.external_id, name, channels, rows, apart)
@@ -244,6 +248,17 @@ class Reader:
         if found is None:
             raise _no(meter)
         return str(found)
+
+
+def _blocks(connection: Connection, wanted: Mapping[str, Any]) -> Found | None:
+    """What `newest_blocks` finds, in SQL that every database knows."""
+    of_meter = {name: wanted[name] for name in ("tenant", "meter", "profile")}
+    found = connection.execute(_DEVICE_AND_UNDATED, of_meter).one_or_none()
+    if found is None:
+        return None
+    statement = _BLOCKS_AS_OF if "as_of" in wanted else _BLOCKS
+    blocks = connection.execute(statement, wanted).all()
+    return Found(found.external_id, found.undated, [tuple(row) for row in blocks])
 
 
 def _no(meter: int) -> UsageError:
