@@ -9,18 +9,16 @@ an application that answers a constant shows what uvicorn itself costs.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import os
 import subprocess
 import sys
-import tempfile
 import time
-import uuid
 from collections.abc import Iterator
 
-from sqlalchemy import insert, text
+from sqlalchemy import insert
 
+from _places import named, place
 from ferraris.headend.access.first import first_administrator
 from ferraris.headend.api import ApiSettings, application
 from ferraris.headend.audit import Journal
@@ -34,25 +32,6 @@ from ferraris.keys import MemoryKeys
 
 METERS, CONNECTIONS = 10_000, 16
 TICKS = os.sysconf("SC_CLK_TCK")
-
-
-@contextlib.contextmanager
-def location(given: str | None) -> Iterator[str]:
-    """A new SQLite file, or a new schema in PostgreSQL."""
-    if given is None:
-        with tempfile.TemporaryDirectory() as folder:
-            yield f"{folder}/store.sqlite"
-        return
-    schema = f"bench_{uuid.uuid4().hex}"
-    engine = Engine(given)
-    with engine.transaction() as connection:
-        connection.execute(text(f"CREATE SCHEMA {schema}"))
-    try:
-        yield f"{given}?options=-csearch_path%3D{schema}"
-    finally:
-        with engine.transaction() as connection:
-            connection.execute(text(f"DROP SCHEMA {schema} CASCADE"))
-        engine.close()
 
 
 def furnish(where: str) -> str:
@@ -186,13 +165,9 @@ def measure(what: str, where: str, path: str, secret: str, count: int) -> dict[s
 def main() -> None:
     """Print a line for each."""
     arguments = sys.argv[1:]
-    given = None
-    if "--store" in arguments:
-        at = arguments.index("--store")
-        given = arguments[at + 1]
-        del arguments[at : at + 2]
+    url = next(iter(named(arguments)), "")
     count = int(arguments[0]) if arguments else 20_000
-    with location(given) as where:
+    with place(url) as where:
         secret = furnish(where)
         rows = {
             "nothing (uvicorn alone)": measure("constant", where, "/x/{}", secret, count),

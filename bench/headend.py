@@ -19,7 +19,6 @@ import subprocess
 import sys
 import tempfile
 import time
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,6 +26,7 @@ from typing import Any
 
 from sqlalchemy import text
 
+from _places import named, place
 from ferraris.headend.collect import CollectionSettings, Summary, plan_of, put_plan
 from ferraris.headend.configuration import Collecting, Configuration, Observing
 from ferraris.headend.demo.settings import PROFILE, REGISTERS
@@ -117,34 +117,13 @@ def street(count: int, transport_key: bytes) -> Iterator[Street]:
         made.close()
 
 
-@contextmanager
-def place(url: str, folder: str) -> Iterator[str]:
-    """Where the store goes, empty before and gone afterwards."""
-    if not url:
-        yield str(Path(folder) / "bench.sqlite")
-        return
-    schema, engine = f"ferraris_bench_{uuid.uuid4().hex}", Engine(url)
-    with engine.transaction() as connection:
-        connection.execute(text(f"CREATE SCHEMA {schema}"))
-    try:
-        yield f"{url}{'&' if '?' in url else '?'}options=-csearch_path%3D{schema}"
-    finally:
-        with engine.transaction() as connection:
-            connection.execute(text(f"DROP SCHEMA {schema} CASCADE"))
-        engine.close()
-
-
 def main() -> None:
     """Print the figures of each store; each head-end is a new process, for its memory."""
     arguments = sys.argv[1:]
     if arguments[:1] == ["once"]:
         once(int(arguments[1]), arguments[2])
         return
-    urls = [""]
-    while "--store" in arguments:
-        at = arguments.index("--store")
-        urls.append(arguments[at + 1])
-        del arguments[at : at + 2]
+    urls = ["", *named(arguments)]
     for url in urls:
         command = [sys.executable, __file__, "once", arguments[0] if arguments else str(METERS)]
         subprocess.run([*command, url], check=True)
@@ -156,7 +135,7 @@ def once(count: int, url: str) -> None:
     with (
         street(count, transport_key) as meters,
         tempfile.TemporaryDirectory() as folder,
-        place(url, folder) as location,
+        place(url) as location,
         KeyStore.create(Path(folder) / "keys.sqlite", secrets.token_urlsafe(24)) as keys,
     ):
         configuration = Configuration(

@@ -10,11 +10,11 @@ from __future__ import annotations
 import sys
 import tempfile
 import time
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from _places import named, place
 from ferraris.headend import inventory
 from ferraris.headend.store.engine import Engine
 from ferraris.headend.store.migrations import migrate
@@ -27,27 +27,13 @@ TRANSPORT_KEY = bytes(range(16))
 
 
 @contextmanager
-def opened(store: str | None, folder: Path) -> Iterator[Engine]:
+def opened(url: str) -> Iterator[Engine]:
     """A store that is gone afterwards."""
-    if store is None:
-        engine = Engine(folder / "store.sqlite")
+    with place(url) as location:
+        engine = Engine(location)
         migrate(engine)
         yield engine
         engine.close()
-        return
-    schema = f"bench_{uuid.uuid4().hex}"
-    outside = Engine(store)
-    with outside.transaction() as connection:
-        connection.exec_driver_sql(f"CREATE SCHEMA {schema}")
-    engine = Engine(f"{store}{'&' if '?' in store else '?'}options=-csearch_path%3D{schema}")
-    try:
-        migrate(engine)
-        yield engine
-    finally:
-        engine.close()
-        with outside.transaction() as connection:
-            connection.exec_driver_sql(f"DROP SCHEMA {schema} CASCADE")
-        outside.close()
 
 
 @contextmanager
@@ -61,16 +47,16 @@ def timed(what: str, most: str = "") -> Iterator[None]:
 
 def main() -> None:
     """Print seconds."""
-    numbers = [int(each) for each in sys.argv[1:] if each.isdigit()]
-    meters = numbers[0] if numbers else 10_000
-    store = sys.argv[sys.argv.index("--store") + 1] if "--store" in sys.argv else None
+    arguments = sys.argv[1:]
+    url = next(iter(named(arguments)), "")
+    meters = int(arguments[0]) if arguments else 10_000
     fleet = Fleet(template("residential"), meters, seed=3)
     lines = (fleet.line(place, "tcp://192.0.2.1:4059") for place in range(meters))
     file = "".join(shipment_lines(fleet, lines, TRANSPORT_KEY, node="Cell")).encode()
     print(f"{meters} meters, a shipment file of {len(file) / 1e6:.1f} MB")
     with (
         tempfile.TemporaryDirectory() as folder,
-        opened(store, Path(folder)) as engine,
+        opened(url) as engine,
         KeyStore.create(Path(folder) / "keys.sqlite", "phrase") as keys,
     ):
         with engine.transaction() as connection:

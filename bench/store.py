@@ -8,20 +8,18 @@ a PostgreSQL database into a new schema, which is dropped at the end.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import random
 import sys
 import tempfile
 import time
-import uuid
 from array import array
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-from sqlalchemy import func, insert, select, text
+from sqlalchemy import func, insert, select
 
+from _places import named, place
 from ferraris.data import units
 from ferraris.data.date_time import DateTime
 from ferraris.data.obis import Obis
@@ -34,6 +32,7 @@ from ferraris.headend.store.checking import check
 from ferraris.headend.store.engine import Engine
 from ferraris.headend.store.exchange import pack_readings, pack_series
 from ferraris.headend.store.migrations import migrate
+from ferraris.headend.store.opening import octets_of
 from ferraris.headend.store.records import Brought
 from ferraris.headend.store.restoring import restore
 from ferraris.headend.store.tables.inventory import METER
@@ -77,40 +76,12 @@ def readings(values: list[list[int]]) -> list[Reading]:
     ]
 
 
-@contextlib.contextmanager
-def place(url: str) -> Iterator[str]:
-    """Where the store goes, empty before and gone afterwards."""
-    if not url:
-        with tempfile.TemporaryDirectory() as folder:
-            yield str(Path(folder) / "bench.sqlite")
-        return
-    schema = f"ferraris_bench_{uuid.uuid4().hex}"
-    engine = Engine(url)
-    with engine.transaction() as connection:
-        connection.execute(text(f"CREATE SCHEMA {schema}"))
-    try:
-        yield f"{url}{'&' if '?' in url else '?'}options=-csearch_path%3D{schema}"
-    finally:
-        with engine.transaction() as connection:
-            connection.execute(text(f"DROP SCHEMA {schema} CASCADE"))
-        engine.close()
-
-
 def size(engine: Engine) -> int:
     """Octets of everything: the file, or all tables with their indexes."""
     with engine.reading() as connection:
-        if engine.is_postgresql:
-            found = connection.execute(
-                text(
-                    "SELECT sum(pg_total_relation_size(c.oid)) FROM pg_class c JOIN pg_namespace n "
-                    "ON n.oid = c.relnamespace WHERE n.nspname = current_schema() "
-                    "AND c.relkind = 'r'"
-                )
-            ).scalar()
-            return int(found or 0)
-        connection.exec_driver_sql("PRAGMA wal_checkpoint(PASSIVE)")
-        pages = connection.exec_driver_sql("PRAGMA page_count").scalar() or 0
-        return int(pages) * int(connection.exec_driver_sql("PRAGMA page_size").scalar() or 0)
+        if not engine.is_postgresql:
+            connection.exec_driver_sql("PRAGMA wal_checkpoint(PASSIVE)")
+        return octets_of(connection)
 
 
 def packing(days: list[list[list[int]]]) -> None:
@@ -247,11 +218,7 @@ def answers(archive: Archive, meters: list[int]) -> None:
 def main() -> None:
     """Print the figures."""
     arguments = sys.argv[1:]
-    url = ""
-    if "--store" in arguments:
-        at = arguments.index("--store")
-        url = arguments[at + 1]
-        del arguments[at : at + 2]
+    url = next(iter(named(arguments)), "")
     count = int(arguments[0]) if arguments else 10_000
     source = random.Random(1)
     days = [columns(source) for _ in range(min(count, 1000))]
