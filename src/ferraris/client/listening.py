@@ -14,8 +14,9 @@ from collections import OrderedDict, deque
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import tzinfo
+from functools import partial
 from types import TracebackType
-from typing import Any, Never
+from typing import Any, Literal, Never
 
 from ferraris.client.push import Push, PushFailed
 from ferraris.client.push_keys import Senders
@@ -25,7 +26,7 @@ from ferraris.client.pushed import PushedList
 from ferraris.core.errors import DecodeError, Error, LineError, UsageError
 from ferraris.core.layer import Closed, Deliver, Failed, Layer, Notice, Progress, To
 from ferraris.core.stack import Plain, over
-from ferraris.line.intake import DatagramIntake, Intake, PortIntake, StreamIntake
+from ferraris.line.intake import Answer, DatagramIntake, Intake, PortIntake, StreamIntake
 from ferraris.line.url import Endpoint, parse_url
 from ferraris.transport import wrapper
 from ferraris.transport.addresses import Addresses
@@ -42,6 +43,7 @@ _MOST_LINKS = 1024
 Item = Push | PushFailed
 Unit = To[Addresses, bytes]
 Tap = Callable[[Endpoint, Layer[Any, Any, bytes]], Layer[Any, Any, bytes]]
+Confirm = bool | Literal["later"]
 Lists = PushedList | Mapping[bytes | None, PushedList]
 
 
@@ -51,7 +53,7 @@ def listen(
     *,
     lists: Lists | None = None,
     plain: bool | None = None,
-    confirm: bool = True,
+    confirm: Confirm = True,
     link: str = "",
     zone: tzinfo | None = None,
     on_error: Callable[[PushFailed], None] | None = None,
@@ -75,7 +77,8 @@ def listen(
         lists: push object lists that are known, for lists without names or scalers: one for all,
             or by system title, None standing for all others. `learn_push_list` asks a meter.
         plain: whether unprotected pushes are taken; by default only without `keys`.
-        confirm: answer pushes that ask for a confirmation, where the line has a way back.
+        confirm: answer pushes that ask for a confirmation, where the line has a way back; "later"
+            leaves it to `Push.confirm`, to be called when the push is kept for good.
         link: "mbus" for M-Bus long frames on a line of octets instead of what the URL says.
         zone: time zone for clocks that do not tell theirs.
         on_error: hears of everything that could not be taken; by default it is logged, one line
@@ -120,7 +123,7 @@ class Listening:
         endpoint: Endpoint,
         receiver: PushReceiver,
         *,
-        confirm: bool,
+        confirm: Confirm,
         link: str,
         on_error: Callable[[PushFailed], None],
         most_waiting: int,
@@ -288,18 +291,21 @@ class Listening:
         await streams.start(endpoint)
         return streams
 
-    def _station(self, peer: str) -> Layer[Never, Item, bytes]:
-        made = self._untapped(peer)
+    def _station(
+        self, peer: str, speak: Callable[[], None] | None = None
+    ) -> Layer[Never, Item, bytes]:
+        made = self._untapped(peer, speak)
         if self._tap is None or not peer:
             return made
         there = self._endpoint if self._endpoint.line == "serial" else parse_url(peer)
         return self._tap(there, made)
 
-    def _untapped(self, peer: str) -> Layer[Never, Item, bytes]:
+    def _untapped(self, peer: str, speak: Callable[[], None] | None) -> Layer[Never, Item, bytes]:
         station = PushStation(
             self._receiver,
             peer,
-            confirm=self._confirm,
+            confirm=self._confirm is not False,
+            later=speak if self._confirm == "later" else None,
             tell_loss=self._endpoint.line == "serial",
         )
         if self._link == "mbus":
@@ -308,29 +314,40 @@ class Listening:
             return over(station, HdlcPushLink())
         return over(station, WrapperServer(stream=self._endpoint.line != "udp"))
 
-    def _datagram(self, octets: bytes, peer: str) -> bytes | None:
+    def _datagram(self, octets: bytes, peer: str, answer: Answer) -> None:
         if self._link or self._endpoint.scheme in _FRAMED or self._tap is not None:
-            return self._octets_of(peer, octets)
-        answer = None
+            self._octets_of(peer, octets, answer)
+            return
         try:
             server_sap, client_sap, apdu = wrapper.unpack(octets)
         except DecodeError as error:
             self._hand(PushFailed(peer, error, raw=octets))
-            return None
+            return
         for item in self._receiver.take(apdu, peer, Addresses(client_sap, server_sap)):
-            if self._confirm and isinstance(item, Push):
-                confirmation = self._receiver.confirmation(item)
-                if confirmation is not None:
-                    answer = wrapper.pack(client_sap, server_sap, confirmation)
+            if self._confirm:
+                item.on_confirm = partial(self._answer, answer, client_sap, server_sap)
+                if self._confirm is True and isinstance(item, Push):
+                    item.confirm()
             self._hand(item)
-        return answer
 
-    def _octets_of(self, peer: str, octets: bytes) -> bytes | None:
+    def _answer(self, answer: Answer, client_sap: int, server_sap: int, push: Push) -> None:
+        confirmation = self._receiver.confirmation(push)
+        if confirmation is not None:
+            answer(wrapper.pack(client_sap, server_sap, confirmation))
+
+    def _speak(self, peer: str, answer: Answer) -> None:
+        """Let out what the link of a peer has to say."""
+        link = self._links.get(peer)
+        unit = None if link is None else link.transmit(asyncio.get_running_loop().time())
+        if isinstance(unit, bytes):
+            answer(unit)
+
+    def _octets_of(self, peer: str, octets: bytes, answer: Answer) -> None:
         """Frames in datagrams, which may come in several; and wrapper units that are tapped."""
         now = asyncio.get_running_loop().time()
         link = self._links.get(peer)
         if link is None:
-            link = self._links[peer] = self._station(peer)
+            link = self._links[peer] = self._station(peer, partial(self._speak, peer, answer))
             link.open(now)
             if len(self._links) > _MOST_LINKS:
                 self._links.popitem(last=False)
@@ -339,8 +356,7 @@ class Listening:
         while (what := link.event()) is not None:
             if type(what) is Deliver:
                 self._hand(what.unit)
-        answer = link.transmit(now)
-        return answer if isinstance(answer, bytes) else None
+        self._speak(peer, answer)
 
     def _hand(self, item: Item) -> None:
         if isinstance(item, PushFailed):
@@ -368,16 +384,24 @@ class Listening:
 class PushStation(Plain[Never, Item, Unit]):
     """The top of the stack of one line: APDUs with addresses below, pushes above.
 
-    `tell_loss`: the end of the line is a failure, as of a serial port.
+    `later`: pushes are confirmed when somebody calls their `confirm`; it is called when there is a
+    confirmation to be sent. `tell_loss`: the end of the line is a failure, as of a serial port.
     """
 
     def __init__(
-        self, receiver: PushReceiver, peer: str, *, confirm: bool = True, tell_loss: bool = False
+        self,
+        receiver: PushReceiver,
+        peer: str,
+        *,
+        confirm: bool = True,
+        later: Callable[[], None] | None = None,
+        tell_loss: bool = False,
     ) -> None:
         super().__init__()
         self._receiver = receiver
         self._peer = peer
         self._confirm = confirm
+        self._later = later
         self._tell_loss = tell_loss
         self._partial = False
 
@@ -386,11 +410,18 @@ class PushStation(Plain[Never, Item, Unit]):
         server_sap, client_sap = unit.address  # the first is who speaks: here the server
         addresses = Addresses(client_sap, server_sap)
         for item in self._receiver.take(unit.unit, self._peer, addresses):
-            if self._confirm and unit.confirmed and isinstance(item, Push):
-                confirmation = self._receiver.confirmation(item)
-                if confirmation is not None:
-                    self._down.append(To(unit.address, confirmation))
+            if self._confirm and unit.confirmed:
+                item.on_confirm = partial(self._answer, unit.address)
+                if self._later is None and isinstance(item, Push):
+                    item.confirm()
             self._up.append(Deliver(item))
+
+    def _answer(self, address: Addresses, push: Push) -> None:
+        confirmation = self._receiver.confirmation(push)
+        if confirmation is not None:
+            self._down.append(To(address, confirmation))
+            if self._later is not None:
+                self._later()
 
     def notice(self, what: Notice, now: float) -> None:
         kind = type(what)

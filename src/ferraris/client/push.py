@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
 from functools import cached_property
@@ -125,9 +126,19 @@ class Push:
         self.apdu = apdu
         self.protection = protection
         self.raw = raw
+        self.on_confirm: Callable[[Push], None] | None = None
         self._body = body
         self._known = known
         self._zone = zone
+
+    def confirm(self) -> None:
+        """Answer that it is kept, once, where `listen` was told to leave that for later.
+
+        Nothing happens for a push that asks for no confirmation, and where its line is gone.
+        """
+        confirm, self.on_confirm = self.on_confirm, None
+        if confirm is not None:
+            confirm(self)
 
     @property
     def service(self) -> str:
@@ -262,6 +273,7 @@ class PushFailed:
     system_title: bytes = b""
     addresses: Addresses | None = None
     raw: bytes = field(default=b"", repr=False)
+    on_confirm: Callable[[Push], None] | None = field(default=None, repr=False, compare=False)
 
     def __str__(self) -> str:
         who = f" ({self.system_title.hex()})" if self.system_title else ""

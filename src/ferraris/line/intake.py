@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Protocol
 
 from ferraris.core.errors import Error, LineError
@@ -20,7 +21,10 @@ from ferraris.line.dialing import dial
 from ferraris.line.url import Endpoint
 from ferraris.transport.addresses import LONGEST_DATAGRAM_OCTETS
 
-__all__ = ["DatagramIntake", "Intake", "PortIntake", "StreamIntake", "place"]
+__all__ = ["Answer", "DatagramIntake", "Intake", "PortIntake", "StreamIntake", "place"]
+
+Answer = Callable[[bytes], None]
+"""Sends octets to whoever sent a datagram, at once or later."""
 
 _RECEIVE_BUFFER_OCTETS = 4 << 20  # asked for; the system gives what it allows
 _DATAGRAMS_A_TURN = 256
@@ -66,12 +70,16 @@ class _Station(AsyncStation):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         address = transport.get_extra_info("peername") or ("?", 0)
-        self.layer = self._intake.make_layer(place(self._intake.scheme, address))
+        self.layer = self._intake.make_layer(place(self._intake.scheme, address), self.speak)
         if self._intake.is_full:
             transport.abort()  # type: ignore[attr-defined] # a stream's transport
         super().connection_made(transport)
         if self._intake.paused:
             self.pause_reading()
+
+    def speak(self) -> None:
+        """Let out what the stack has to say by now."""
+        self._drain(self._loop.time())
 
     def pause_reading(self) -> None:
         if self._transport is not None and self._transport.is_reading():
@@ -91,13 +99,14 @@ class _Station(AsyncStation):
 class StreamIntake:
     """Accepts connections, each with a new stack; what they deliver goes to `on_unit`.
 
-    `make_layer` gets the place of the peer. Beyond `most` connections new ones are cut.
+    `make_layer` gets the place of the peer, and what to call when the stack has something to say
+    that nobody has asked for. Beyond `most` connections new ones are cut.
     """
 
     def __init__(
         self,
         scheme: str,
-        make_layer: Callable[[str], Layer[Any, Any, bytes]],
+        make_layer: Callable[[str, Callable[[], None]], Layer[Any, Any, bytes]],
         on_unit: Callable[[Any], None],
         *,
         most: int = 20_000,
@@ -107,7 +116,7 @@ class StreamIntake:
         self.on_unit = on_unit
         self.stations: set[AsyncStation] = set()
         self.paused = False
-        self.no_layer = make_layer("")
+        self.no_layer = make_layer("", lambda: None)
         self._most = most
         self._server: asyncio.Server | None = None
 
@@ -150,9 +159,9 @@ class StreamIntake:
 
 
 class DatagramIntake:
-    """Takes datagrams; `on_datagram` gets octets and the peer's place, and may answer."""
+    """Takes datagrams; `on_datagram` gets octets, the peer's place and the way back."""
 
-    def __init__(self, scheme: str, on_datagram: Callable[[bytes, str], bytes | None]) -> None:
+    def __init__(self, scheme: str, on_datagram: Callable[[bytes, str, Answer], None]) -> None:
         self._scheme = scheme
         self._on_datagram = on_datagram
         self._socket: socket.socket | None = None
@@ -226,10 +235,12 @@ class DatagramIntake:
                 return
             except OSError:  # an answer of ours that nobody wanted comes back as an error
                 continue
-            answer = self._on_datagram(octets, place(self._scheme, address))
-            if answer is not None and self._socket is not None:
-                with contextlib.suppress(OSError):  # a confirmation that cannot leave is lost
-                    bound.sendto(answer, address)
+            self._on_datagram(octets, place(self._scheme, address), partial(self._answer, address))
+
+    def _answer(self, address: Any, octets: bytes) -> None:
+        if self._socket is not None:
+            with contextlib.suppress(OSError):  # a confirmation that cannot leave is lost
+                self._socket.sendto(octets, address)
 
 
 def _prepare(bound: socket.socket) -> None:

@@ -648,6 +648,59 @@ def test_while_the_store_is_away_nothing_is_lost(colony, monkeypatch, error):
     assert all(readings(colony, number) for number in numbers)
 
 
+@pytest.mark.parametrize("scheme", ["udp", "tcp"])
+def test_a_push_is_confirmed_when_it_is_on_the_disk_and_not_before(colony, monkeypatch, scheme):
+    fleet, numbers = household(colony, 3)
+
+    async def scenario():
+        async with taking(colony.intake(f"{scheme}://127.0.0.1:0")) as intake:
+            broken = Broken(monkeypatch, StoreAwayError("away"))
+            sending = pusher(fleet, intake, colony.clock, scheme, confirmed=True)
+            for index in (0, 1, 2, 0):
+                await sending.push(index)
+            await until(lambda: intake.counts.taken == 4 and broken.tries > 3)
+            assert (intake.counts.stored, sending.confirmed_by) == (0, {})
+            broken.error = None
+            await until(lambda: sending.confirmed_by.total() == 4)
+            assert intake.counts.stored == 4
+            sending.close()
+            return dict(sending.confirmed_by)
+
+    assert run(scenario()) == {0: 2, 1: 1, 2: 1}
+    assert all(readings(colony, number) for number in numbers)
+
+
+def test_who_is_turned_away_or_not_kept_is_not_confirmed(colony, monkeypatch):
+    fleet, numbers = household(colony, 2)
+    strangers = Fleet(template("residential"), 1, seed=8)
+    newcomers = Fleet(template("residential"), 3, seed=7)
+    colony.deliver(newcomers, 2)  # not active yet: what it says is not stored
+    whole = Archive.put_many
+
+    def put_many(archive, connection, batch, **more):
+        if any(meter == numbers[1] for meter, _ in batch):
+            raise StoreError("a value that fits nowhere")
+        return whole(archive, connection, batch, **more)
+
+    monkeypatch.setattr(Archive, "put_many", put_many)
+
+    async def scenario():
+        async with taking(colony.intake()) as intake:
+            ends = [
+                pusher(each, intake, colony.clock, confirmed=True)
+                for each in (fleet, strangers, newcomers)
+            ]
+            for end, index in ((0, 0), (0, 1), (1, 0), (2, 2)):
+                await ends[end].push(index)
+            await until(lambda: _seen(intake) + intake.counts.undecodable == 4)
+            await until(lambda: ends[0].confirmed_by.total() == 1)
+            for end in ends:
+                end.close()
+            return [dict(end.confirmed_by) for end in ends]
+
+    assert run(scenario()) == [{0: 1}, {}, {}]
+
+
 def test_one_push_that_the_store_refuses_keeps_no_other_away(colony, monkeypatch):
     fleet, numbers = household(colony, 5)
     whole = Archive.put_many

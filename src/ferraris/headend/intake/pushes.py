@@ -47,6 +47,7 @@ class PushSettings:
     second_look_s: float = 1.0
     """How often the keys of one sender are looked up again at most, whatever it sends."""
     confirm: bool = True
+    """Whether pushes that ask for it are confirmed: when they are on the disk, never before."""
 
 
 @dataclass(slots=True)
@@ -146,7 +147,7 @@ class PushIntake:
         return Listening(
             endpoint,
             self._receiver,
-            confirm=self._settings.confirm,
+            confirm="later" if self._settings.confirm else False,
             link="",
             on_error=self._failed,
             most_waiting=self._settings.waiting,
@@ -260,6 +261,7 @@ class PushIntake:
             found = self._receiver.take(failed.raw, failed.peer, failed.addresses)
             taken = [each for each in found if isinstance(each, Push)]
             if taken:
+                taken[-1].on_confirm = failed.on_confirm
                 return taken
             last = next(each for each in found if isinstance(each, PushFailed))
             if isinstance(last.error, ReplayError):
@@ -327,6 +329,8 @@ class PushIntake:
                     self.counts.lost += len(batch)
                     return
                 await self._sleep(self._settings.pause_s)
+        for push in outcome.kept:
+            push.confirm()
         self._senders.keep(outcome.fresh)
         if self._touched is not None and outcome.days:
             self._touched(outcome.days)

@@ -40,7 +40,7 @@ class Arrived(NamedTuple):
 @dataclass(slots=True)
 class Outcome:
     """What became of a batch; `fresh` are senders that were looked up again, `days` those of which
-    readings came."""
+    readings came, `kept` the pushes that are on the disk."""
 
     stored: int = 0
     undecodable: int = 0
@@ -48,6 +48,7 @@ class Outcome:
     turned_away: Counter[str] = field(default_factory=Counter)
     fresh: list[Sender] = field(default_factory=list)
     days: set[int] = field(default_factory=set)
+    kept: list[Push] = field(default_factory=list)
 
 
 class _Line(NamedTuple):
@@ -163,6 +164,7 @@ class PushWriter:
         try:
             self._in_one(lines, newcomers)
             outcome.stored += len(lines)
+            outcome.kept += [line.push for line in lines]
         except StoreAwayError:
             raise
         except StoreError:
@@ -176,6 +178,7 @@ class PushWriter:
         try:
             self._in_one([line], [])
             outcome.stored += 1
+            outcome.kept.append(line.push)
         except StoreAwayError:
             raise
         except StoreError as error:
