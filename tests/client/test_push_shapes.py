@@ -154,3 +154,37 @@ def test_a_list_that_always_changes_is_given_up():
         shapes.learn("m", body)
     assert shapes.find("m", body) is None
     assert shapes.find("another", body) is None
+
+
+def named_by_its_list(random: Random, name: bytes) -> Any:
+    """The list first, then who it is: as most meters of the Blue Book push."""
+    parts = [(40, SETUP), (1, NUMBER), (3, ENERGY)]
+    listed = [
+        structure(long_unsigned(kind), octet_string(code), integer(2), long_unsigned(0))
+        for kind, code in parts
+    ]
+    energy = double_long_unsigned(random.randrange(1 << 32))
+    return structure(array(*listed), octet_string(name), energy)
+
+
+def test_a_list_that_names_its_elements_is_learnt_once_for_all_meters():
+    shapes, random = Shapes(), Random(3)
+    for number in range(50):
+        body = axdr.encode(named_by_its_list(random, b"FRR%013d" % number))
+        shaped = shapes.find(f"m{number}", body)
+        ordinary = pushed_values(axdr.decode(body))
+        if shaped is None:
+            assert number < 2
+            shapes.learn(f"m{number}", body)
+        else:
+            assert shaped.values() == ordinary
+        assert ordinary[0].value == f"FRR{number:013d}"
+
+
+def test_a_list_whose_first_text_says_what_follows_is_nobody_elses():
+    shapes = Shapes()
+    for _ in range(3):
+        shapes.learn("m", axdr.encode(of_a_maker(Random(4))))
+    other = axdr.encode(of_a_maker(Random(4))).replace(b"KFM_001", b"XYZ_001")
+    assert shapes.find("m", other) is None
+    assert shapes.find("another", axdr.encode(of_a_maker(Random(4)))) is None

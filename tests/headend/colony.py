@@ -157,7 +157,7 @@ class Colony:
             self.engine, self.keys, self.tenant, system_title=TITLE, clock=self.clock, **more
         )
 
-    def intake(self, *urls, settings=QUICK, registrar=None, **more):
+    def intake(self, *urls, settings=QUICK, registrar=None, observer=None, **more):
         """Pushes of the tenant's meters, into its archive."""
         senders = self.senders(**more)
         registrar = registrar or self.registrar()
@@ -177,6 +177,7 @@ class Colony:
             self.strangers,
             settings=settings,
             clock=self.clock,
+            observer=observer,
         )
 
     def write(self, connection, **line):

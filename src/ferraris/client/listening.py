@@ -138,6 +138,7 @@ class Listening:
         self._tap = tap
         self._waiting: deque[Push] = deque()
         self._intake: Intake | None = None
+        self._dropped: int | None = None
         self._paused = False
         self._held = False
         self._someone: asyncio.Future[None] | None = None
@@ -153,8 +154,11 @@ class Listening:
 
     @property
     def drops(self) -> int | None:
-        """Datagrams that the kernel dropped for want of room; None where nobody counts them."""
-        return self._open_intake.drops
+        """Datagrams that the kernel dropped for want of room; None where nobody counts them.
+
+        After the end it is what it was at the end.
+        """
+        return self._dropped if self._intake is None else self._intake.drops
 
     def hold(self) -> None:
         """Read nothing more for now; what has come can still be had."""
@@ -193,8 +197,8 @@ class Listening:
         push = self._waiting.popleft()
         if self._paused and len(self._waiting) * 2 <= self._most_waiting:
             self._paused = False
-            if not self._held:
-                self._open_intake.resume()
+            if not self._held and self._intake is not None:
+                self._intake.resume()
         return push
 
     async def aclose(self) -> None:
@@ -202,6 +206,7 @@ class Listening:
         intake, self._intake = self._intake, None
         if intake is None:
             return
+        self._dropped = intake.drops
         intake.close()
         self._wake()
         await asyncio.sleep(0)  # the transports end in the next turn of the loop

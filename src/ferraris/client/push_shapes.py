@@ -8,6 +8,7 @@ the ordinary way. Names, scalers, kinds and counts are octets that stay: nothing
 
 from __future__ import annotations
 
+import contextlib
 from collections import OrderedDict
 from collections.abc import Callable
 from decimal import Context
@@ -15,7 +16,7 @@ from functools import partial
 from struct import Struct
 from typing import Any, NamedTuple
 
-from ferraris.client.pushed import PushedList, PushedValue, Recipe, recipes
+from ferraris.client.pushed import PushedList, PushedValue, Recipe, names_itself, recipes
 from ferraris.core.errors import DecodeError
 from ferraris.data import axdr
 from ferraris.data.kinds import Data
@@ -34,6 +35,7 @@ _SHORT = 0x80
 _NAME_OCTETS = 6
 _EXACT = Context(prec=64)  # the largest number has 20 digits
 _MOST_SHAPES = 4096
+_MOST_COMMON = 256
 _MOST_MISSES = 8
 
 
@@ -71,6 +73,7 @@ class Shape:
 
     __slots__ = (
         "as_they_are",
+        "common",
         "fractions",
         "known",
         "misses",
@@ -82,7 +85,12 @@ class Shape:
 
     def __init__(self, body: bytes, known: PushedList | None) -> None:
         slots: list[_Slot] = []
-        data, end = _walk(body, 0, slots, top=True)
+        data, end = _walk(body, 0, slots, tell=1)
+        self.common = names_itself(data)
+        """All meters that send this list share it: it says itself what each element is."""
+        if not self.common:
+            slots.clear()
+            data, end = _walk(body, 0, slots, tell=2)
         if end != len(body):
             raise _UnlearnableError
         form, position = ">", 0
@@ -139,24 +147,33 @@ class ShapedBody:
 
 
 class Shapes:
-    """Shapes learnt so far, bounded; a list is learnt when it comes for the second time."""
+    """Shapes learnt so far, bounded; a list is learnt when it comes for the second time.
+
+    A list that names its elements itself is learnt once for all meters that send it.
+    """
 
     def __init__(self) -> None:
         self._shapes: OrderedDict[tuple[bytes | str, int], Shape | int] = OrderedDict()
+        self._common: OrderedDict[tuple[int, int], Shape | int] = OrderedDict()
 
     def find(
         self, sender: bytes | str, body: bytes, known: PushedList | None = None
     ) -> ShapedBody | None:
-        """The body by its sender's shape; None when it has to go the ordinary way."""
-        shape = self._shapes.get((sender, len(body)))
-        if type(shape) is Shape and shape.known is known:
-            fields = shape.unpack(body)
-            if fields[::2] == shape.stay:
-                return ShapedBody(shape, fields[1::2])
+        """The body by its sender's shape, or by one of all; None when it goes the ordinary way."""
+        for shape in (
+            self._common.get((len(body), id(known))),
+            self._shapes.get((sender, len(body))),
+        ):
+            if type(shape) is Shape and shape.known is known:
+                fields = shape.unpack(body)
+                if fields[::2] == shape.stay:
+                    return ShapedBody(shape, fields[1::2])
         return None
 
     def learn(self, sender: bytes | str, body: bytes, known: PushedList | None = None) -> None:
         """Remember a body that was found to be sound."""
+        if self._learn_common(body, known):
+            return
         key = (sender, len(body))
         before = self._shapes.get(key, 0)
         misses = before.misses if isinstance(before, Shape) else before
@@ -172,6 +189,22 @@ class Shapes:
                 self._shapes[key] = _MOST_MISSES
         if len(self._shapes) > _MOST_SHAPES:
             self._shapes.popitem(last=False)
+
+    def _learn_common(self, body: bytes, known: PushedList | None) -> bool:
+        """Learn it for all who send it, when a body of this length has come before."""
+        key = (len(body), id(known))
+        before = self._common.get(key, 0)
+        if before != 1:
+            self._common[key] = before or 1
+            if len(self._common) > _MOST_COMMON:
+                self._common.popitem(last=False)
+            return False
+        self._common[key] = _MOST_MISSES
+        with contextlib.suppress(_UnlearnableError, DecodeError):
+            shape = Shape(body, known)
+            if shape.common:
+                self._common[key] = shape
+        return isinstance(self._common[key], Shape)
 
 
 def _column(index: int, slot: int, recipe: Recipe) -> Column:
@@ -196,12 +229,15 @@ def _times(power: int, value: int) -> int:
 
 
 def _walk(
-    body: bytes, position: int, slots: list[_Slot], *, top: bool = False, stay: bool = False
+    body: bytes, position: int, slots: list[_Slot], *, tell: int = 0, stay: bool = False
 ) -> tuple[Data, int]:
-    """Decode one data and note the places of what may change; `stay` keeps all of it."""
+    """Decode one data and note the places of what may change; `stay` keeps all of it.
+
+    The first `tell` elements say whose list it is, or are the push object list itself.
+    """
     tag = body[position]
     if tag in (_ARRAY, _STRUCTURE):
-        return _walk_elements(body, position, slots, top, stay)
+        return _walk_elements(body, position, slots, tell, stay)
     if tag in _NUMBERS:
         code = _NUMBERS[tag]
         field = Struct(f">{code}")
@@ -218,7 +254,7 @@ def _walk(
 
 
 def _walk_elements(
-    body: bytes, position: int, slots: list[_Slot], top: bool, stay: bool
+    body: bytes, position: int, slots: list[_Slot], tell: int, stay: bool
 ) -> tuple[Data, int]:
     tag, count = body[position], body[position + 1]
     if count >= _SHORT:
@@ -226,8 +262,7 @@ def _walk_elements(
     end = position + 2
     elements = []
     for number in range(count):
-        # The first elements tell whose list it is, or are the push object list itself.
-        tells = top and body[end] in (_STRINGS if number else _TELLING) and number < 2
+        tells = number < tell and body[end] in (_STRINGS if number else _TELLING)
         clock = body[end : end + 2] == _CLOCK_HEAD
         held, end = _walk(body, end, slots, stay=stay or (tells and not clock))
         elements.append(held)

@@ -34,6 +34,7 @@ __all__ = [
     "PushedValue",
     "Recipe",
     "captured",
+    "names_itself",
     "pushed_values",
     "recipes",
 ]
@@ -141,6 +142,13 @@ def recipes(data: Data, known: PushedList | None = None) -> list[Recipe]:
     if not found and maker is not None:
         return list(_by_position(elements, maker))
     return found if known is None else _with_units(found, known)
+
+
+def names_itself(data: Data) -> bool:
+    """Whether the push object list comes first, and so says what every element is."""
+    tag, elements = data
+    is_list = tag in (_ARRAY, _STRUCTURE) and isinstance(elements, list)
+    return is_list and _object_list(elements, None) is not None
 
 
 # -- a push object list, sent along or known ------------------------------------------------------

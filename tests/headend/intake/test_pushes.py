@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import socket
+from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cache
@@ -29,6 +30,7 @@ from ferraris.data.obis import Obis
 from ferraris.data.readings import Quality
 from ferraris.headend.collect.alarms import LAST_GASP, acknowledge, words_of_alarm
 from ferraris.headend.inventory import key_id
+from ferraris.headend.observe.observer import Observers
 from ferraris.headend.registration import Step
 from ferraris.headend.store.archive import Archive
 from ferraris.headend.store.engine import Engine
@@ -36,6 +38,7 @@ from ferraris.headend.store.exchange import pack_series
 from ferraris.headend.store.records import Brought, StoreAwayError, StoreError
 from ferraris.headend.store.tables.readings import ALARM, BLOCK, REGISTER_READ
 from ferraris.keys.renewal import Renewals
+from ferraris.line import intake as line_intake
 from ferraris.line.url import parse_url
 from ferraris.messaging.dlms.association.server import Incident
 from ferraris.messaging.dlms.notify import DataNotification
@@ -748,6 +751,44 @@ def test_a_storm_of_strangers_keeps_no_meter_away_and_fills_nothing(colony):
     assert len(rows) == 101  # one host may bring a hundred names; the others are counted
     assert sum(row.times for row in rows) == 300
     assert readings(colony, number)
+
+
+@BOTH
+def test_a_storm_loses_nothing_that_the_socket_delivered_and_tells_what_it_did_not(
+    colony, monkeypatch
+):
+    fleet, numbers = household(colony, 10)
+    monkeypatch.setattr(line_intake, "_RECEIVE_BUFFER_OCTETS", 1 << 16)
+    datagrams = [apdu(fleet, turn % 10) for turn in range(600)]
+    seen, told = [], Counter()
+
+    class Watch(Observers):
+        def pushed(self, kind, outcome, count):
+            told[kind, outcome] += count
+
+    async def scenario():
+        settings = replace(colony.quick, waiting=32, batch=64)
+        async with taking(colony.intake(settings=settings, observer=Watch(()))) as intake:
+            broken = Broken(monkeypatch, StoreAwayError("away"))
+            with Talker(intake) as talker:
+                for number, octets in enumerate(datagrams):
+                    talker.say(octets)
+                    if number % 50 == 0:
+                        await asyncio.sleep(0)
+                        seen.append(intake.counts.taken)
+                await until(lambda: broken.tries > 1)
+                assert intake.drops > 0  # the socket was full, and nothing more was read
+                broken.error = None
+                await until(lambda: intake.counts.stored + intake.drops == len(datagrams))
+                talker.say(apdu(fleet))
+                await until(lambda: intake.counts.stored + intake.drops == len(datagrams) + 1)
+            return intake.counts, intake.drops
+
+    counts, drops = run(scenario())
+    assert (counts.lost, counts.undecodable, counts.turned_away) == (0, 0, {})
+    assert max(seen) <= 64 + 64 + 2 * 32 + 10  # a batch, what is ready, what waits; then the socket
+    assert told == {("push", "stored"): counts.stored, ("datagram", "dropped"): drops}
+    assert all(readings(colony, number) for number in numbers)
 
 
 def test_half_pushes_on_a_stream_are_garbage_and_cost_one_line(colony):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Sequence
@@ -18,7 +19,8 @@ from ferraris.client import Listening, Push, PushFailed
 from ferraris.client.push_receiving import PushReceiver
 from ferraris.core.errors import Error, LineError, SecurityError
 from ferraris.headend.intake.senders import Senders
-from ferraris.headend.intake.writing import Arrived, PushWriter
+from ferraris.headend.intake.writing import Arrived, Outcome, PushWriter
+from ferraris.headend.observe.observer import Observer, Observers
 from ferraris.headend.registration.recognition import Reason
 from ferraris.headend.registration.renewing import Offload
 from ferraris.headend.registration.strangers import Strangers
@@ -29,6 +31,7 @@ from ferraris.messaging.dlms.security.counters import ReplayError
 
 __all__ = ["Counts", "PushIntake", "PushSettings"]
 
+_LOG = logging.getLogger("ferraris.intake")
 _LAST_TRIES = 3
 
 
@@ -83,6 +86,7 @@ class PushIntake:
         strangers: Strangers,
         *,
         touched: Callable[[Iterable[int]], None] | None = None,
+        observer: Observer | None = None,
         settings: PushSettings | None = None,
         clock: Callable[[], float] = time.time,
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
@@ -94,6 +98,8 @@ class PushIntake:
         self._writer = writer
         self._strangers = strangers
         self._touched = touched
+        self._observer: Observer = observer or Observers(())
+        self._dropped = 0
         self._settings = settings or PushSettings()
         self._clock = clock
         self._sleep = sleep
@@ -275,6 +281,7 @@ class PushIntake:
 
     def _turn_away(self, failed: PushFailed, reason: Reason) -> None:
         self.counts.turned_away[reason.value] += 1
+        self._observer.pushed("push", reason.value, 1)
         title = failed.system_title
         sender = self._senders.get(title) if title else None
         identity = title.hex() or "(garbage)"
@@ -334,10 +341,24 @@ class PushIntake:
         self._senders.keep(outcome.fresh)
         if self._touched is not None and outcome.days:
             self._touched(outcome.days)
+        self._tell(outcome)
         self.counts.stored += outcome.stored
         self.counts.announced += outcome.announced
         self.counts.undecodable += outcome.undecodable
         self.counts.turned_away.update(outcome.turned_away)
+
+    def _tell(self, outcome: Outcome) -> None:
+        """What became of a batch, and of datagrams that the kernel had no room for meanwhile."""
+        tell = self._observer.pushed
+        for what in ("stored", "announced", "undecodable"):
+            if count := getattr(outcome, what):
+                tell("push", what, count)
+        for reason, count in outcome.turned_away.items():
+            tell("push", reason, count)
+        dropped, self._dropped = self.drops - self._dropped, self.drops
+        if dropped:
+            tell("datagram", "dropped", dropped)
+            _LOG.warning("%d datagrams came quicker than they could be taken", dropped)
 
     async def _wind_up(
         self, taking: Sequence[asyncio.Task[None]], writing: asyncio.Task[None]

@@ -294,7 +294,7 @@ async def _pushes(whole: Built, strangers: Strangers, endpoints: Sequence[Endpoi
     )
     intake = PushIntake(
         endpoints, tenant, senders, writer, strangers,
-        clock=house.clock, touched=whole.collection.touched,
+        clock=house.clock, touched=whole.collection.touched, observer=whole.metrics,
     )  # fmt: skip
     await intake.open()
     whole.ports.update({f"push {n + 1}": port for n, port in enumerate(intake.ports)})
