@@ -15,6 +15,7 @@ from litestar.testing import TestClient
 from sqlalchemy import text
 
 from ferraris.headend.access.opening import Access
+from ferraris.headend.observe.health import Health
 from ferraris.headend.operations import House
 from ferraris.headend.page.routes import Page
 from ferraris.headend.page.site import PageSettings
@@ -46,7 +47,8 @@ class Place:
         self.engine = Engine(location)
         self.clock = Clock(town.NOW)
         town.fill(self.engine)
-        self.house = House(self.engine, None, self.clock)
+        self.health = Health(lambda: 0.0)
+        self.house = House(self.engine, None, self.clock, {Health: self.health})
         self.access = Access(
             self.engine, self.house.journal.write, clock=self.clock, monotonic=time.monotonic
         )

@@ -56,6 +56,19 @@ def test_the_overview_tells_how_the_night_went(enter):
     assert "4652523030303939" in section(page, "strangers")
 
 
+def test_a_clock_in_doubt_and_a_full_store_are_told_on_every_page(place, enter, visitor):
+    words = "machine is in doubt"
+    place.health.fault("clock", "clock: the clock says 1970, and where the store is")
+    try:
+        assert words not in visitor.get("/login").text  # for those who are in
+        seen = [enter("operator").get(path).text for path in ("/", "/meters", "/missing")]
+    finally:
+        place.health.leave("clock")
+    assert all(words in page for page in seen)
+    assert "1970" not in seen[0]
+    assert words not in visitor.get("/").text
+
+
 def test_a_head_end_that_has_just_begun(place, enter):
     """Nothing was read yet, then one day only."""
     with place.engine.transaction() as connection:

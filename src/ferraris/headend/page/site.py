@@ -17,6 +17,7 @@ from markupsafe import Markup
 from ferraris.core.errors import Error, SecurityError, UsageError
 from ferraris.headend.access.opening import Access
 from ferraris.headend.access.rights import Right
+from ferraris.headend.observe.health import Health
 from ferraris.headend.operations import (
     Caller,
     ConflictError,
@@ -205,9 +206,16 @@ class Site:
             "languages": {language: words_of(language) for language in LANGUAGES},
             "csrf": visit.key,
             "caller": caller,
+            "faults": self._faults() if caller else (),
             "now": now,
             "zone_name": str(self.settings.zone),
         }
+
+    def _faults(self) -> list[str]:
+        """What of the head-end itself everybody should know; why, its log and /ready say."""
+        health = self.house.parts.get(Health)
+        parts = {} if health is None else health.ready().parts
+        return [name for name in _TOLD if parts.get(name, "ok") != "ok"]
 
     def trouble(self, request: Request[Any, Any, Any], error: Exception) -> Response[str]:
         """The page that says what went wrong, and nothing of how we are made."""
@@ -229,6 +237,7 @@ class Site:
         )
 
 
+_TOLD: Final = ("clock", "store")
 _KINDS: Final[tuple[tuple[type[Exception], str, int], ...]] = (
     (NotFoundError, "missing", 404),
     (ConflictError, "conflict", 409),

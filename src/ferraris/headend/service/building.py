@@ -40,6 +40,7 @@ from ferraris.headend.registration.push_learning import PushLearning
 from ferraris.headend.registration.recognition import Known
 from ferraris.headend.registration.registrar import Registrar
 from ferraris.headend.registration.strangers import Strangers
+from ferraris.headend.service.clock_watch import OVERRIDE, ClockWatch, steady_clock
 from ferraris.headend.service.housekeeping import housekeeping
 from ferraris.headend.service.keys_at_hand import keys_at_hand
 from ferraris.headend.service.serving import serve
@@ -195,29 +196,38 @@ def _give_parts(whole: Built, strangers: Strangers) -> None:
     )
     if configuration.observe.metrics:
         parts["observe"] = partial(_observed, whole, _watch_options(configuration))
-    watch = StoreWatch(engine, house.journal.write, clock=clock)
-    parts["store"] = watch.run
+    parts["store"] = StoreWatch(engine, house.journal.write, clock=clock).run
+    watch = ClockWatch(
+        engine,
+        house.journal.write,
+        override=configuration.place(OVERRIDE),
+        clock=clock,
+        steady=steady_clock,
+    )
+    parts["clock"] = watch.run
     parts["audit"] = partial(keep_anchored, engine, clock=clock)
     sealer = house.part(CustomerSealer)
     parts["erasures"] = partial(
         keep_settled, engine, sealer, journal=house.journal.write, clock=clock
     )
-    parts["housekeeping"] = partial(
+    by_the_hour: dict[str, Part] = {}
+    by_the_hour["housekeeping"] = partial(
         housekeeping, engine, Retention.of(configuration.retention), whole.metrics, clock=clock
     )
     if configuration.collect.active:
-        parts["collection"] = whole.collection.run
-        parts["registration"] = whole.registrar.run
+        by_the_hour["collection"] = whole.collection.run
+        by_the_hour["registration"] = whole.registrar.run
         parts["floors"] = partial(_keep_floors, whole.meters)
     if configuration.validate.active:
-        parts["validation"] = whole.validation.run
+        by_the_hour["validation"] = whole.validation.run
     if configuration.intake.push:
         endpoints = [configuration.endpoint(url) for url in configuration.intake.push]
-        parts["pushes"] = partial(_pushes, whole, strangers, endpoints)
+        by_the_hour["pushes"] = partial(_pushes, whole, strangers, endpoints)
     for number, url in enumerate(configuration.intake.call_in):
-        parts[f"calls {number + 1}" if number else "calls"] = partial(
+        by_the_hour[f"calls {number + 1}" if number else "calls"] = partial(
             _calls, whole, strangers, configuration.endpoint(url)
         )
+    parts.update({name: watch.held(part) for name, part in by_the_hour.items()})
 
 
 async def _keep_floors(meters: DlmsMeters) -> None:
@@ -235,7 +245,7 @@ async def _http(whole: Built, options: dict[str, Any], look: PageSettings) -> No
     house = whole.house
     settings = settings_of(whole.configuration)
     access: Access = access_of(house, settings, time.monotonic)
-    parts = {**house.parts, Access: access}
+    parts = {**house.parts, Access: access, Health: whole.health}
     open_house = House(house.engine, house.keys, house.clock, parts, house.journal)
     page = Page(open_house, access, look)
     app = application(open_house, page.routes, settings)
