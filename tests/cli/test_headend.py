@@ -7,6 +7,7 @@ import json
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from sqlalchemy import insert, update
@@ -151,7 +152,13 @@ def test_a_record_as_lines_and_in_a_file(ferraris, store, tmp_path) -> None:
         (["--config", "nowhere.toml", "audit", "list"], (2, "nowhere.toml")),
         (["--url", "ftp://x", "audit", "list"], (2, "https://HOST:PORT")),
         (["--url", "http://h.example", "--token", "env:T", "audit", "list"], (2, "https")),
-        (["--url", "http://127.0.0.1:1", "audit", "list"], (1, "does not answer")),
+        (["--url", "http://127.0.0.1:1", "audit", "list"], (1, "does it run there?")),
+        (["--store", "none.sqlite", "audit", "list"], (2, "`ferraris headend init`")),
+        (["--store", "store.sqlite", "meters", "add"], (2, "meter is missing")),
+        (
+            ["--store", "store.sqlite", "meters", "add", "--meter", "m", "--suite", "x"],
+            (2, "suite: a whole number is needed"),
+        ),
         (["nonsense"], (2, "nonsense")),
     ],
 )
@@ -163,6 +170,7 @@ def test_what_is_wrong_is_one_line(ferraris, store, monkeypatch, arguments, end)
     assert told in ran.err
     assert "Traceback" not in ran.err
     assert "secret-word" not in ran.err
+    assert not Path("none.sqlite").exists()  # nothing is made by a slip of the pen
 
 
 def test_a_check_that_finds_something_fails(ferraris, store) -> None:

@@ -57,7 +57,13 @@ class Place:
         """The store, open."""
         from ferraris.headend.store.engine import Engine
 
-        engine = Engine(self.configuration.location())
+        location = self.configuration.location()
+        if "://" not in location and not Path(location).is_file():
+            raise UsageError(
+                f"there is no store {location}: name another, or make a head-end with "
+                "`ferraris headend init`"
+            )
+        engine = Engine(location)
         try:
             yield engine
         finally:

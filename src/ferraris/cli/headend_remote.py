@@ -110,7 +110,9 @@ class Remote:
         except HTTPError as error:
             raise _problem(error) from None
         except (URLError, OSError, HTTPException) as error:
-            silent = LineError(f"{self._url} does not answer: {getattr(error, 'reason', error)}")
+            reason = getattr(error, "reason", error)
+            text = f"{self._url} does not answer ({reason}): does it run there?"
+            silent = LineError(text)
             raise (silent.with_unknown_outcome() if changes else silent) from None
         return response
 

@@ -59,7 +59,10 @@ def ready(
     except OSError as error:
         reason = getattr(error, "reason", None) or error
         body = json.dumps(
-            {"ok": False, "parts": {"process": f"does not answer: {reason}"}}
+            {
+                "ok": False,
+                "parts": {"process": f"does not answer ({reason}): `ferraris headend run`"},
+            }
         ).encode()
     report = json.loads(body)
     if as_json:

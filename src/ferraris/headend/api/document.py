@@ -38,7 +38,7 @@ _PROBLEM_SCHEMA: Final = {
     "examples": [PROBLEM_EXAMPLE],
 }
 # Statuses of problems: of every request, and of those that change something.
-_ALWAYS: Final = (400, 401, 403, 404, 414, 429, 500, 502, 503)
+_ALWAYS: Final = (400, 401, 403, 404, 414, 429, 500, 502, 503, 507)
 _CHANGING: Final = (408, 409, 412, 413, 415, 422)
 _TITLES: Final = {
     400: "The request cannot be understood.",
@@ -56,6 +56,7 @@ _TITLES: Final = {
     500: "The head-end failed.",
     502: "A meter or another peer failed.",
     503: "The store does not answer at the moment, nothing was changed.",
+    507: "The store has no room left, nothing was changed.",
 }
 _KEY_HEADER: Final = {
     "name": "Idempotency-Key",

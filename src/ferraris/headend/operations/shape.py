@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import math
+import re
 import types
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields, is_dataclass
@@ -178,5 +179,28 @@ def _document(body: Any, kind: Any) -> Any:
         raise UsageError(f"the document does not fit: {_reason(error)}") from None
 
 
+_KINDS = {
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+    "str": "a text",
+    "bytes": "octets in base64",
+    "array": "a list",
+    "object": "an object",
+    "null": "nothing",
+    "datetime": "a time",
+    "date": "a date",
+}
+_EXPECTED = re.compile(r"Expected `([a-z |]+)`(?:, got `([a-z]+)`)?")
+_MISSING = re.compile(r"Object missing required field `(\w+)`")
+
+
 def _reason(error: msgspec.ValidationError) -> str:
-    return " ".join(str(error).split())[:200]
+    """In words for people, who need not know the library."""
+
+    def expected(found: re.Match[str]) -> str:
+        wanted = " or ".join(_KINDS.get(each.strip(), each) for each in found[1].split("|"))
+        return f"{wanted} is needed"
+
+    told = _EXPECTED.sub(expected, " ".join(str(error).split()))
+    return _MISSING.sub(r"\1 is missing", told).replace("`$.", "`")[:200]
