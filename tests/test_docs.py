@@ -5,6 +5,9 @@ In the pages, ```` ```python ```` blocks run in order in one namespace for each 
 lines that follow a `$ ` line must appear in this order in what the command printed; `…` stands for
 anything. A line that ends in `&` goes on in the background until the page is done, and counts as
 started when it has printed the line after it. `<!-- not run: reason -->` before a block excuses it.
+
+`ferraris` is forked from a process that has loaded it (`prefork.py`), as most of these commands
+take less than their start. The pages in `FRESH` start it as a reader does.
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ import io
 import os
 import queue
 import re
+import signal
 import socket
 import subprocess
 import sys
@@ -22,10 +26,12 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
+PREFORK = Path(__file__).with_name("prefork.py")
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
 BLOCK = re.compile(
     r"^(?P<excuse><!-- not run: [^\n]+ -->\n\n?)?^```(?P<language>python|console)\n"
@@ -35,6 +41,8 @@ BLOCK = re.compile(
 LINK = re.compile(r"(?<!!)\[[^\]]+\]\((?!https?:|mailto:|#)([^)#\s]+)(?:#[^)]*)?\)")
 PATIENCE_S = 90
 PORT_OF_PAGES = "45059"
+FRESH = ("README.md", "tutorial.md")
+SHOWN = {"COLUMNS": "120", "NO_COLOR": "1"}
 
 
 @dataclass
@@ -58,13 +66,16 @@ def blocks(page: Path) -> list[Block]:
 class Shell:
     """Runs the commands of one page in one folder, and ends what it left in the background."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, commands: Path | None) -> None:
+        """`commands` has what stands before all other commands."""
         self._folder = folder
         self._running: list[subprocess.Popen[str]] = []
         with socket.create_server(("127.0.0.1", 0)) as free:
             self._port = str(free.getsockname()[1])
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-        self._environment = os.environ | {"PATH": path, "COLUMNS": "120", "NO_COLOR": "1"}
+        if commands is not None:
+            path = f"{commands}{os.pathsep}{path}"
+        self._environment = os.environ | SHOWN | {"PATH": path}
 
     def run(self, text: str) -> None:
         for part in re.split(r"^\$ ", self.placed(text), flags=re.MULTILINE)[1:]:
@@ -153,9 +164,33 @@ def alone(name: str) -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session")
+def forking() -> Iterator[Path | None]:
+    """A folder with a `ferraris` that is quick to start; None where nothing forks."""
+    if not hasattr(os, "fork"):
+        yield None
+        return
+    with tempfile.TemporaryDirectory(prefix="ferraris-") as name:  # short, as places of sockets are
+        folder = Path(name)
+        server = subprocess.Popen(
+            [sys.executable, PREFORK, folder / "socket", folder / "ferraris"],
+            stdout=subprocess.PIPE,
+            env=os.environ | SHOWN,
+            start_new_session=True,
+        )
+        try:
+            assert server.stdout is not None
+            assert server.stdout.readline() == b"ready\n"
+            yield folder
+        finally:
+            os.killpg(server.pid, signal.SIGKILL)  # and whatever it has left
+            server.communicate()
+
+
 @pytest.fixture
-def shell(tmp_path: Path) -> Iterator[Shell]:
-    shell = Shell(tmp_path)
+def shell(page: Path, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Shell]:
+    commands = None if page.name in FRESH else request.getfixturevalue("forking")
+    shell = Shell(tmp_path, commands)
     yield shell
     shell.close()
 
@@ -189,3 +224,30 @@ def test_fits_takes_the_ellipsis_for_anything() -> None:
     assert fits("1-0:1.8.0*255 … Wh", "1-0:1.8.0*255   12345  Wh")
     assert fits("…", "")
     assert not fits("1-0:1.8.0*255 … Wh", "1-0:1.8.0*255   12345  var")
+
+
+def test_a_forked_command_is_one_of_its_own(forking: Path | None, tmp_path: Path) -> None:
+    """With its own arguments, input, folder, environment, output, exit code and end."""
+    if forking is None:
+        pytest.skip("nothing forks here")
+    command = str(forking / "ferraris")
+
+    def ran(*arguments: str, **more: Any) -> subprocess.CompletedProcess[bytes]:
+        asked = [command, *arguments]
+        return subprocess.run(asked, cwd=tmp_path, capture_output=True, check=False, **more)
+
+    done = ran("decode", "--json", "-", input=b"6203800100")
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert b'"rlrq"' in done.stdout
+    (tmp_path / "octets").write_text("6203800100")
+    assert b'"rlrq"' in ran("decode", "--json", "octets").stdout
+    assert ran("decode", "zz").returncode == 2
+    assert ran("nonsense").stderr.startswith(b"ferraris: No such command")
+    listening = "udp://127.0.0.1:0"
+    with subprocess.Popen(
+        [command, "listen", listening], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stderr is not None
+        assert b"listening" in process.stderr.readline()
+        process.terminate()
+        assert process.wait(PATIENCE_S) == 0
