@@ -11,7 +11,7 @@ METERS ?= 200
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup setup-interop demo lint platforms test test-all interop bench docs fuzz clean
+.PHONY: help setup setup-interop demo lint style types laws platforms test tests test-all interop bench docs fuzz clean
 
 help:
 	@echo 'make demo      a simulated neighbourhood, read by the head-end into a store'
@@ -54,10 +54,16 @@ $(STAMP)-fuzz: pyproject.toml $(STAMP)-base
 demo: $(STAMP)-base
 	$(BIN)/ferraris demo --meters $(METERS) --once
 
-lint: $(STAMP)-base
+lint: style types laws
+
+style: $(STAMP)-base
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+
+types: $(STAMP)-base
 	$(BIN)/mypy
+
+laws: $(STAMP)-base
 	$(BIN)/lint-imports --no-logo --no-cache
 
 # The types of other systems know which functions those systems lack.
@@ -65,8 +71,13 @@ platforms: $(STAMP)-base
 	$(BIN)/mypy --platform win32 --cache-dir .mypy_cache/win32
 	$(BIN)/mypy --platform darwin --cache-dir .mypy_cache/darwin
 
-test: lint
-	$(BIN)/pytest -n auto -p randomly --randomly-seed=$(SEED)
+# Types and laws keep one core busy for a minute, so the tests run beside them.
+test: style
+	$(MAKE) --no-print-directory -j3 types laws tests
+
+# Who has nothing left to do takes over tests of others.
+tests: $(STAMP)-base
+	$(BIN)/pytest -n auto --dist worksteal -p randomly --randomly-seed=$(SEED)
 
 interop: $(STAMP)-interop
 	$(BIN)/pytest tests/interop -n auto -p randomly --randomly-seed=$(SEED)

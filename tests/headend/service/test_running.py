@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -143,6 +144,15 @@ def test_an_address_in_use_is_told_and_waited_for(tmp_path: Path) -> None:
         running.close()
 
 
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that `headend init` has made, to be copied."""
+    folder = tmp_path_factory.mktemp("made") / "night"
+    ran = headend("init", folder, "--json")
+    assert ran.returncode == 0, ran.stderr
+    return folder
+
+
 @pytest.mark.parametrize(
     ("text", "told"),
     [
@@ -153,9 +163,8 @@ def test_an_address_in_use_is_told_and_waited_for(tmp_path: Path) -> None:
         ("[retention]\nspoons = 3\n", "spoons"),
     ],
 )
-def test_what_cannot_work_ends_at_once_with_its_place(tmp_path, text, told):
-    made = headend("init", tmp_path / "night", "--json")
-    assert made.returncode == 0
+def test_what_cannot_work_ends_at_once_with_its_place(made, tmp_path, text, told):
+    shutil.copytree(made, tmp_path / "night")
     file = tmp_path / "night" / "headend.toml"
     lines = file.read_text()
     if text.startswith("[keys]"):
