@@ -93,6 +93,7 @@ BODIES: Final[Mapping[str, Any]] = {
     },
     "put_rules_document": {"document": 'name = "residential"', "back_log_days": 7},
     "read_again": {"plan": "daily", "first_day": "2026-03-01", "last_day": "2026-03-02"},
+    "set_hours": {"query": _NORTH, "awake": "02:00-04:00"},
     "want_software": {"query": _NORTH, "firmware": "2.1"},
     "withdraw_role": {"role": "viewer", "group": "rollout"},
 }

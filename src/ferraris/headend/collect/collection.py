@@ -331,9 +331,11 @@ class _Parts:
     def missing(self, connection: Connection) -> Counter[str]:
         """Why meters are not read; a day that a meter has not all rows of is no failure."""
         work, reasons = self.feeder.at_work(), Counter[str]()
+        now = self._ground.clock()
         for window in gap_list(connection, self._ground.tenant, work).windows(connection):
             for found in window:
-                whys = {gap.reason or found.why[0] or "unread" for gap in found.gaps} - {_SHORT}
+                why, _ = found.why(now)
+                whys = {gap.reason or why or "unread" for gap in found.gaps} - {_SHORT}
                 if whys:
                     reasons[min(whys)] += 1
         return reasons
@@ -353,7 +355,9 @@ class _Parts:
         for job in batch:
             self._retry_at.pop(job.meter, None)
             at_s = settled.resting.get(job.meter, -1.0)
-            if at_s is None or (at_s > 0 and job.found.tries + 1 >= self._settings.tries):
+            tried = job.found.tries + 1 >= self._settings.tries
+            is_asleep = settled.reasons.get(job.meter) == "asleep"
+            if at_s is None or (at_s > 0 and (tried or is_asleep)):
                 self._given_up.add(job.meter)
             elif at_s > 0:
                 self._retry_at[job.meter] = at_s

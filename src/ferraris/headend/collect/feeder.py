@@ -24,6 +24,7 @@ from ferraris.headend.collect.plans import (
 )
 from ferraris.headend.collect.segments import Segment
 from ferraris.headend.collect.sessions import Sessions
+from ferraris.headend.collect.sleeping import sleeps
 from ferraris.headend.collect.target import CALLS_IN
 from ferraris.headend.collect.visits import visits_of
 from ferraris.headend.store.tables.inventory import NODE
@@ -138,7 +139,7 @@ class Feeder:
         now, target = self._ground.clock(), found.target
         if any(target.visited in those for those in self._occupied):
             return False
-        if target.contact == CALLS_IN or not target.address:
+        if target.contact == CALLS_IN or not target.address or sleeps(target, now):
             return False
         if not self._ground.claims.is_free(found, now):
             return False

@@ -37,9 +37,11 @@ PLAN_EACH: Final = text(
 _TARGET: Final = """
 SELECT m.id, m.external_id, m.kind, m.behind, m.channel, m.node, m.address, m.client, m.server,
   m.authentication, m.suite, m.ciphering, m.system_title, m.zone, m.contact, m.companion,
-  m.template, m.maker, m.serial_number, m.model, m.firmware, m.heard_s,
+  m.template, m.maker, m.serial_number, m.model, m.firmware,
+  m.awake, m.heard_s,
   h.kind AS host_kind, h.external_id AS host_name, h.state AS host_state,
-  h.address AS host_address, h.contact AS host_contact"""
+  h.address AS host_address, h.contact AS host_contact, h.awake AS host_awake,
+  h.zone AS host_zone"""
 _METER_AND_HOST: Final = "FROM meter m LEFT JOIN meter h ON h.id = m.behind"
 TARGETS: Final = _listing(
     f"""{_TARGET}

@@ -24,6 +24,7 @@ from ferraris.headend.collect.plan import (
     Item,
     Plan,
 )
+from ferraris.headend.collect.sleeping import sleeps_until
 from ferraris.headend.collect.target import ACTIVE, Target
 from ferraris.headend.collect.windows import Opening, period_begins
 from ferraris.headend.store.blocks import DAY_S, day_of
@@ -104,10 +105,11 @@ class MeterGaps:
     behind: list[MeterGaps] = field(default_factory=list)
     channel_since_s: float | None = None
 
-    @property
-    def why(self) -> tuple[str, str]:
-        """Reason and message of the last failure of the meter as a whole, or of its host."""
+    def why(self, now: float) -> tuple[str, str]:
+        """What the meter as a whole waits for, or its host: reason and message."""
         target = self.target
+        if (until := sleeps_until(target, now)) is not None:
+            return "asleep", f"sleeps until {until:%Y-%m-%dT%H:%MZ}"
         if target.host_state != ACTIVE:
             return "host", f"{target.host_name} is {target.host_state}"
         if target.host and self.reason:

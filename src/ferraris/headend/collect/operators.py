@@ -21,6 +21,7 @@ from ferraris.headend.collect.gaps import AtWork, MeterGaps
 from ferraris.headend.collect.ground import Ground
 from ferraris.headend.collect.job import Job
 from ferraris.headend.collect.sessions import Sessions
+from ferraris.headend.collect.sleeping import sleeps
 from ferraris.headend.collect.target import CALLS_IN, Target
 from ferraris.headend.collect.visits import targets_of
 
@@ -111,7 +112,7 @@ class Operators:
         targets = {
             number: target
             for number, target in targets_of(connection, ground.tenant, meters).items()
-            if target.contact != CALLS_IN and target.address
+            if target.contact != CALLS_IN and target.address and not sleeps(target, now)
         }
         claimed = ground.claims.claim(connection, targets, now=now, always=True)
         ours = claimed | {meter for meter in wanted if meter not in meters}

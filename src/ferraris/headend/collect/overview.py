@@ -13,6 +13,7 @@ from ferraris.core.errors import UsageError
 from ferraris.headend.collect.gaps import MeterGaps
 from ferraris.headend.collect.plan import ALARMS, LOG, REGISTERS, Item
 from ferraris.headend.collect.plans import KnownPlan, at_work, gap_list
+from ferraris.headend.collect.sleeping import sleeps_until
 from ferraris.headend.store.blocks import DAY_S
 from ferraris.headend.store.tables.collecting import CONTACT, LACK, READ_SUCCESS, REREAD, SESSION
 from ferraris.headend.store.tables.inventory import METER, NODE
@@ -244,9 +245,13 @@ def sessions(
 def _missing(found: MeterGaps, now: float) -> MissingMeter:
     worst = max(found.gaps, key=lambda gap: (gap.held, gap.tries, -gap.day))
     state = found.state or ("held" if worst.held else "waiting" if worst.tries else "due")
-    reason, message = found.why
+    reason, message = found.why(now)
+    until = sleeps_until(found.target, now)
+    if until is not None and state == "due":
+        state = "waiting"
     silent = None if found.heard_s is None else max(0, int(now - found.heard_s) // DAY_S)
-    not_before_s = found.not_before_s or worst.not_before_s or None
+    waits_s = max(found.not_before_s, until.timestamp() if until else 0.0)
+    not_before_s = waits_s or worst.not_before_s or None
     return MissingMeter(
         found.target.meter,
         found.target.external_id,

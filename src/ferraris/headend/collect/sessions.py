@@ -14,8 +14,10 @@ from ferraris.headend.collect.gate import Gate
 from ferraris.headend.collect.ground import Ground
 from ferraris.headend.collect.job import Job, carry_out
 from ferraris.headend.collect.meter_face import OpenMeter
+from ferraris.headend.collect.policy import TRANSIENT, Failure
 from ferraris.headend.collect.segments import OPERATOR, ROOT, Limiter, Segment, Ticket
-from ferraris.headend.collect.session import read_due
+from ferraris.headend.collect.session import Report, read_due
+from ferraris.headend.collect.sleeping import sleeps_until
 from ferraris.headend.collect.target import CALLED, Target
 from ferraris.headend.collect.writer import Writer
 
@@ -125,13 +127,26 @@ class Sessions:
 
     async def _session(self, job: Job, ticket: Ticket) -> None:
         try:
-            await self.converse(job, self._open_meter)
+            if not self._is_asleep(job):
+                await self.converse(job, self._open_meter)
         finally:
             reached = job.report is None or job.report.reached or not _is_silence(job)
             self._gate.done(ticket, reached=reached)
             self._changed.set()
         assert self.writer is not None
         self.writer.put(job)
+
+    def _is_asleep(self, job: Job) -> bool:
+        """Whether the hours of a meter passed while its job waited for room."""
+        now = self._ground.clock()
+        until = sleeps_until(job.found.target, now)
+        if until is None:
+            return False
+        failure = Failure("asleep", TRANSIENT, f"sleeps until {until:%Y-%m-%dT%H:%MZ}")
+        job.report = Report(job.found, job.occasion, now, now, failure=failure)
+        job.report.behind = [Report(each, job.occasion, now, now) for each in job.found.behind]
+        self._unbegun(job)
+        return True
 
     @staticmethod
     def _unbegun(job: Job) -> None:
@@ -143,7 +158,8 @@ class Sessions:
             if command.number not in ended:
                 failure = report.failure
                 message = "not begun" if failure is None else f"not begun: {failure.message}"
-                waits = job.found.target.contact != CALLED and not report.reached
+                is_asleep = failure is not None and failure.reason == "asleep"
+                waits = is_asleep or (job.found.target.contact != CALLED and not report.reached)
                 job.endings.append(Ending(command, "queued" if waits else "failed", None, message))
 
 

@@ -18,6 +18,7 @@ from ferraris.headend.collect.plan import CLEAR, REGISTERS, Item
 from ferraris.headend.collect.plans import gap_list
 from ferraris.headend.collect.policy import PERMANENT, SHORT, Failure, Policy
 from ferraris.headend.collect.session import Report
+from ferraris.headend.collect.sleeping import sleeps_until
 from ferraris.headend.collect.target import SLEEPY
 from ferraris.headend.errors import ConflictError, NotFoundError
 from ferraris.headend.inventory.changing import change
@@ -277,6 +278,10 @@ class _Storing:
 
     def _rest(self, report: Report, failure: Failure) -> Rest:
         found = report.found
+        if failure.reason == "asleep":
+            until = sleeps_until(found.target, self._now)
+            until_s = self._now if until is None else until.timestamp()
+            return Rest(report.meter, False, found.tries, until_s, "asleep", failure.message)
         if found.target.contact == SLEEPY and not report.reached and failure.reason == "line":
             until_s = self._now + self._policy.asleep_s
             return Rest(report.meter, False, 0, until_s, "asleep", "")

@@ -21,7 +21,8 @@ class Target:
     `node` is its place in the segment tree, 0 for none; `alike` names meters that share object
     lists and layouts. A sub-meter has a `host`, whose association reads it at `channel`, and the
     address of that one; `device` is what the inventory knows of it: maker and serial number.
-    `host_name` and `host_state` are those of whatever it stands behind.
+    `host_name` and `host_state` are those of whatever it stands behind. `hours` are the only ones
+    at which it, or its host, can be called, and the zone in which they are meant.
     """
 
     meter: int
@@ -43,6 +44,7 @@ class Target:
     device: tuple[str, str] = ("", "")
     host_name: str = ""
     host_state: str = ACTIVE
+    hours: tuple[str, str] = ("", "UTC")
 
     @property
     def visited(self) -> int:
@@ -55,6 +57,9 @@ class Target:
         alike = (row.companion, row.template, row.model, row.firmware)
         behind = getattr(row, "host_kind", None)
         is_sub_meter = row.kind == SUB_METER
+        hours = (row.awake, row.zone)
+        if is_sub_meter and behind is not None:
+            hours = (row.host_awake, row.host_zone)
         return cls(
             row.id, row.external_id, row.node or 0,
             row.address if behind is None else _address(row, is_sub_meter), row.client, row.server,
@@ -66,6 +71,7 @@ class Target:
             device=(row.maker, row.serial_number),
             host_name="" if behind is None else row.host_name,
             host_state=ACTIVE if behind is None else row.host_state,
+            hours=hours,
         )  # fmt: skip
 
 

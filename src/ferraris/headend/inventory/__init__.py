@@ -11,7 +11,7 @@ from ferraris.headend.inventory.assignments import (
     meter_at,
     withdraw,
 )
-from ferraris.headend.inventory.changing import change, place, set_known, set_wanted
+from ferraris.headend.inventory.changing import change, place, set_awake, set_known, set_wanted
 from ferraris.headend.inventory.groups import (
     Group,
     change_group,
@@ -153,6 +153,7 @@ __all__ = [
     "selection_of",
     "service_point",
     "service_points",
+    "set_awake",
     "set_known",
     "set_wanted",
     "tenant_name",

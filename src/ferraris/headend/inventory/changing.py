@@ -17,7 +17,15 @@ from ferraris.headend.inventory.records import Meter
 from ferraris.headend.store.changes import note, note_many
 from ferraris.headend.store.tables.inventory import LABEL, METER
 
-__all__ = ["CHANGEABLE", "change", "place", "put_in_place", "set_known", "set_wanted"]
+__all__ = [
+    "CHANGEABLE",
+    "change",
+    "place",
+    "put_in_place",
+    "set_awake",
+    "set_known",
+    "set_wanted",
+]
 
 CHANGEABLE: Final = (
     "system_title",
@@ -29,6 +37,7 @@ CHANGEABLE: Final = (
     "zone",
     "address",
     "contact",
+    "awake",
     "client",
     "server",
     "authentication",
@@ -132,6 +141,13 @@ def set_wanted(
     _set_software(connection, tenant, numbers, given, at_s)
 
 
+def set_awake(
+    connection: Connection, tenant: int, numbers: Iterable[int], awake: str, *, at_s: float
+) -> None:
+    """Tell at which hours many meters (rows) can be called; empty for any."""
+    _set_fields(connection, tenant, numbers, {"awake": awake}, at_s)
+
+
 def set_known(
     connection: Connection,
     tenant: int,
@@ -153,9 +169,20 @@ def _set_software(
     given: Mapping[str, str | None],
     at_s: float,
 ) -> None:
-    values = {name: check_value(name, each) for name, each in given.items() if each is not None}
-    if not values:
+    told = {name: each for name, each in given.items() if each is not None}
+    if not told:
         raise UsageError("firmware or configuration, which one?")
+    _set_fields(connection, tenant, numbers, told, at_s)
+
+
+def _set_fields(
+    connection: Connection,
+    tenant: int,
+    numbers: Iterable[int],
+    told: Mapping[str, str],
+    at_s: float,
+) -> None:
+    values = {name: check_value(name, each) for name, each in told.items()}
     differs = METER.c.id.is_(None)
     for name, each in values.items():
         differs |= METER.c[name] != each

@@ -13,6 +13,7 @@ from typing import Any, Final, TypeVar
 from zoneinfo import ZoneInfo
 
 from ferraris.core.errors import UsageError
+from ferraris.headend.inventory.awake import hours_of
 from ferraris.headend.inventory.records import (
     HOSTS,
     MEDIA,
@@ -195,6 +196,12 @@ def _first(value: object) -> str:
     return str(value)
 
 
+def _awake(value: object) -> str:
+    text = _text(value)
+    hours_of(text)
+    return text
+
+
 def _sap(value: object) -> int:
     return _whole(value, _MOST_SAP)
 
@@ -253,6 +260,7 @@ _CHECKS: Final[Mapping[str, Callable[[object], Any]]] = {
     "zone": check_zone,
     "address": _address,
     "contact": _word(Contact),
+    "awake": _awake,
     "client": _sap,
     "server": _sap,
     "authentication": _word(Authentication),

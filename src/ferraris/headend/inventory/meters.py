@@ -224,6 +224,7 @@ def _meter(row: Row[Any], labels: dict[str, str]) -> Meter:
         zone=row.zone,
         address=row.address,
         contact=Contact(row.contact),
+        awake=row.awake,
         client=row.client,
         server=row.server,
         authentication=Authentication(row.authentication),

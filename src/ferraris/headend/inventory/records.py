@@ -90,7 +90,8 @@ class NewMeter:
 
     `node` and `behind` are names. Whatever is behind a host hangs at the host's node. `zone` (IANA
     name) serves stamps without a deviation. `address` is a URL of `ferraris.open`, empty for a
-    meter that calls in. `logical_device_name` is what it calls itself, if not by its id. A meter
+    meter that calls in. `awake` are the only hours at which it is called (`awake.hours_of`).
+    `logical_device_name` is what it calls itself, if not by its id. A meter
     that comes with a password alone, or a secret, has `first_authentication` and `first_client`
     until it is registered: by these it is given the keys for the way that is its own.
     `delivered` is the digest of its row in a shipment file.
@@ -110,6 +111,7 @@ class NewMeter:
     zone: str = "UTC"
     address: str = ""
     contact: Contact = Contact.CALLED
+    awake: str = ""
     client: int = 1
     server: int = 1
     authentication: Authentication = Authentication.GMAC

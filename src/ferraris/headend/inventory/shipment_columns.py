@@ -13,6 +13,7 @@
 | `zone` | IANA name |
 | `address` | URL of the meter |
 | `contact` | called, calls in, sleepy |
+| `awake` | the only hours at which it is called, as 02:00-04:00 |
 | `client`, `server` | addresses of the associations |
 | `authentication` | none, password, md5, sha1, sha256, gmac, ecdsa |
 | `suite` | security suite: 0, 1, 2 |
@@ -100,6 +101,7 @@ _TEXTS = (
     "zone",
     "address",
     "contact",
+    "awake",
     "authentication",
     "ciphering",
     "first_authentication",

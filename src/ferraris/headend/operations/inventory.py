@@ -15,6 +15,7 @@ from ferraris.headend.access.rights import Right
 from ferraris.headend.operations.desk import Desk
 from ferraris.headend.operations.meter_documents import (
     QUERY,
+    Awake,
     MeterChange,
     MeterDocument,
     MeterLine,
@@ -32,6 +33,7 @@ from ferraris.headend.operations.paging import Page, checked_limit, page
 from ferraris.headend.store.tables.inventory import METER
 
 __all__ = [
+    "Awake",
     "MeterChange",
     "MeterDocument",
     "MeterLine",
@@ -50,6 +52,7 @@ __all__ = [
     "move_meter",
     "move_meters",
     "place_meters",
+    "set_hours",
     "show_life",
     "show_meter",
     "want_software",
@@ -177,6 +180,15 @@ def want_software(desk: Desk, body: Wanted) -> Touched:
     desk.detail |= {key: value for key, value in wanted.items() if value is not None}
     desk.detail["meters"] = len(numbers)
     inventory.set_wanted(desk.connection, desk.tenant, numbers, **wanted, at_s=desk.now)
+    return Touched(len(numbers))
+
+
+@operation("POST /meters/awake", command="meters awake", right=Right.MANAGE_METERS)
+def set_hours(desk: Desk, body: Awake) -> Touched:
+    """Tell at which hours the meters that a query finds can be called."""
+    numbers = _numbers(desk, body.query)
+    desk.detail |= {"awake": body.awake, "meters": len(numbers)}
+    inventory.set_awake(desk.connection, desk.tenant, numbers, body.awake, at_s=desk.now)
     return Touched(len(numbers))
 
 

@@ -8,6 +8,7 @@ from typing import Annotated, Final
 
 __all__ = [
     "QUERY",
+    "Awake",
     "MeterChange",
     "MeterDocument",
     "MeterLine",
@@ -63,6 +64,7 @@ class MeterView:
     zone: str
     address: str
     contact: str
+    awake: str
     client: int
     server: int
     authentication: str
@@ -101,6 +103,7 @@ class MeterDocument:
     zone: Annotated[str, "IANA name, for stamps without a deviation."] = "UTC"
     address: Annotated[str, "URL; empty for a meter that calls in."] = ""
     contact: Annotated[str, "called, calls in or sleepy."] = "called"
+    awake: Annotated[str, "The only hours at which it is called, as 02:00-04:00."] = ""
     client: int = 1
     server: int = 1
     authentication: Annotated[str, "none, password, md5, sha1, sha256, gmac or ecdsa."] = "gmac"
@@ -138,6 +141,7 @@ class MeterChange:
     zone: str | None = None
     address: str | None = None
     contact: str | None = None
+    awake: str | None = None
     client: int | None = None
     server: int | None = None
     authentication: str | None = None
@@ -152,6 +156,14 @@ class MeterChange:
     configuration: str | None = None
     configuration_wanted: str | None = None
     labels: Annotated[dict[str, str] | None, "All of them, as JSON."] = None
+
+
+@dataclass(frozen=True, slots=True)
+class Awake:
+    """When the meters that a query finds can be called."""
+
+    query: Annotated[str, QUERY]
+    awake: Annotated[str, "The only hours, as 02:00-04:00; empty for any."]
 
 
 @dataclass(frozen=True, slots=True)

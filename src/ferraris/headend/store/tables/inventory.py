@@ -73,6 +73,7 @@ METER: Final = Table(
     text("zone", default="UTC"),  # IANA name, for stamps without a deviation
     text("address", default=""),  # URL of ferraris.open; empty for a meter that calls in
     text("contact", default="called"),  # called, calls in, sleepy
+    text("awake", default=""),  # the only hours at which it is called: inventory/awake.py
     number("client", default=1),
     number("server", default=1),
     text("authentication", default="gmac"),  # none, password, md5, sha1, sha256, gmac, ecdsa
