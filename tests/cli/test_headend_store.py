@@ -15,7 +15,7 @@ from ferraris.headend.audit import check as check_audit
 from ferraris.headend.store.changes import note
 from ferraris.headend.store.opening import Store
 from ferraris.headend.store.tables.access import AUDIT
-from ferraris.headend.store.tables.inventory import METER
+from ferraris.headend.store.tables.inventory import CUSTOMER, METER
 
 
 @pytest.fixture
@@ -65,6 +65,24 @@ def test_a_backup_goes_into_another_store(ferraris, store):
     ran = ferraris("headend", "--store", "new.sqlite", "restore", "b.ferraris")
     assert ran.code == 2
     assert "not empty" in ran.err
+
+
+def test_a_backup_with_customers_needs_the_keys(ferraris, store, tmp_path):
+    (tmp_path / "phrase").write_text("correct horse battery staple")
+    keys = ("--keys", "keys.sqlite", "--passphrase", "@phrase")
+    assert ferraris("keys", "--store", "keys.sqlite", "--passphrase", "@phrase", "init").code == 0
+    with Store.open("store.sqlite") as opened, opened.engine.transaction() as connection:
+        for name in ("C-1", "C-2"):
+            connection.execute(insert(CUSTOMER).values(tenant=opened.tenant, name=name))
+    assert ferraris(*store, "backup", "b.ferraris").code == 0
+    assert ferraris(*store, *keys, "customers", "erase", "C-1", "--reason", "asked").code == 0
+    ran = ferraris("headend", "--store", "new.sqlite", "restore", "b.ferraris")
+    assert (ran.code, "the backup has customers" in ran.err) == (2, True)
+    ran = ferraris("headend", "--store", "new.sqlite", *keys, "restore", "b.ferraris")
+    assert (ran.code, ran.out.splitlines()[1:]) == (0, ["C-1 was erased since, and is erased here"])
+    assert [line[1] for line in lines_of("new.sqlite")] == ["restore", "erase_customer"]
+    ran = ferraris("headend", "--store", "other.sqlite", *keys, "restore", "b.ferraris", "--json")
+    assert (ran.code, ran.json["erased"]) == (0, ["C-1"])
 
 
 def test_retention_follows_the_configuration_or_the_command(ferraris, store, tmp_path):

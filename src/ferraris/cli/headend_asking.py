@@ -53,6 +53,15 @@ class Place:
     authority: str = ""
 
     @contextmanager
+    def keys(self) -> Iterator[Keys]:
+        """The key store; it is opened when the first secret is asked for."""
+        keys = _KeysWhenAsked(self.configuration)
+        try:
+            yield cast("Keys", keys)
+        finally:
+            keys.shut()
+
+    @contextmanager
     def engine(self) -> Iterator[Engine]:
         """The store, open."""
         from ferraris.headend.store.engine import Engine
@@ -159,9 +168,8 @@ def asking(context: typer.Context) -> Iterator[Head]:
     from ferraris.headend.operations.callers import local_caller
     from ferraris.headend.operations.desk import House
 
-    with where.engine() as engine:
-        keys = _KeysWhenAsked(where.configuration)
-        house = House(engine, cast("Keys", keys), time.time)
+    with where.engine() as engine, where.keys() as keys:
+        house = House(engine, keys, time.time)
         with engine.reading() as connection:
             caller = local_caller(connection, user(), where.configuration.tenant)
         local = Local(house, caller)
@@ -169,7 +177,6 @@ def asking(context: typer.Context) -> Iterator[Head]:
             yield local
         finally:
             local.close()
-            keys.shut()
 
 
 class Local:

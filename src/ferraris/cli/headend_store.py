@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
@@ -17,12 +17,15 @@ from ferraris.cli.progress import progress_bar
 from ferraris.core.errors import UsageError
 from ferraris.headend.audit import Journal, anchor
 from ferraris.headend.audit import check as check_audit
+from ferraris.headend.privacy import Erasure, settle
 from ferraris.headend.store.backing_up import BackupSummary, back_up
 from ferraris.headend.store.catalogue import tenant_number
 from ferraris.headend.store.checking import check
 from ferraris.headend.store.engine import Engine
-from ferraris.headend.store.restoring import restore
+from ferraris.headend.store.restoring import restore, rows_in
 from ferraris.headend.store.retention import Retention, apply
+from ferraris.headend.store.tables.inventory import CUSTOMER
+from ferraris.keys import Keys
 
 __all__ = ["COMMANDS"]
 
@@ -60,11 +63,24 @@ def make_backup(context: typer.Context, file: _FILE, as_json: _JSON = False) -> 
 
 
 def put_back(context: typer.Context, file: _FILE, as_json: _JSON = False) -> int:
-    """Put a backup into a new, empty store, in SQLite or PostgreSQL, wherever it came from."""
-    with _store(context, new=True) as engine, progress_bar("tables") as progress:
+    """Put a backup into a new, empty store, in SQLite or PostgreSQL, wherever it came from.
+
+    Customers who were erased since it was made are erased in it, too; that takes the key store.
+    """
+    log = Journal()
+    with (
+        _store(context, new=True) as engine,
+        place(context).keys() as keys,
+        progress_bar("tables") as progress,
+    ):
+        customers = _customers_in(file, keys)
         found = restore(engine, file, progress=_by_table(progress))
-        _witness(context, engine, "restore", {"made_s": found.made_s, "rows": found.rows})
-    return _told(found, as_json)
+        _witness(context, engine, "restore", {"made_s": found.made_s, "rows": found.rows}, log)
+        erased: list[Erasure] = []
+        if customers:
+            erased = settle(engine, keys, at_s=time.time(), journal=log.write)
+            _anchored(engine)
+    return _told(found, as_json, erased)
 
 
 def retain(context: typer.Context, keep: _KEEP = None, as_json: _JSON = False) -> int:
@@ -108,6 +124,18 @@ def _store(context: typer.Context, *, new: bool = False) -> Iterator[Engine]:
         yield engine
 
 
+def _customers_in(file: str, keys: Keys) -> bool:
+    """Whether a backup has customers; then the key store must open before anything is written."""
+    if not rows_in(file, CUSTOMER.name):
+        return False
+    try:
+        keys.destructions()
+    except UsageError as error:
+        text = f"the backup has customers, and some may have been erased since: {error.message}"
+        raise UsageError(text, where="restore") from None
+    return True
+
+
 def _by_table(progress: Callable[..., None]) -> Callable[[str, int], None]:
     done = 0
 
@@ -119,7 +147,10 @@ def _by_table(progress: Callable[..., None]) -> Callable[[str, int], None]:
     return told
 
 
-def _told(found: BackupSummary, as_json: bool) -> int:
+def _told(
+    found: BackupSummary, as_json: bool, erased: Sequence[Erasure] | None = None
+) -> int:  # fmt: skip
+    names = None if erased is None else [each.customer for each in erased]
     if as_json:
         values: dict[str, Any] = {
             "version": 1,
@@ -129,17 +160,25 @@ def _told(found: BackupSummary, as_json: bool) -> int:
             "revision": found.revision,
             "made_s": found.made_s,
         }
-        typer.echo(json_text(values))
+        typer.echo(json_text(values if names is None else values | {"erased": names}))
     else:
         typer.echo(f"{found.rows} rows of {found.tables} tables, {found.octets} octets")
+        for name in names or ():
+            typer.echo(f"{name} was erased since, and is erased here")
     return DONE
 
 
-def _witness(context: typer.Context, engine: Engine, action: str, detail: dict[str, Any]) -> None:
+def _witness(
+    context: typer.Context,
+    engine: Engine,
+    action: str,
+    detail: dict[str, Any],
+    journal: Journal | None = None,
+) -> None:
     """A line in the audit log of the head-end's own tenant, by who could open the store."""
     now = time.time()
     with engine.transaction() as connection:
-        Journal().write(
+        (journal or Journal()).write(
             connection,
             tenant=tenant_number(connection, place(context).configuration.tenant) or 0,
             principal=f"local:{user()}",
@@ -148,8 +187,12 @@ def _witness(context: typer.Context, engine: Engine, action: str, detail: dict[s
             detail=detail,
             at_s=now,
         )
+    _anchored(engine)
+
+
+def _anchored(engine: Engine) -> None:
     with engine.transaction() as connection:
-        anchor(connection, at_s=now)
+        anchor(connection, at_s=time.time())
 
 
 COMMANDS = {"check": check_whole, "backup": make_backup, "restore": put_back, "retention": retain}

@@ -70,6 +70,12 @@ def fill(engine) -> None:
         _trouble(connection)
         _readings(engine, connection, chance)
     Rounds(engine).all(NOW)
+    with engine.transaction() as connection:  # noted late, so nothing is sealed
+        connection.execute(
+            insert(SERVICE_POINT_METER).values(
+                tenant=1, service_point=1, since_s=0, meter=2, customer=1
+            )
+        )
 
 
 def token(engine, role, *, group="", tenant=1, name="", expires_s=None):
@@ -115,11 +121,6 @@ def _inventory(connection):
     )
     connection.execute(insert(SERVICE_POINT).values(id=1, tenant=1, name="SP-1001", zone=ZONE))
     connection.execute(insert(CUSTOMER).values(id=1, tenant=1, name="C-88123"))
-    connection.execute(
-        insert(SERVICE_POINT_METER).values(
-            tenant=1, service_point=1, since_s=0, meter=2, customer=1
-        )
-    )
     steps = (("", "known", "shipment"), ("known", "installed", "seen"), ("installed", "active", ""))
     for place, (before, after, reason) in enumerate(steps):
         connection.execute(

@@ -113,7 +113,7 @@ def erase_customer(desk: Desk, customer: str, body: ErasureDocument) -> ErasureV
 def settle_erasures(desk: Desk) -> list[ErasureView]:
     """Finish erasures that the database or the key store does not know of, as after a restore.
 
-    A head-end that runs does this at its start and once a day.
+    `restore` does this by itself, and a head-end that runs at its start and once a day.
     """
     desk.demand_everywhere(Right.PRIVACY)
     desk.subject = "erasures"
@@ -123,6 +123,7 @@ def settle_erasures(desk: Desk) -> list[ErasureView]:
         at_s=desk.now,
         journal=desk.house.journal.write,
         tenant=desk.tenant,
+        thorough=True,
     )
     return [_view(each) for each in done]
 

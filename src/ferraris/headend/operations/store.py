@@ -15,6 +15,7 @@ from sqlalchemy import Connection
 from ferraris.headend.access.rights import Right
 from ferraris.headend.operations.desk import Desk
 from ferraris.headend.operations.operation import operation
+from ferraris.headend.operations.privacy import sealer_of
 from ferraris.headend.operations.streams import Stream
 from ferraris.headend.store.archive import Archive
 from ferraris.headend.store.checking import examine
@@ -82,7 +83,7 @@ def check_store(desk: Desk) -> Stream:
 def list_versions(desk: Desk, meter: str, profile: str, day: date) -> list[VersionView]:
     """List what was stored of a meter's UTC day, oldest first: corrections are new versions."""
     row = desk.meter(meter, Right.SEE_METERS)
-    archive = Archive(desk.house.engine, desk.tenant)
+    archive = Archive(desk.house.engine, desk.tenant, sealer_of(desk))
     history = archive.versions(desk.connection, row.id, profile, day.toordinal() - _EPOCH)
     return [
         VersionView(

@@ -7,6 +7,7 @@ from ferraris.headend.privacy.handing_out import Handed, hand_out
 from ferraris.headend.privacy.looking import concerns_customer, look_detail
 from ferraris.headend.privacy.personal import PERSONAL_DATA, Fate, Treatment
 from ferraris.headend.privacy.sealer import CustomerSealer, customer_sealer
+from ferraris.headend.privacy.settling import settle
 from ferraris.headend.privacy.taking_over import take_over
 
 __all__ = [
@@ -22,5 +23,6 @@ __all__ = [
     "erase",
     "hand_out",
     "look_detail",
+    "settle",
     "take_over",
 ]

@@ -93,19 +93,21 @@ def complete(
     at_s: float,
     journal: Callable[..., None],
     tenant: int | None = None,
+    thorough: bool = False,
 ) -> list[Erasure]:
     """Finish erasures that database or key store do not know of: at the start, and once a day.
 
     A restored database learns from the key store who was erased since it was copied, and a
     restored key store from the database. What came in while a customer was being erased goes, too.
-    Of all tenants, or of one; returns those that the database did not know of.
+    Of all tenants, or of one; returns those that the database did not know of. As long as both know
+    of equally many, nobody is compared one by one unless it is to be `thorough`.
     """
     known = CUSTOMER.c.erased_s.is_not(None)
     rows = connection.execute(
         select(CUSTOMER.c.id, CUSTOMER.c.tenant, CUSTOMER.c.name, CUSTOMER.c.erased_s).where(known)
     ).all()
     done = []
-    if len(rows) != sealer.destructions():
+    if thorough or len(rows) != sealer.destructions():
         for row in rows:
             sealer.destroy(connection, row.id, row.erased_s)
         reason = "erased before this copy of the database came back"

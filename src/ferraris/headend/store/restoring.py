@@ -29,7 +29,7 @@ from ferraris.headend.store.postgresql_copy import load
 from ferraris.headend.store.records import StoreError
 from ferraris.headend.store.tables import METADATA
 
-__all__ = ["restore"]
+__all__ = ["restore", "rows_in"]
 
 Progress = Callable[[str, int], None]
 
@@ -68,6 +68,17 @@ def restore(
         raise StoreError(f"{path}: {error.strerror or error}", where="restore") from error
     migrate(engine)
     return summary_of(manifest, path)
+
+
+def rows_in(file: str | Path, table: str) -> int:
+    """How many rows of a table a backup has; raises `StoreError` for a file that is none."""
+    path = Path(file)
+    try:
+        with path.open("rb") as octets, opened(octets, "r") as archive:
+            entries = read_manifest(archive).tables
+    except OSError as error:
+        raise StoreError(f"{path}: {error.strerror or error}", where="restore") from error
+    return sum(entry.rows for entry in entries if entry.name == table)
 
 
 def _proved(archive: zipfile.ZipFile, manifest: Manifest) -> list[int]:

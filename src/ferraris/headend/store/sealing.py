@@ -6,22 +6,27 @@ octets, which tells nothing about what is inside.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Final, Protocol
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select
 
 from ferraris.core.errors import Error, UsageError
+from ferraris.headend.store.tables.inventory import SERVICE_POINT_METER as ASSIGNMENT
 
 __all__ = ["CLEAR", "SHREDDED", "ErasedError", "NoSealer", "Sealer", "seal_context"]
 
 CLEAR: Final = 0
 """The seal of a body in the clear: on that day the meter measured for no customer."""
 
-
 SHREDDED: Final = b"\x00"
 """What stands in the place of a body of an erased customer that does not lie under their key."""
+
+
+_DAY_S: Final = 86_400
+_WINDOW: Final = 500  # of meters in one statement
 
 
 class ErasedError(Error):
@@ -60,13 +65,32 @@ class Sealer(Protocol):
 
 
 class NoSealer:
-    """Where there are no customers: everything is in the clear."""
+    """Where there are no customers: everything is in the clear.
+
+    It refuses readings of meters that measure for a customer, to be written and to be read.
+    """
 
     def holders(
         self, connection: Connection, days: Iterable[tuple[int, int]]
     ) -> dict[tuple[int, int], int]:
-        """None."""
-        del connection, days
+        """None; `UsageError` where a customer's readings are among them."""
+        wanted: defaultdict[int, set[int]] = defaultdict(set)
+        for meter, day in days:
+            wanted[meter].add(day)
+        meters = sorted(wanted)
+        for at in range(0, len(meters), _WINDOW):
+            assigned = connection.execute(
+                select(ASSIGNMENT.c.meter, ASSIGNMENT.c.since_s, ASSIGNMENT.c.until_s).where(
+                    ASSIGNMENT.c.meter.in_(meters[at : at + _WINDOW]),
+                    ASSIGNMENT.c.customer.is_not(None),
+                )
+            )
+            for meter, since_s, until_s in assigned:
+                first, after = since_s // _DAY_S, None if until_s is None else -(-until_s // _DAY_S)
+                if any(first <= day and (after is None or day < after) for day in wanted[meter]):
+                    raise UsageError(
+                        f"meter {meter} measures for a customer: open the key store", where="store"
+                    )
         return {}
 
     def close(self, seal: int, octets: bytes, context: bytes) -> bytes:
