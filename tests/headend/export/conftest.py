@@ -9,9 +9,10 @@ from sqlalchemy import insert, select
 
 from ferraris.data.obis import Obis
 from ferraris.data.readings import Channel, Reading, Series
-from ferraris.headend.export import FinalDay, Gathering, Selection
+from ferraris.headend.export import Gathering, Selection
 from ferraris.headend.store.archive import Archive
 from ferraris.headend.store.exchange import pack_readings, pack_series
+from ferraris.headend.store.finals import FinalDay
 from ferraris.headend.store.records import Brought
 from ferraris.headend.store.sealing import NoSealer
 from ferraris.headend.store.tables.inventory import METER, TENANT

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ferraris.headend.audit.anchors import anchor
 from ferraris.headend.audit.checking import check
-from ferraris.headend.audit.journal import Journal
+from ferraris.headend.audit.journal import Audit, Journal, Told
 from ferraris.headend.audit.line import Line
 
-__all__ = ["Journal", "Line", "anchor", "check"]
+__all__ = ["Audit", "Journal", "Line", "Told", "anchor", "check"]

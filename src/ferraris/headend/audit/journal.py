@@ -5,16 +5,40 @@ from __future__ import annotations
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NotRequired, Protocol, TypedDict, Unpack
 from weakref import WeakKeyDictionary
 
-from sqlalchemy import Connection, event, insert, select, text, update
+from sqlalchemy import Connection, event, insert, select, update
+from sqlalchemy import text as sql
 
 from ferraris.headend.audit.line import BEGINNING, Line, canonical, line_hash, plain
 from ferraris.headend.store import changes
 from ferraris.headend.store.tables.access import AUDIT, CHAIN
 
-__all__ = ["Journal"]
+__all__ = ["Audit", "Journal", "Told"]
+
+
+class Told(TypedDict):
+    """What a line says; no secrets and no readings in `detail`.
+
+    `tenant` 0 is for what concerns none, such as an unknown caller. `outcome` is "done" unless it
+    was refused or has failed.
+    """
+
+    tenant: int
+    principal: str
+    action: str
+    subject: str
+    at_s: float
+    outcome: NotRequired[str]
+    detail: NotRequired[Mapping[str, Any] | None]
+
+
+class Audit(Protocol):
+    """Writes a line in the caller's transaction: `Journal.write`, or what stands in its place."""
+
+    def __call__(self, connection: Connection, **told: Unpack[Told]) -> None:
+        """Add the line."""
 
 
 @dataclass(slots=True)
@@ -38,31 +62,18 @@ class Journal:
         self.chain = chain or secrets.token_hex(8)
         self._waiting: WeakKeyDictionary[Connection, _Waiting] = WeakKeyDictionary()
 
-    def write(
-        self,
-        connection: Connection,
-        *,
-        tenant: int,
-        principal: str,
-        action: str,
-        subject: str,
-        outcome: str = "done",
-        detail: Mapping[str, Any] | None = None,
-        at_s: float,
-    ) -> None:
-        """Add a line to the caller's transaction; no secrets and no readings in `detail`.
-
-        `tenant` 0 is for what concerns none, such as an unknown caller.
-        """
-        told = canonical(dict(detail)) if detail else "{}"
+    def write(self, connection: Connection, **told: Unpack[Told]) -> None:
+        """Add a line to the caller's transaction."""
+        detail = told.get("detail")
+        text = canonical(dict(detail)) if detail else "{}"
         line = Line(
-            tenant,
-            float(at_s),
-            plain(principal),
-            plain(action),
-            plain(subject),
-            outcome,
-            told if len(told) <= _MOST_DETAIL else '{"cut":true}',
+            told["tenant"],
+            float(told["at_s"]),
+            plain(told["principal"]),
+            plain(told["action"]),
+            plain(told["subject"]),
+            told.get("outcome", "done"),
+            text if len(text) <= _MOST_DETAIL else '{"cut":true}',
         )
         waiting = self._waiting.get(connection)
         if waiting is None:
@@ -143,7 +154,7 @@ def _take_head(connection: Connection, chain: str, at_s: float) -> tuple[int, by
 
 
 # Two threads may open a chain at once: one waits for the other here, and goes on from its lines.
-_OPEN = text(
+_OPEN = sql(
     "INSERT INTO audit_chain (chain, sequence, hash, anchored, forgotten_hash, opened_s)"
     " VALUES (:chain, 0, :none, 0, :none, :at_s) ON CONFLICT (chain) DO NOTHING"
 )

@@ -5,8 +5,7 @@ The forms that need pyarrow or pandas (the `data` extra) live in `columns_*`; CS
 
 from __future__ import annotations
 
-from ferraris.headend.export.finals import FinalDay, Finals
 from ferraris.headend.export.gathering import Gathering
 from ferraris.headend.export.selection import Choice, Progress, Selection
 
-__all__ = ["Choice", "FinalDay", "Finals", "Gathering", "Progress", "Selection"]
+__all__ = ["Choice", "Gathering", "Progress", "Selection"]

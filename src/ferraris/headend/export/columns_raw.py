@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from ferraris.data.kinds import BitString
 from ferraris.headend.export.exact import KINDS, plain_number, spelled
-from ferraris.headend.export.finals import FinalDay
 from ferraris.headend.export.gathering import Part
+from ferraris.headend.store.finals import FinalDay
 
 __all__ = ["Column", "FinalColumns", "RawColumns"]
 

@@ -15,9 +15,9 @@ from functools import lru_cache
 from typing import Any, Final
 
 from ferraris.headend.export.exact import plain_number, scaled, spelled
-from ferraris.headend.export.finals import FinalDay
 from ferraris.headend.export.gathering import Gathered, Gathering, Part, unit_symbol
 from ferraris.headend.export.selection import Choice, Progress
+from ferraris.headend.store.finals import FinalDay
 from ferraris.headend.store.records import ChannelKey
 
 __all__ = ["csv_long", "csv_wide", "value_text"]

@@ -8,14 +8,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import Connection, Select, exists, select
+from sqlalchemy import Connection, Select, select
 
 from ferraris.data.units import unit
-from ferraris.headend.export.finals import FinalDay, Finals
 from ferraris.headend.export.selection import Choice, Portion, Selection, portions
 from ferraris.headend.store.blocks import Rows, unpack, within
 from ferraris.headend.store.engine import Engine
 from ferraris.headend.store.exchange import canonical, unpack_read
+from ferraris.headend.store.finals import FinalDay, Finals
+from ferraris.headend.store.newest import is_newest
 from ferraris.headend.store.records import ChannelKey
 from ferraris.headend.store.sealing import ErasedError, Sealer, seal_context
 from ferraris.headend.store.tables.readings import BLOCK, CHANNEL, LAYOUT, PROFILE, REGISTER_READ
@@ -169,16 +170,12 @@ class Gathering:
         return select(BLOCK.c.layout).where(*self._conditions(portion))
 
     def _statement(self, portion: Portion) -> Select[Any]:
-        newer = BLOCK.alias("newer")
-        same = [
-            newer.c[name] == BLOCK.c[name] for name in ("meter", "profile", "day", "layout")
-        ]  # fmt: skip
         names = ("meter", "profile", "day", "layout", "version", "stored_s", "seal", "body")
         return (
             select(*(BLOCK.c[name] for name in names))
             .where(
                 *self._conditions(portion),
-                ~exists().where(*same, newer.c.version > BLOCK.c.version),
+                is_newest(BLOCK, (portion.first_day, portion.last_day)),
             )
             .order_by(BLOCK.c.day, BLOCK.c.meter, BLOCK.c.profile, BLOCK.c.layout)
         )
@@ -220,18 +217,16 @@ class Gathering:
 
 
 def _reads_of(tenant: int, portion: Portion, since: int, until: int) -> Select[Any]:
-    newer = REGISTER_READ.alias("newer")
-    same = [newer.c[n] == REGISTER_READ.c[n] for n in ("meter", "day", "read_s", "layout")]
+    days = portion.first_day - _DAYS_LATE, portion.last_day + 1
     return (
         select(REGISTER_READ)
         .where(
             REGISTER_READ.c.tenant == tenant,
             REGISTER_READ.c.meter.in_(portion.meters),
-            REGISTER_READ.c.day >= portion.first_day - _DAYS_LATE,
-            REGISTER_READ.c.day <= portion.last_day + 1,
+            REGISTER_READ.c.day.between(*days),
             REGISTER_READ.c.read_s > since,
             REGISTER_READ.c.read_s <= until,
-            ~exists().where(*same, newer.c.version > REGISTER_READ.c.version),
+            is_newest(REGISTER_READ, days),
         )
         .order_by(REGISTER_READ.c.meter, REGISTER_READ.c.read_s, REGISTER_READ.c.layout)
     )

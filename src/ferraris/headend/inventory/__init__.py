@@ -23,7 +23,7 @@ from ferraris.headend.inventory.groups import (
     members,
 )
 from ferraris.headend.inventory.hosts import dialled
-from ferraris.headend.inventory.life import Audit, Moved, life_of, move, move_many
+from ferraris.headend.inventory.life import Moved, life_of, move, move_many
 from ferraris.headend.inventory.meters import count, enrol, meter, meters
 from ferraris.headend.inventory.naming import external_ids_of, meter_number, numbers_of
 from ferraris.headend.inventory.nodes import (
@@ -84,7 +84,6 @@ __all__ = [
     "AllOf",
     "AnyOf",
     "Assignment",
-    "Audit",
     "Authentication",
     "Ciphering",
     "Condition",

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from sqlalchemy import Connection, insert, select, update
 
 from ferraris.core.errors import UsageError
+from ferraris.headend.audit import Audit
 from ferraris.headend.errors import ConflictError, NotFoundError
 from ferraris.headend.inventory.assignments import release
 from ferraris.headend.inventory.naming import chunks, some
@@ -16,26 +17,9 @@ from ferraris.headend.inventory.states import State, check_step
 from ferraris.headend.store.changes import note_many
 from ferraris.headend.store.tables.inventory import LIFE, METER
 
-__all__ = ["Audit", "Moved", "life_of", "move", "move_many"]
+__all__ = ["Moved", "life_of", "move", "move_many"]
 
 _REASON_CHARACTERS = 500
-
-
-class Audit(Protocol):
-    """Writes a line of the audit log in the caller's transaction."""
-
-    def __call__(
-        self,
-        connection: Connection,
-        *,
-        tenant: int,
-        principal: str,
-        action: str,
-        subject: str,
-        outcome: str = "done",
-        detail: Mapping[str, Any] | None = None,
-        at_s: float,
-    ) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, exists, select
+from sqlalchemy import Connection, Row, select
 
-from ferraris.headend.export import FinalDay
+from ferraris.headend.store.finals import FinalDay
+from ferraris.headend.store.newest import is_newest
 from ferraris.headend.store.sealing import ErasedError, Sealer, seal_context
 from ferraris.headend.store.tables.validated import FINAL
 from ferraris.headend.vee.columns_versions import unpack_versions
@@ -20,7 +21,7 @@ _WINDOW: Final = 256
 
 
 class ValidatedValues:
-    """`Finals` of an export, and `FinalSource` of a customer's archive."""
+    """`Finals` of an export and of a customer's archive."""
 
     qualities = tuple(each.name.lower() for each in Quality)
     rules = tuple(each.name.lower().replace("_", " ") for each in Made)
@@ -70,16 +71,15 @@ class ValidatedValues:
 
 
 def _newest(tenant: int, meters: Sequence[int], since_s: int, until_s: int) -> Any:
-    newer = FINAL.alias("newer")
-    same = [newer.c[c.name] == c for c in FINAL.primary_key if c.name != "version"]
+    # A local day begins or ends less than a day away from the UTC day of its number.
+    days = since_s // _DAY_S - 1, until_s // _DAY_S + 1
     return (
         select(FINAL)
         .where(
             FINAL.c.tenant == tenant,
             FINAL.c.meter.in_(meters),
-            # A local day begins or ends less than a day away from the UTC day of its number.
-            FINAL.c.day.between(since_s // _DAY_S - 1, until_s // _DAY_S + 1),
-            ~exists().where(*same, newer.c.version > FINAL.c.version),
+            FINAL.c.day.between(*days),
+            is_newest(FINAL, days),
         )
         .order_by(FINAL.c.meter, FINAL.c.profile, FINAL.c.channel, FINAL.c.day)
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -22,7 +21,7 @@ from sqlalchemy import (
 
 from ferraris.headend.privacy.holding import Assigned, Spans, holder_of
 from ferraris.headend.privacy.sealer import CustomerSealer
-from ferraris.headend.store.blocks import Rows, pack, unpack
+from ferraris.headend.store.blocks import pack, picked, unpack
 from ferraris.headend.store.exchange import digest
 from ferraris.headend.store.sealing import SHREDDED, ErasedError, seal_context
 from ferraris.headend.store.tables.readings import BLOCK, REGISTER_READ, UNDATED
@@ -154,7 +153,7 @@ def _cut_block(case: Case, row: Row[Any]) -> int:
     values = dict(row._mapping) | {"version": row.version + 1}
     seal = case.other(row.day) if kept else case.customer
     place = (*place[:-1], row.version + 1)
-    plain = pack(_picked(whole, kept))
+    plain = pack(picked(whole, kept))
     body = case.sealer.close(seal, plain, seal_context("block", *place))
     if not kept:  # the day stays known, so that nobody fetches it again
         body = SHREDDED
@@ -195,16 +194,6 @@ def _hold(case: Case, at_s: int) -> int:
         if one.customer != case.customer and one.since_s <= at_s <= one.until_s:
             return one.customer
     return 0
-
-
-def _picked(rows: Rows, places: Sequence[int]) -> Rows:
-    return Rows(
-        array("q", [rows.axis[at] for at in places]),
-        [rows.stamps[at] for at in places] if rows.stamps else [],
-        [rows.status[at] for at in places] if rows.status else [],
-        [[column[at] for at in places] for column in rows.columns],
-        [rows.quality[at] for at in places] if rows.quality else [],
-    )
 
 
 def _numbers(table: Table, row: Row[Any]) -> tuple[int, ...]:

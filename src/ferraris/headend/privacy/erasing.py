@@ -8,13 +8,14 @@ others' rows are taken out and sealed for them. `personal` lists what happens wi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, select, update
 
 from ferraris.core.errors import UsageError
+from ferraris.headend.audit import Audit
 from ferraris.headend.errors import NotFoundError
 from ferraris.headend.privacy.derived import drop_derived
 from ferraris.headend.privacy.edges import Case, take_apart
@@ -52,7 +53,7 @@ def erase(
     *,
     reason: str,
     at_s: float,
-    journal: Callable[..., None] | None = None,
+    journal: Audit | None = None,
     principal: str = "",
 ) -> Erasure:
     """Erase a customer's readings for good; again, it completes what was left over.
@@ -91,7 +92,7 @@ def complete(
     sealer: CustomerSealer,
     *,
     at_s: float,
-    journal: Callable[..., None],
+    journal: Audit,
     tenant: int | None = None,
     thorough: bool = False,
 ) -> list[Erasure]:

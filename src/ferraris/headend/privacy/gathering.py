@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import json
 from array import array
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Row, Select, Table, exists, or_, select
+from sqlalchemy import Connection, Row, Select, Table, or_, select
 
 from ferraris.data import units
 from ferraris.data.kinds import BitString
 from ferraris.headend.privacy.holding import Spans
 from ferraris.headend.store.blocks import Rows, unpack
 from ferraris.headend.store.exchange import unpack_read, unpack_undated
+from ferraris.headend.store.finals import FinalDay, Finals
+from ferraris.headend.store.newest import is_newest
 from ferraris.headend.store.records import ChannelKey
 from ferraris.headend.store.sealing import ErasedError, Sealer, seal_context
 from ferraris.headend.store.tables.inventory import METER
@@ -28,36 +30,10 @@ from ferraris.headend.store.tables.readings import (
     UNDATED,
 )
 
-__all__ = ["FinalDay", "FinalSource", "Theirs", "Value"]
+__all__ = ["Theirs", "Value"]
 
 _NO_UNIT = -1
 _WINDOW = 64  # days of one meter in memory
-
-
-class FinalDay(Protocol):
-    """One channel of a meter on one local day, as validation made it."""
-
-    meter: int
-    profile: int
-    channel: int
-    start_s: int
-    period_s: int
-    final: Sequence[int | None]
-    quality: Sequence[int]
-    rule: Sequence[int]
-    versions: Sequence[int]
-
-
-class FinalSource(Protocol):
-    """Where final values come from; `qualities` and `rules` name what days have as numbers."""
-
-    qualities: tuple[str, ...]
-    rules: tuple[str, ...]
-
-    def days(
-        self, connection: Connection, tenant: int, meters: Sequence[int], since_s: int, until_s: int
-    ) -> Iterable[Any]:
-        """`FinalDay`s that have an interval with `since_s < end <= until_s`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +95,7 @@ class Theirs:
                     yield from self._read(body)
             yield from self._undated(meter, spans)
 
-    def finals(self, source: FinalSource) -> Iterator[Value]:
+    def finals(self, source: Finals) -> Iterator[Value]:
         """Validated values, with what became of each."""
         for meter, theirs in self.spans.items():
             for since, until in theirs.spans:
@@ -176,7 +152,7 @@ class Theirs:
                 profile = self._profiles[row.profile]
                 yield Value(self.names[meter], profile, "", 1 << 62, text, "", "", 0, 1)
 
-    def _final(self, day: FinalDay, spans: Spans, source: FinalSource) -> Iterator[Value]:
+    def _final(self, day: FinalDay, spans: Spans, source: Finals) -> Iterator[Value]:
         key = self._channels[day.channel]
         for at, value in enumerate(day.final):
             end = day.start_s + (at + 1) * day.period_s
@@ -199,14 +175,12 @@ def _of_days(table: Table, spans: Spans) -> Any:
 
 
 def _newest(table: Table, meter: int, first: int, last: int) -> Select[Any]:
-    newer = table.alias("newer")
-    same = [newer.c[c.name] == c for c in table.primary_key if c.name != "version"]
     return (
         select(table)
         .where(
             table.c.meter == meter,
             table.c.day.between(first, last),
-            ~exists().where(*same, newer.c.version > table.c.version),
+            is_newest(table, (first, last)),
         )
         .order_by(*(column for column in table.primary_key if column.name != "version"))
     )

@@ -20,9 +20,10 @@ from sqlalchemy import Connection, select
 
 from ferraris.headend.privacy.erasing import customer_row, spans_of_customer
 from ferraris.headend.privacy.explaining import EXPLANATIONS
-from ferraris.headend.privacy.gathering import FinalSource, Theirs, Value
+from ferraris.headend.privacy.gathering import Theirs, Value
 from ferraris.headend.privacy.holding import FOREVER_S
 from ferraris.headend.privacy.records_of import TABLES
+from ferraris.headend.store.finals import Finals
 from ferraris.headend.store.sealing import ErasedError, Sealer
 from ferraris.headend.store.tables.inventory import (
     METER,
@@ -56,7 +57,7 @@ def hand_out(
     target: IO[bytes],
     *,
     at_s: float,
-    finals: FinalSource | None = None,
+    finals: Finals | None = None,
 ) -> Handed:
     """Write the archive of a customer to `target`, which need not be able to seek.
 

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Final
 
+from ferraris.headend.audit import Audit
 from ferraris.headend.privacy.erasing import Erasure, complete
 from ferraris.headend.privacy.sealer import CustomerSealer, customer_sealer
 from ferraris.headend.store.engine import Engine
@@ -16,9 +17,7 @@ __all__ = ["keep_settled", "settle"]
 _DAY_S: Final = 86_400.0
 
 
-def settle(
-    engine: Engine, keys: Keys, *, at_s: float, journal: Callable[..., None]
-) -> list[Erasure]:
+def settle(engine: Engine, keys: Keys, *, at_s: float, journal: Audit) -> list[Erasure]:
     """Erase again who was erased since this copy of the store was made, and compare one by one.
 
     `journal` is `Journal.write`.
@@ -32,7 +31,7 @@ async def keep_settled(
     engine: Engine,
     sealer: CustomerSealer,
     *,
-    journal: Callable[..., None],
+    journal: Audit,
     clock: Callable[[], float],
     sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
 ) -> None:

@@ -19,9 +19,10 @@ from ferraris.client import Meter
 from ferraris.core.errors import IncompatibleError, RefusedError
 from ferraris.crypto.certificates import CertificateError
 from ferraris.crypto.certificates import Reason as Fault
+from ferraris.headend.audit import Audit
 from ferraris.headend.collect.policy import failure_of
 from ferraris.headend.collect.securing import Pairs
-from ferraris.headend.inventory import Audit, key_id
+from ferraris.headend.inventory import key_id
 from ferraris.headend.registration.holding import Holding
 from ferraris.headend.registration.identity import IdentityError
 from ferraris.headend.registration.meter_keys import MeterKeys

@@ -25,7 +25,7 @@ from ferraris.headend.store.columns_codec import (
     unpack_column,
 )
 
-__all__ = ["DAY_S", "Rows", "day_of", "merge", "pack", "split_days", "unpack", "within"]
+__all__ = ["DAY_S", "Rows", "day_of", "merge", "pack", "picked", "split_days", "unpack", "within"]
 
 DAY_S = 86_400
 _FORMAT = 1
@@ -61,7 +61,7 @@ def within(rows: Rows, first_s: int, last_s: int) -> Rows:
     axis = rows.axis
     if not axis or (first_s < min(axis) and max(axis) <= last_s):
         return rows
-    return _pick(rows, [at for at, end in enumerate(axis) if first_s < end <= last_s])
+    return picked(rows, [at for at, end in enumerate(axis) if first_s < end <= last_s])
 
 
 def split_days(rows: Rows) -> Iterator[tuple[int, Rows]]:
@@ -75,8 +75,8 @@ def split_days(rows: Rows) -> Iterator[tuple[int, Rows]]:
     places: dict[int, list[int]] = {}
     for at, end in enumerate(axis):
         places.setdefault(day_of(end), []).append(at)
-    for day, picked in sorted(places.items()):
-        yield day, _pick(rows, picked)
+    for day, theirs in sorted(places.items()):
+        yield day, picked(rows, theirs)
 
 
 def pack(rows: Rows) -> bytes:
@@ -140,14 +140,8 @@ def merge(old: Rows, new: Rows) -> Rows:
     )
 
 
-def _optional(octets: bytes, at: int, rows: int) -> tuple[list[Any], int]:
-    """A column that may be absent, which its null octet says."""
-    if octets[at : at + 1] == b"\0":
-        return [], at + 1
-    return unpack_column(octets, at, rows)
-
-
-def _pick(rows: Rows, places: list[int]) -> Rows:
+def picked(rows: Rows, places: Sequence[int]) -> Rows:
+    """Some of the rows, by their places."""
     return Rows(
         array("q", [rows.axis[at] for at in places]),
         [rows.stamps[at] for at in places] if rows.stamps else [],
@@ -155,6 +149,13 @@ def _pick(rows: Rows, places: list[int]) -> Rows:
         [[column[at] for at in places] for column in rows.columns],
         [rows.quality[at] for at in places] if rows.quality else [],
     )
+
+
+def _optional(octets: bytes, at: int, rows: int) -> tuple[list[Any], int]:
+    """A column that may be absent, which its null octet says."""
+    if octets[at : at + 1] == b"\0":
+        return [], at + 1
+    return unpack_column(octets, at, rows)
 
 
 def _length(value: int) -> bytes:

@@ -12,12 +12,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Connection, and_, select
-from sqlalchemy.orm import aliased
+from sqlalchemy import Connection, select
 
 from ferraris.data.obis import Obis
 from ferraris.data.readings import Channel, Series
 from ferraris.headend.store.columns_arrays import Truths
+from ferraris.headend.store.newest import is_newest
 from ferraris.headend.store.records import ChannelKey
 from ferraris.headend.store.sealing import Sealer
 from ferraris.headend.store.tables.validated import FINAL
@@ -172,9 +172,6 @@ def _newest(
     days: tuple[int, int],
     channels: Collection[int] | None,
 ) -> list[_Row]:
-    newer = aliased(FINAL)
-    names = ("meter", "profile", "channel", "day")
-    same = and_(*(newer.c[each] == FINAL.c[each] for each in names))
     query = (
         select(FINAL.c.meter, FINAL.c.channel, FINAL.c.day, FINAL.c.version, FINAL.c.start_s,
                FINAL.c.period_s, FINAL.c.intervals, FINAL.c.seal, FINAL.c.body)
@@ -182,7 +179,7 @@ def _newest(
             FINAL.c.meter.in_(meters),
             FINAL.c.profile == profile,
             FINAL.c.day.between(*days),
-            ~select(newer.c.version).where(same, newer.c.version > FINAL.c.version).exists(),
+            is_newest(FINAL, days),
         )
         .order_by(FINAL.c.meter, FINAL.c.channel, FINAL.c.day)
     )  # fmt: skip

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, and_, func, or_, select
-from sqlalchemy.orm import aliased
 
+from ferraris.headend.store.newest import is_newest
 from ferraris.headend.store.tables.inventory import METER
 from ferraris.headend.store.tables.readings import CHANNEL, PROFILE
 from ferraris.headend.store.tables.validated import FINAL
@@ -90,7 +90,7 @@ def exceptions(
     key = (-FINAL.c.day, FINAL.c.meter, FINAL.c.profile, FINAL.c.channel)
     query = (
         _newest(
-            FINAL.c.day, FINAL.c.meter, FINAL.c.profile, FINAL.c.channel,
+            days, FINAL.c.day, FINAL.c.meter, FINAL.c.profile, FINAL.c.channel,
             METER.c.external_id, PROFILE.c.obis, CHANNEL.c.name, FINAL.c.version,
             FINAL.c.intervals, FINAL.c.suspect, FINAL.c.estimated, FINAL.c.edited,
             FINAL.c.missing, FINAL.c.findings,
@@ -99,7 +99,6 @@ def exceptions(
         .join(CHANNEL, CHANNEL.c.id == FINAL.c.channel)
         .where(
             where,
-            FINAL.c.day.between(*days),
             or_(
                 FINAL.c.suspect > 0,
                 FINAL.c.estimated > 0,
@@ -131,11 +130,12 @@ def counts_by_day(
     names = ("intervals", "suspect", "estimated", "edited", "missing")
     query = (
         _newest(
+            days,
             FINAL.c.day,
             func.count(FINAL.c.meter.distinct()),
             *(func.sum(FINAL.c[name]) for name in names),
         )
-        .where(where, FINAL.c.day.between(*days))
+        .where(where)
         .group_by(FINAL.c.day)
         .order_by(FINAL.c.day)
     )
@@ -178,16 +178,12 @@ def names_of(findings: int) -> list[str]:
     return [str(each.name).lower().replace("_", " ") for each in Finding if findings & each]
 
 
-def _newest(*columns: Any) -> Select[Any]:
-    newer = aliased(FINAL)
-    same = and_(
-        *(newer.c[name] == FINAL.c[name] for name in ("meter", "profile", "channel", "day"))
-    )
+def _newest(days: tuple[int, int], *columns: Any) -> Select[Any]:
     return (
         select(*columns)
         .select_from(FINAL)
         .join(METER, METER.c.id == FINAL.c.meter)
-        .where(~select(newer.c.version).where(same, newer.c.version > FINAL.c.version).exists())
+        .where(FINAL.c.day.between(*days), is_newest(FINAL, days))
     )
 
 

@@ -10,9 +10,9 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Select, and_, func, or_, select
-from sqlalchemy.orm import aliased
+from sqlalchemy import Connection, Select, func, or_, select
 
+from ferraris.headend.store.newest import is_newest
 from ferraris.headend.store.records import ChannelKey
 from ferraris.headend.store.sealing import ErasedError, Sealer, seal_context
 from ferraris.headend.store.tables.collecting import ITEM
@@ -204,8 +204,6 @@ def blocks_of(
     days: tuple[int, int],
 ) -> list[Block]:
     """The newest versions of a profile's blocks - of all profiles for None - on UTC days."""
-    newer = aliased(BLOCK)
-    same = and_(*(newer.c[name] == BLOCK.c[name] for name in ("meter", "profile", "day", "layout")))
     found = []
     for lot in windows(meters):
         query: Select[Any] = select(
@@ -214,7 +212,7 @@ def blocks_of(
         ).where(
             BLOCK.c.meter.in_(lot),
             BLOCK.c.day.between(*days),
-            ~select(newer.c.version).where(same, newer.c.version > BLOCK.c.version).exists(),
+            is_newest(BLOCK, days),
         )  # fmt: skip
         if profile is not None:
             query = query.where(BLOCK.c.profile == profile)
@@ -257,9 +255,10 @@ def versions_of(
     days: Sequence[int],
 ) -> list[Version]:
     """The newest versions of final days."""
-    newer = aliased(FINAL)
     names = ("meter", "profile", "channel", "day")
-    same = and_(*(newer.c[name] == FINAL.c[name] for name in names))
+    if not days:
+        return []
+    span = min(days), max(days)
     found = []
     for lot in windows(meters):
         query = select(
@@ -269,7 +268,7 @@ def versions_of(
             FINAL.c.meter.in_(lot),
             FINAL.c.profile == profile,
             FINAL.c.day.in_(days),
-            ~select(newer.c.version).where(same, newer.c.version > FINAL.c.version).exists(),
+            is_newest(FINAL, span),
         )  # fmt: skip
         for *columns, seal, body in connection.execute(query):
             plain = opened(sealer, "final", columns[:5], seal, body)

@@ -10,13 +10,13 @@ from collections import defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, and_, or_, select
-from sqlalchemy.orm import aliased
+from sqlalchemy import Connection, or_, select
 
 from ferraris.headend.store.bulk import add_absent
 from ferraris.headend.store.changes import note
 from ferraris.headend.store.due import mark_due
 from ferraris.headend.store.exchange import digest
+from ferraris.headend.store.newest import is_newest
 from ferraris.headend.store.partitions import ensure_partitions
 from ferraris.headend.store.records import StoreAwayError
 from ferraris.headend.store.sealing import CLEAR, Sealer, seal_context
@@ -161,16 +161,15 @@ def _mark_dependents(
 
 def _guessed(connection: Connection, meters: Collection[int], days: Collection[int]) -> list[Key]:
     """The newest final days with estimates, or with nothing to estimate from."""
-    newer = aliased(FINAL)
     names = ("meter", "profile", "channel", "day")
-    same = and_(*(newer.c[name] == FINAL.c[name] for name in names))
+    span = min(days), max(days)
     found: list[Key] = []
     for lot in windows(meters):
         query = select(*(FINAL.c[name] for name in names)).where(
             FINAL.c.meter.in_(lot),
             FINAL.c.day.in_(days),
             or_(FINAL.c.estimated > 0, FINAL.c.missing > 0),
-            ~select(newer.c.version).where(same, newer.c.version > FINAL.c.version).exists(),
+            is_newest(FINAL, span),
         )
         found += [(row[0], row[1], row[2], row[3]) for row in connection.execute(query)]
     return found

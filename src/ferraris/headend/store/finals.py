@@ -1,4 +1,4 @@
-"""Validated values as an export takes them: whoever validates hands in where they come from."""
+"""Validated values as exports and archives take them; whoever validates hands in their source."""
 
 from __future__ import annotations
 
