@@ -95,6 +95,21 @@ def test_the_filter_keeps_bits_from_the_descriptor(fleet: Fleet) -> None:
     assert _flags(meter, DESCRIPTOR) == 0  # it began while nobody wanted to hear of it
 
 
+def test_a_meter_without_descriptors_pushes_what_is_new_in_its_register() -> None:
+    dutch = Fleet(template("smr-5.2"), 1, seed=4)
+    PushPlan(dutch, NOW)
+    meter = dutch[0]
+    assert _write(meter, FILTER, ~1 & 0xFFFFFFFF) == DataAccessResult.SUCCESS
+    meter.note(Happening.CLOCK_INVALID, NOW)  # bit 0, which nobody wants to hear of
+    assert (_flags(meter, ALARMS) & 1, _pushes(meter)) == (1, 0)
+    meter.note(Happening.MAGNETIC_FIELD, NOW)
+    assert (_flags(meter, ALARMS) & FRAUD, _pushes(meter)) == (FRAUD, 1)
+    meter.note(Happening.METER_COVER_OPENED, NOW)  # the same bit, which is there already
+    assert _pushes(meter) == 1
+    pushed = [bytes(each[1][1][1]) for each in get(meter, "0-1:25.9.0*255", 40, 2)]
+    assert bytes.fromhex("0000616200ff") in pushed
+
+
 @pytest.mark.parametrize("name", [ERRORS, ALARMS, "0-0:97.98.1*255", DESCRIPTOR])
 def test_ones_set_nothing(fleet: Fleet, name: str) -> None:
     meter = fleet[0]

@@ -3,7 +3,8 @@
 A bit of a register is there while its condition lasts, or until a client clears what came and went.
 What begins also sets the bit of the descriptor, if the filter lets it through; there it stays until
 a client clears it. A bit that is new in a descriptor runs the script of the alarm push. The chain
-rests on [memory].
+rests on [memory]. A meter without descriptors reports a bit that is new in its register and that
+the filter lets through; without scripts it sends the alarm by the set-up that Dutch meters have.
 """
 
 from __future__ import annotations
@@ -23,7 +24,9 @@ from ferraris.meter.behaviour.behaviour import Behaviour, decoded, encoded
 from ferraris.meter.behaviour.scripts import run_script
 from ferraris.meter.happenings import Coded, Happening
 from ferraris.model.data_storage import DataObject
-from ferraris.server.device import AccessRefused
+from ferraris.model.push import PushSetup
+from ferraris.model.time_control import ScriptTable
+from ferraris.server.device import AccessRefused, ActionRefused
 
 if TYPE_CHECKING:
     from ferraris.meter.simulated import SimulatedMeter
@@ -45,6 +48,7 @@ PUSH_SCRIPTS = bytes(Obis.of(0, 0, 10, 0, 108))
 ALARM_SCRIPT = 3
 """The script among those of pushes that sends the alarm."""
 
+_DUTCH_SETUP = (PushSetup.class_id, bytes(Obis.of(0, 1, 25, 9, 0)))  # [gxf-profiles]
 _BITS = 32
 _ALL = (1 << _BITS) - 1
 _FIRST_FILTER, _FIRST_DESCRIPTOR = 10, 20
@@ -106,6 +110,8 @@ def lasts(meter: SimulatedMeter, happening: Happening) -> bool:
 def signal(meter: SimulatedMeter, happening: Happening, coded: Coded | None, now: int) -> bool:
     """Let registers follow what happened at UTC second `now`; tells whether an alarm was pushed."""
     ended = ENDS.get(happening, ())
+    known = meter.state.found(Watch)
+    before = 0 if known is None else known.alarm_bits
     if ended and (watch := meter.state.found(Watch)) is not None:
         for each in ended:
             watch.lasting.pop(each.value, None)
@@ -119,31 +125,49 @@ def signal(meter: SimulatedMeter, happening: Happening, coded: Coded | None, now
         watch = meter.change().part(Watch)
         watch.alarms |= alarm
         watch.errors |= error
-    return bool(alarm) and _describe(meter, alarm, now)
+    return bool(alarm) and _report(meter, alarm, before, now)
 
 
-def _describe(meter: SimulatedMeter, alarm: int, now: int) -> bool:
+def _report(meter: SimulatedMeter, alarm: int, before: int, now: int) -> bool:
+    described, bare = _wanted(meter, now)
     watch = meter.change().part(Watch)
-    news = alarm & _wanted(meter, now) & ~watch.descriptors
-    if not news:
-        return False
+    news = alarm & described & ~watch.descriptors
     watch.descriptors |= news
-    return run_script(meter, PUSH_SCRIPTS, ALARM_SCRIPT, now)
+    news |= alarm & bare & ~before
+    return bool(news) and _push(meter, now)
 
 
-def _wanted(meter: SimulatedMeter, now: int) -> int:
-    """The filters of all registers that have one and a descriptor, in one number."""
+def _push(meter: SimulatedMeter, now: int) -> bool:
     behaviours = meter.fleet.template.behaviours
-    wanted = 0
+    if (ScriptTable.class_id, PUSH_SCRIPTS) in behaviours:
+        return run_script(meter, PUSH_SCRIPTS, ALARM_SCRIPT, now)
+    setup = behaviours.get(_DUTCH_SETUP)
+    if setup is None:
+        return False
+    try:
+        setup.act(meter, 1, None, now)
+    except ActionRefused:
+        return False
+    return True
+
+
+def _wanted(meter: SimulatedMeter, now: int) -> tuple[int, int]:
+    """The filters of registers that have a descriptor, and of those without, each in one number."""
+    behaviours = meter.fleet.template.behaviours
+    described = bare = 0
     for number in range(_FIRST_FILTER):
         chosen, descriptor = (
             behaviours.get((DataObject.class_id, bytes(Obis.of(0, 0, 97, 98, first + number))))
             for first in (_FIRST_FILTER, _FIRST_DESCRIPTOR)
         )
-        if chosen is None or descriptor is None:
+        if chosen is None:
             break
-        wanted |= axdr.decode(chosen.get(meter, 2, None, now))[1] << number * _BITS
-    return wanted
+        bits = axdr.decode(chosen.get(meter, 2, None, now))[1] << number * _BITS
+        if descriptor is None:
+            bare |= bits
+        else:
+            described |= bits
+    return described, bare
 
 
 class _Cleared(Behaviour):

@@ -313,6 +313,9 @@ _TABLES = {0: 1, 1: 106, 2: 107, 3: 103, 4: 108}
 
 def _push(row: CompanionObject, setting: Setting) -> Behaviour:
     sent = [(1, "0-0:42.0.0*255", 2), (8, "0-0:1.0.0*255", 2)]
+    if row.logical_name.b == 1 and (9, Obis.parse(_PUSH_SCRIPTS)) not in setting.rows:
+        # That of alarms in Dutch meters, which push without a script [gxf-profiles].
+        sent += [(1, f"0-0:97.98.{number}*255", 2) for number in range(3)]
     registers = (name for class_id, name in setting.rows if class_id == 3 and name.d == 8)
     sent += [(3, str(name), index) for name in list(registers)[:2] for index in (2, 3)]
     known = [each for each in sent if (each[0], Obis.parse(each[1])) in setting.rows]
