@@ -27,6 +27,10 @@ roles = { night = "operator" }
 [collect]
 concurrency = 50
 
+[register]
+trust_weak = true
+tolerate = ["extra", "missing"]
+
 [intake]
 push = ["udp://127.0.0.1:4059"]
 
@@ -45,6 +49,8 @@ def test_a_file_is_read_and_paths_are_its_own(tmp_path):
     assert found.openid[0].roles == {"night": "operator"}
     assert found.collect.concurrency == 50
     assert found.collect.timeout_s == 10.0
+    assert found.register.trust_weak
+    assert found.register.tolerate == ("extra", "missing")
     assert found.retention == {"events": 400}
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import tomllib
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct, ValidationError, convert, field
 
@@ -80,6 +80,20 @@ class Collecting(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     system_title: str = "FRRHES01"
 
 
+class Registering(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What a meter must fulfil to become active; `tolerate` are verdicts on differences."""
+
+    clock_limit_s: Seconds = 10.0
+    renew_keys: bool = True
+    agree_keys: bool = True
+    trust_passwords: bool = False
+    trust_weak: bool = False
+    tolerate: tuple[Literal["extra", "unchecked", "missing", "differs"], ...] = (
+        "extra",
+        "unchecked",
+    )
+
+
 class Validating(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Validation, estimation and editing of what was read."""
 
@@ -118,6 +132,7 @@ class Configuration(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     http: Http = field(default_factory=Http)
     openid: tuple[OpenId, ...] = ()
     collect: Collecting = field(default_factory=Collecting)
+    register: Registering = field(default_factory=Registering)
     validate: Validating = field(default_factory=Validating)
     intake: Intake = field(default_factory=Intake)
     observe: Observing = field(default_factory=Observing)

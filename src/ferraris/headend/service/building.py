@@ -36,6 +36,8 @@ from ferraris.headend.page.routes import Page
 from ferraris.headend.page.site import PageSettings
 from ferraris.headend.privacy.sealer import CustomerSealer
 from ferraris.headend.privacy.settling import keep_settled
+from ferraris.headend.registration.checking import Tolerance
+from ferraris.headend.registration.procedure import RegistrationPolicy
 from ferraris.headend.registration.push_learning import PushLearning
 from ferraris.headend.registration.recognition import Known
 from ferraris.headend.registration.registrar import Registrar
@@ -60,6 +62,7 @@ __all__ = ["Built", "Furnishing", "built"]
 Clock = Callable[[], float]
 
 _FLOORS_S = 30.0
+_TITLE_OCTETS = 8
 
 
 @dataclass(slots=True)
@@ -155,6 +158,7 @@ def _put_together(
         keys,
         strangers,
         system_title=_system_title(configuration),
+        policy=_policy(configuration),
         journal=house.journal.write,
         key_name=key_id,
         clock=clock,
@@ -354,13 +358,33 @@ def _secrets_of(tenant: str, target: Target) -> str:
 
 
 def _system_title(configuration: Configuration) -> bytes:
-    title = configuration.collect.system_title.encode("ascii", "replace")
-    if len(title) != 8:
+    told = configuration.collect.system_title
+    title = told.encode("ascii", "replace")
+    if len(title) == 2 * _TITLE_OCTETS:
+        try:
+            title = bytes.fromhex(told)
+        except ValueError:
+            title = b""
+    if len(title) != _TITLE_OCTETS:
         raise UsageError(
-            "collect.system_title has eight characters, the first three of them the maker's",
+            "collect.system_title has eight characters, the first three of them the maker's, or "
+            "sixteen hexadecimal digits",
             where="configuration",
         )
     return title
+
+
+def _policy(configuration: Configuration) -> RegistrationPolicy:
+    given = configuration.register
+    return RegistrationPolicy(
+        tolerance=Tolerance(verdicts=frozenset(given.tolerate)),
+        clock_limit_s=given.clock_limit_s,
+        renew_keys=given.renew_keys,
+        agree_keys=given.agree_keys,
+        trust_passwords=given.trust_passwords,
+        trust_weak=given.trust_weak,
+        timeout_s=configuration.collect.timeout_s,
+    )
 
 
 def _zone(configuration: Configuration) -> ZoneInfo:
