@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 
 import pytest
 from sqlalchemy import update
@@ -19,10 +20,11 @@ from ferraris.headend.collect.overview import (
 from ferraris.headend.collect.plans import plans
 from ferraris.headend.collect.success import count_success, days_to_count, write_success
 from ferraris.headend.store.records import Brought
+from ferraris.headend.store.tables.access import CHANGE
 from ferraris.headend.store.tables.collecting import LACK, READ_SUCCESS, REREAD
 from ferraris.headend.store.tables.inventory import METER
 
-from .neighbourhood import BILLING, DAY, DAY_S, HOUR, PLAN, PROFILE, Street, virtually
+from .neighbourhood import BILLING, DAY, DAY_S, HOUR, PLAN, PROFILE, REGISTERS, Street, virtually
 
 
 def count(street, now=None, days=None):
@@ -75,6 +77,53 @@ def test_registers_and_billing_count_too_and_logs_do_not(engine):
     street.meters["meter-1"].billed = [(DAY + 1) * DAY_S]
     street.once()
     assert success(street, plan="billed") == (2, 1, 0)
+
+
+def lost(street, day=DAY, plan="daily"):
+    """(due, in time, late, lost) of a day."""
+    with street.engine.reading() as view:
+        number = {each.plan.name: each.number for each in plans(view, street.tenant)}[plan]
+        (found,) = success_of_days(view, number, since_day=day, until_day=day + 1)
+    return found.due, found.in_time, found.late, found.lost
+
+
+def test_a_day_whose_registers_nobody_read_is_lost(engine):
+    street = Street(engine, 3)
+    street.plan(back_days=5)
+    street.meters["meter-1"].dead = LineError("silence")
+    street.meters["meter-2"].refuses = {PROFILE}
+    street.once()
+    count(street)
+    assert lost(street) == (3, 1, 0, 0)  # its opening is not over: it is missing, and can come
+    street.start = (DAY + 2) * DAY_S + 600
+    street.meters["meter-1"].dead = None
+    street.once()
+    assert lost(street) == (3, 1, 0, 1)  # the profile came late, the registers cannot
+    assert lost(street, DAY + 1) == (3, 2, 0, 0)
+    told = [json.loads(each) for kind, each in street.rows(CHANGE, "kind", "detail")
+            if kind == "success"]  # fmt: skip
+    assert {"day": DAY, "due": 3, "in_time": 1, "late": 0, "lost": 1} in told
+
+
+def test_registers_are_taken_from_a_daily_or_billing_profile_that_has_them(engine):
+    street = Street(engine, 2)
+    billing = {"billing": [{"profile": BILLING, "each": "day"}], "profiles": [], "back_days": 3}
+    street.plan(name="billed", registers=[REGISTERS[0]], **billing)
+    street.plan(name="other", registers=list(REGISTERS), **billing)  # it has one of them only
+    for meter in street.meters.values():
+        meter.billed = [(DAY + 1) * DAY_S, (DAY + 2) * DAY_S, (DAY + 3) * DAY_S]
+        meter.dead = LineError("silence")
+    street.once()
+    street.start = (DAY + 2) * DAY_S + 600
+    street.meters["meter-0"].dead = None
+    street.once()
+    for plan in ("billed", "other"):
+        # As long as the profile is chased, the other meter is only missing.
+        assert lost(street, plan=plan) == ((2, 0, 1, 0) if plan == "billed" else (2, 0, 0, 0))
+    later = street.clock() + 6 * DAY_S
+    count(street, later)
+    assert lost(street, plan="billed") == (2, 0, 1, 1)
+    assert lost(street, plan="other") == (2, 0, 0, 2)
 
 
 def test_local_days_and_their_deadline(engine):

@@ -39,12 +39,16 @@ _BY = ("segment", "model", "firmware")
 
 @dataclass(frozen=True, slots=True)
 class Success:
-    """Read success of a day: of `due` meters so many were there in time, so many later."""
+    """Read success of a day: of `due` meters so many were there in time, so many later.
+
+    Of those that are `lost` something is missing for good; the rest can still come.
+    """
 
     day: int
     due: int
     in_time: int
     late: int
+    lost: int
     deadline_s: float
     counted_s: float
     final: bool
@@ -58,6 +62,7 @@ class SuccessOf:
     due: int
     in_time: int
     late: int
+    lost: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,17 +106,20 @@ def success_of_days(
     c = READ_SUCCESS.c
     rows = connection.execute(
         select(
-            c.day, func.sum(c.due), func.sum(c.in_time), func.sum(c.late), func.max(c.deadline_s),
-            func.max(c.counted_s), func.min(c.final),
+            c.day, func.sum(c.due), func.sum(c.in_time), func.sum(c.late), func.sum(c.lost),
+            func.max(c.deadline_s), func.max(c.counted_s), func.min(c.final),
         )
         .where(c.plan == plan, c.day >= since_day, c.day < until_day)
         .group_by(c.day)
         .order_by(c.day)
     )  # fmt: skip
     return [
-        Success(row[0], int(row[1]), int(row[2]), int(row[3]), row[4], row[5], bool(row[6]))
+        Success(
+            row[0], int(row[1]), int(row[2]), int(row[3]), int(row[4]), row[5], row[6],
+            bool(row[7]),
+        )
         for row in rows
-    ]
+    ]  # fmt: skip
 
 
 def success_by(connection: Connection, plan: int, day: int, by: str) -> list[SuccessOf]:
@@ -121,11 +129,11 @@ def success_by(connection: Connection, plan: int, day: int, by: str) -> list[Suc
     column = READ_SUCCESS.c.node if by == "segment" else READ_SUCCESS.c[by]
     c = READ_SUCCESS.c
     rows = connection.execute(
-        select(column, func.sum(c.due), func.sum(c.in_time), func.sum(c.late))
+        select(column, func.sum(c.due), func.sum(c.in_time), func.sum(c.late), func.sum(c.lost))
         .where(c.plan == plan, c.day == day)
         .group_by(column)
     )
-    found = {row[0]: (int(row[1]), int(row[2]), int(row[3])) for row in rows}
+    found = {row[0]: tuple(map(int, row[1:5])) for row in rows}
     if by == "segment":
         return _by_segment(connection, found)
     return [SuccessOf(str(name), *counts) for name, counts in sorted(found.items())]
@@ -277,9 +285,7 @@ def _seen(
     return set(rows.scalars())
 
 
-def _by_segment(
-    connection: Connection, found: Mapping[Any, tuple[int, int, int]]
-) -> list[SuccessOf]:
+def _by_segment(connection: Connection, found: Mapping[Any, tuple[int, ...]]) -> list[SuccessOf]:
     """What hangs at each node and below it."""
     nodes = {
         row.id: (row.name, row.parent)
@@ -287,7 +293,7 @@ def _by_segment(
             select(NODE.c.id, NODE.c.name, NODE.c.parent)
         )  # numbers are of one tenant, those of others meet nothing here
     }
-    sums: dict[str, list[int]] = defaultdict(lambda: [0, 0, 0])
+    sums: dict[str, list[int]] = defaultdict(lambda: [0, 0, 0, 0])
     for node, counts in found.items():
         at, climbed = node, set[Any]()
         names = [""] if at not in nodes else []

@@ -3,6 +3,10 @@
 It is counted from blocks and reads, so it is right for any day and deadline, also in the past, and
 changes while gaps are still chased; afterwards it is final. A day is a local day of the plan; what
 counts are profiles, billing rows and registers, not event logs.
+
+Registers have no past. Those of a day that nobody read in its openings are lost, and the day with
+them, unless a billing or daily profile of the plan has kept them: then they are taken from there,
+and as long as that profile is chased the day is only missing.
 """
 
 from __future__ import annotations
@@ -48,6 +52,14 @@ WHERE tenant = :tenant AND profile = :profile AND day BETWEEN :first AND :last A
 GROUP BY meter
 """
 )
+_KEPT: Final = text(
+    """
+SELECT meter, MIN(stored_s) FROM block
+WHERE tenant = :tenant AND profile = :profile AND day BETWEEN :first AND :last AND rows > 0
+  AND layout IN :layouts
+GROUP BY meter
+"""
+).bindparams(bindparam("layouts", expanding=True))
 _READS: Final = text(
     """
 SELECT meter, MIN(read_s) FROM register_read
@@ -68,14 +80,22 @@ class _Place(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """Read success of a plan for a local day; `counts` has (due, in time, late)."""
+    """Read success of a plan for a local day; `counts` has (due, in time, late, lost)."""
 
     plan: int
     name: str
     day: int
     deadline_s: int
     final: bool
-    counts: Mapping[_Place, tuple[int, int, int]]
+    counts: Mapping[_Place, tuple[int, int, int, int]]
+
+
+class _Wanted(NamedTuple):
+    """A thing that belongs to a day: since when each meter's is there; gone where it is not."""
+
+    item: Item
+    there: Mapping[int, int]
+    gone: bool = False
 
 
 def days_to_count(
@@ -93,7 +113,7 @@ def days_to_count(
             READ_SUCCESS.c.day,
             func.max(READ_SUCCESS.c.final),
             func.sum(READ_SUCCESS.c.due),
-            func.sum(READ_SUCCESS.c.in_time + READ_SUCCESS.c.late),
+            func.sum(READ_SUCCESS.c.in_time + READ_SUCCESS.c.late + READ_SUCCESS.c.lost),
             func.min(READ_SUCCESS.c.counted_s),
         )
         .where(READ_SUCCESS.c.tenant == tenant, READ_SUCCESS.c.plan == known.number)
@@ -130,13 +150,13 @@ def write_success(connection: Connection, tenant: int, tallies: Iterable[Tally],
     for tally in tallies:
         rows = [
             {"tenant": tenant, "plan": tally.plan, "day": tally.day, **place._asdict(),
-             "due": due, "in_time": in_time, "late": late, "deadline_s": tally.deadline_s,
-             "counted_s": now, "final": int(tally.final)}
-            for place, (due, in_time, late) in tally.counts.items()
+             "due": due, "in_time": in_time, "late": late, "lost": lost,
+             "deadline_s": tally.deadline_s, "counted_s": now, "final": int(tally.final)}
+            for place, (due, in_time, late, lost) in tally.counts.items()
         ]  # fmt: skip
         here = (READ_SUCCESS.c.plan == tally.plan) & (READ_SUCCESS.c.day == tally.day)
         known = {
-            _Place(row.node, row.model, row.firmware): (row.due, row.in_time, row.late)
+            _Place(row.node, row.model, row.firmware): (row.due, row.in_time, row.late, row.lost)
             for row in connection.execute(select(READ_SUCCESS).where(here))
         }
         if known == tally.counts and not tally.final:
@@ -147,10 +167,11 @@ def write_success(connection: Connection, tenant: int, tallies: Iterable[Tally],
         if known != tally.counts:
             different += 1
             sums = [sum(column) for column in zip(*tally.counts.values(), strict=True)]
-            due, in_time, late = sums or (0, 0, 0)
+            due, in_time, late, lost = sums or (0, 0, 0, 0)
             changes.note(
                 connection, tenant, "success", tally.name, at_s=now,
-                detail={"day": tally.day, "due": due, "in_time": in_time, "late": late},
+                detail={"day": tally.day, "due": due, "in_time": in_time, "late": late,
+                        "lost": lost},
             )  # fmt: skip
     return different
 
@@ -185,27 +206,29 @@ class _Count:
     def day(self, day: int, now: float) -> Tally:
         plan = self._plan
         deadline_s = plan.deadline_of(day)
-        wanted: dict[bool, list[Mapping[int, int]]] = {False: [], True: []}
-        for item, there in self._wanted(day):
-            wanted[item.of_sub_meters].append(there)
-        sums: dict[_Place, list[int]] = defaultdict(lambda: [0, 0, 0])
+        final = day < local_day(now, plan.zone) - plan.back_days - 1 and now > deadline_s
+        wanted: dict[bool, list[_Wanted]] = {False: [], True: []}
+        for each in self._wanted(day, now, final):
+            wanted[each.item.of_sub_meters].append(each)
+        sums: dict[_Place, list[int]] = defaultdict(lambda: [0, 0, 0, 0])
         if any(wanted.values()):
             for meter, since, until, place, is_sub_meter in self._members:
                 mine = wanted[is_sub_meter]
                 if not since <= day < until or not mine:
                     continue
-                done_s = max(there.get(meter, _NEVER) for there in mine)
+                done_s = max(each.there.get(meter, _NEVER) for each in mine)
                 count = sums[place]
                 count[0] += 1
                 if done_s <= deadline_s:
                     count[1] += 1
                 elif done_s < _NEVER:
                     count[2] += 1
-        final = day < local_day(now, plan.zone) - plan.back_days - 1 and now > deadline_s
-        counts = {place: (due, in_time, late) for place, (due, in_time, late) in sums.items()}
+                elif any(each.gone and meter not in each.there for each in mine):
+                    count[3] += 1
+        counts = {place: (each[0], each[1], each[2], each[3]) for place, each in sums.items()}
         return Tally(self._known.number, plan.name, day, deadline_s, final, counts)
 
-    def _wanted(self, day: int) -> Iterator[tuple[Item, Mapping[int, int]]]:
+    def _wanted(self, day: int, now: float, final: bool) -> Iterator[_Wanted]:
         """For each thing that belongs to a day: since when each meter's is there."""
         begin, end = midnight(day, self._plan.zone), midnight(day + 1, self._plan.zone)
         for number, item in self._known.items.items():
@@ -214,13 +237,12 @@ class _Count:
                     start = utc_day * DAY_S
                     expected = (min(start + DAY_S, end) - start) // item.period_s
                     if expected:
-                        yield item, self._rows(item.name, utc_day, expected)
+                        yield _Wanted(item, self._rows(item.name, utc_day, expected))
             elif item.kind == BILLING:
                 if period_begins(item.each, self._plan.zone, end - 1, end):
-                    yield item, self._billed(item, end)
+                    yield _Wanted(item, self._billed(item, end))
             elif item.kind == REGISTERS:
-                for there in self._read(number, begin, end):
-                    yield item, there
+                yield from self._read(number, begin, end, now, final)
 
     def _rows(self, profile: str, utc_day: int, expected: int) -> Mapping[int, int]:
         found = self._there.get((profile, utc_day, expected))
@@ -243,7 +265,9 @@ class _Count:
                "first": day_of(begin), "last": day_of(begin + _BILLING_SLACK_S)}  # fmt: skip
         return {row[0]: row[1] for row in self._connection.execute(_ANY, key)}
 
-    def _read(self, number: int, begin: int, end: int) -> Iterator[Mapping[int, int]]:
+    def _read(
+        self, number: int, begin: int, end: int, now: float, final: bool
+    ) -> Iterator[_Wanted]:
         """Registers of a day are read in an opening after it; where there is none, none is due."""
         since_s, until_s = begin, end
         if self._plan.reach != "now":
@@ -254,7 +278,27 @@ class _Count:
         key = {"tenant": self._tenant, "first": since_s // DAY_S - 1, "last": until_s // DAY_S,
                "since_s": since_s, "until_s": until_s,
                "layouts": sorted(self._answers.get(number, ())) or [-1]}  # fmt: skip
-        yield {row[0]: row[1] for row in self._connection.execute(_READS, key)}
+        there = {row[0]: int(row[1]) for row in self._connection.execute(_READS, key)}
+        item = self._known.items[number]
+        keepers = list(self._keepers(item, end))
+        for keeper in keepers:
+            key = {"tenant": self._tenant, "profile": self._profiles.get(keeper.name, -1),
+                   "first": day_of(end), "last": day_of(end + _BILLING_SLACK_S),
+                   "layouts": sorted(self._answers.get(number, ())) or [-1]}  # fmt: skip
+            for meter, stored_s in self._connection.execute(_KEPT, key):
+                there[meter] = min(there.get(meter, _NEVER), stored_s)
+        yield _Wanted(item, there, gone=now >= until_s and (final or not keepers))
+
+    def _keepers(self, registers: Item, end: int) -> Iterator[Item]:
+        """The billing and daily profiles of the plan that have a row for the end of a day."""
+        for item in self._known.items.values():
+            if item.of_sub_meters is not registers.of_sub_meters:
+                continue
+            is_daily = item.kind == PROFILE and item.period_s == DAY_S
+            if is_daily or (
+                item.kind == BILLING and period_begins(item.each, self._plan.zone, end - 1, end)
+            ):
+                yield item
 
 
 def _member_counts(

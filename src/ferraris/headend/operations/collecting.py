@@ -122,13 +122,17 @@ class MissingView:
 
 @dataclass(frozen=True, slots=True)
 class SuccessView:
-    """Of `due` meters, how many had everything of a day in time, and how many later."""
+    """Of `due` meters, how many had everything of a day in time, and how many later.
+
+    Of those that are `lost` registers of the day were not read, which nobody can do any more.
+    """
 
     day: date
     due: int
     in_time: int
     late: int
     missing: int
+    lost: int
     deadline: datetime
     counted: datetime
     final: bool
@@ -142,6 +146,7 @@ class SuccessPart:
     due: int
     in_time: int
     late: int
+    lost: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,8 +270,8 @@ def list_success(desk: Desk, plan: str, days: int = 30) -> list[SuccessView]:
     return [
         SuccessView(
             _date(each.day), each.due, each.in_time, each.late,
-            each.due - each.in_time - each.late, _time(each.deadline_s), _time(each.counted_s),
-            each.final,
+            each.due - each.in_time - each.late - each.lost, each.lost, _time(each.deadline_s),
+            _time(each.counted_s), each.final,
         )
         for each in found
     ]  # fmt: skip
@@ -278,7 +283,7 @@ def list_success_parts(desk: Desk, plan: str, day: date, by: str = "segment") ->
     desk.demand_everywhere(Right.SEE_METERS)
     known = _plan(desk, plan)
     found = overview.success_by(desk.connection, known.number, (day - _EPOCH).days, by)
-    return [SuccessPart(each.name, each.due, each.in_time, each.late) for each in found]
+    return [SuccessPart(each.name, each.due, each.in_time, each.late, each.lost) for each in found]
 
 
 @operation("GET /sessions", command="sessions list", right=Right.SEE_METERS)

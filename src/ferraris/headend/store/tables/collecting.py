@@ -193,6 +193,7 @@ READ_SUCCESS: Final = Table(
     number("due"),
     number("in_time"),
     number("late"),
+    number("lost", default=0),  # registers that nobody read in time, and nobody can any more
     moment("deadline_s"),
     moment("counted_s"),
     flag("final"),  # nothing that belongs to the day is chased any more

@@ -226,12 +226,13 @@ def upgrade() -> None:
         nullable=False), sa.Column("day", BIG, nullable=False), sa.Column("node", BIG,
         nullable=False), sa.Column("model", sa.Text(), nullable=False), sa.Column("firmware",
         sa.Text(), nullable=False), sa.Column("due", BIG, nullable=False), sa.Column("in_time", BIG,
-        nullable=False), sa.Column("late", BIG, nullable=False), sa.Column("deadline_s",
-        sa.Double(), nullable=False), sa.Column("counted_s", sa.Double(), nullable=False),
-        sa.Column("final", sa.Integer(), server_default="0", nullable=False),
-        sa.ForeignKeyConstraint(["plan"], ["plan.id"], name="fk_read_success_plan"),
-        sa.ForeignKeyConstraint(["tenant"], ["tenant.id"], name="fk_read_success_tenant"),
-        sa.PrimaryKeyConstraint("plan", "day", "node", "model", "firmware", name="pk_read_success"))
+        nullable=False), sa.Column("late", BIG, nullable=False), sa.Column("lost", BIG,
+        server_default="0", nullable=False), sa.Column("deadline_s", sa.Double(), nullable=False),
+        sa.Column("counted_s", sa.Double(), nullable=False), sa.Column("final", sa.Integer(),
+        server_default="0", nullable=False), sa.ForeignKeyConstraint(["plan"], ["plan.id"],
+        name="fk_read_success_plan"), sa.ForeignKeyConstraint(["tenant"], ["tenant.id"],
+        name="fk_read_success_tenant"), sa.PrimaryKeyConstraint("plan", "day", "node", "model",
+        "firmware", name="pk_read_success"))
     op.create_index("ix_read_success_tenant_day", "read_success", ["tenant", "day"], unique=False)
     op.create_table("token", sa.Column("id", BIG, nullable=False), sa.Column("tenant", BIG,
         nullable=False), sa.Column("principal", BIG, nullable=False), sa.Column("name", sa.Text(),
