@@ -82,37 +82,42 @@ class World:
             query = select(VEE_DUE.c.meter, VEE_DUE.c.day, VEE_DUE.c.local, VEE_DUE.c.reason)
             return [tuple(row) for row in connection.execute(query.order_by("day", "meter"))]
 
-    def versions(self, meter=0):
+    def versions(self, meter=0, profile=None):
         """Every version of every final day: (channel, day, version) to its columns."""
         found = {}
         query = (
-            select(FINAL, CHANNEL.c.name, PROFILE.c.obis)
+            select(FINAL, CHANNEL.c.name, CHANNEL.c.scaler, PROFILE.c.obis)
             .join(CHANNEL, CHANNEL.c.id == FINAL.c.channel)
             .join(PROFILE, PROFILE.c.id == FINAL.c.profile)
             .where(FINAL.c.meter == self.meters[meter])
             .order_by(FINAL.c.version)
         )
+        if profile:
+            query = query.where(PROFILE.c.obis == profile)
         with self.engine.reading() as connection:
             for row in connection.execute(query):
                 columns = unpack_versions([row.body], row.intervals)
-                found[row.name, row.day, row.version] = row, columns
+                scaled = profile and row.scaler  # of a profile, channels with one name are apart
+                name = f"{row.name} e{row.scaler}" if scaled else row.name
+                found[name, row.day, row.version] = row, columns
         return found
 
-    def finals(self, meter=0):
+    def finals(self, meter=0, profile=None):
         """The newest version of every final day: (channel, day) to row and columns."""
-        return {key[:2]: found for key, found in self.versions(meter).items()}
+        return {key[:2]: found for key, found in self.versions(meter, profile).items()}
 
     def values(self, day=DAY, name=IMPORT, meter=0):
         _, columns = self.finals(meter)[name, day]
         return columns.final[0].tolist()
 
-    def outcome(self, meter=0):
+    def outcome(self, meter=0, profile=None):
         """What counts in the end, without the numbers of versions."""
         return {
             key: (row.start_s, row.intervals, columns.raw.tolist(), columns.present.tolist(),
                   columns.final.tolist(), columns.quality.tolist(), columns.rule.tolist(),
                   columns.findings.tolist())
-            for key, (row, columns) in sorted(self.finals(meter).items())
+            for key, (row, columns) in sorted(self.finals(meter, profile).items())
+            if row.intervals  # none: taken back
         }  # fmt: skip
 
 

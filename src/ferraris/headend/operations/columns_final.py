@@ -79,6 +79,7 @@ def _newest(tenant: int, meters: Sequence[int], since_s: int, until_s: int) -> A
             FINAL.c.tenant == tenant,
             FINAL.c.meter.in_(meters),
             FINAL.c.day.between(*days),
+            FINAL.c.intervals > 0,
             is_newest(FINAL, days),
         )
         .order_by(FINAL.c.meter, FINAL.c.profile, FINAL.c.channel, FINAL.c.day)

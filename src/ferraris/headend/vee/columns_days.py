@@ -7,14 +7,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import pairwise
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
 from ferraris.core.errors import DecodeError
 from ferraris.headend.store.columns_arrays import Sheet, sheets_of
-from ferraris.headend.vee.columns import Intervals
+from ferraris.headend.vee.columns import Intervals, Numbers
 from ferraris.headend.vee.columns_editing import Decisions, Judged
 from ferraris.headend.vee.columns_grid import Grid, Placed
 from ferraris.headend.vee.columns_versions import Versions, pack_versions, unpack_versions
@@ -28,9 +27,10 @@ __all__ = [
     "decided",
     "final_days",
     "place_blocks",
-    "shortest_steps",
+    "rows_of",
     "unpack_blocks",
     "versions_from",
+    "withdrawn",
 ]
 
 Key: TypeAlias = tuple[int, int, int, int]
@@ -71,14 +71,18 @@ class Unpacked(NamedTuple):
 def unpack_blocks(
     blocks: Iterable[Block], layouts: Mapping[int, Sequence[int]]
 ) -> list[Unpacked]:  # fmt: skip
-    """Unpack blocks, like ones together; damaged ones are left out, `check` finds them."""
+    """Unpack blocks, like ones together in the order of `layouts`.
+
+    Damaged ones are left out, `check` finds them.
+    """
     alike: defaultdict[int, list[Block]] = defaultdict(list)
     for each in blocks:
         alike[each.layout].append(each)
     return [
         one
-        for layout, several in sorted(alike.items())
-        for one in _sheets(several, layouts[layout])
+        for layout, channels in layouts.items()
+        if layout in alike
+        for one in _sheets(alike[layout], channels)
     ]
 
 
@@ -107,22 +111,13 @@ def place_blocks(
     return placed
 
 
-def shortest_steps(unpacked: Iterable[Unpacked]) -> dict[int, int]:
-    """By meter the shortest time between two rows of a block, or else of any two rows."""
-    found: dict[int, int] = {}
-    single: defaultdict[int, set[int]] = defaultdict(set)
+def rows_of(unpacked: Iterable[Unpacked]) -> dict[int, tuple[Numbers, ...]]:
+    """By meter the ends of its rows, an array for each of its blocks."""
+    found: defaultdict[int, list[Numbers]] = defaultdict(list)
     for each in unpacked:
-        ends = np.unique(each.sheet.ends)
-        step = int(np.diff(ends).min()) if len(ends) > 1 else 0
         for meter in each.meters:
-            if step:
-                found[meter] = min(found.get(meter, step), step)
-            else:
-                single[meter].update(ends.tolist())
-    for meter, several in single.items():
-        if meter not in found and len(several) > 1:
-            found[meter] = min(later - one for one, later in pairwise(sorted(several)))
-    return found
+            found[meter].append(each.sheet.ends)
+    return {meter: tuple(several) for meter, several in found.items()}
 
 
 def edges_known(placed: Placed, registers: Iterable[int]) -> list[tuple[bool, bool]]:
@@ -136,33 +131,6 @@ def edges_known(placed: Placed, registers: Iterable[int]) -> list[tuple[bool, bo
             opening &= known[:, 0] | ~has
             closing &= known[:, -1] | ~has
     return list(zip((opening & some).tolist(), (closing & some).tolist(), strict=True))
-
-
-def joined_days(placed: Placed, registers: Iterable[int], bounds: Sequence[int]) -> list[range]:
-    """Which days of one meter belong together, as no register is known where they meet.
-
-    `bounds` are the instants at which days begin, and the end of the last. Days before the first
-    known reading, and after the last, are each alone.
-    """
-    known = np.zeros(len(placed.grid.points), bool)
-    everywhere = np.ones(len(placed.grid.points), bool)
-    for channel in registers:
-        if channel in placed.has and placed.has[channel][0]:
-            known |= placed.reading_known(channel)[0]
-            everywhere &= placed.reading_known(channel)[0]
-    at = np.searchsorted(placed.grid.points, bounds).tolist()
-    instants = np.flatnonzero(known)
-    days = len(bounds) - 1
-    if not len(instants):
-        return [range(day, day + 1) for day in range(days)]
-    first, last = int(instants[0]), int(instants[-1])
-    found, begin = [], 0
-    for day in range(1, days):
-        midnight = at[day]
-        if everywhere[midnight] or midnight < first or midnight > last:
-            found.append(range(begin, day))
-            begin = day
-    return [*found, range(begin, days)]
 
 
 def decided(
@@ -251,6 +219,17 @@ def final_days(
             [bool(each.any()) for each in differs[at]],
         )
     return found
+
+
+def withdrawn(old: Version) -> FinalDay:
+    """The version that says that a day has no values any more: it has no intervals."""
+    nothing = np.zeros((1, 0), np.int64)
+    empty = Versions(nothing, nothing.astype(bool), *([nothing] * 5))
+    was = unpack_versions([old.body or b""], old.intervals)
+    key = old.meter, old.profile, old.channel, old.day
+    place = _Place("", old.start_s, old.period_s, 0, old.rules)
+    (made,) = _packed(empty, [key], place, [old.number + 1], [bool(was.usable.any())])
+    return made
 
 
 class _Place(NamedTuple):

@@ -76,7 +76,8 @@ class Placed:
     """The rows of many meters on one grid, for each channel: arrays of shape (meters, points).
 
     `noted` has what was found about the row of a point; `there` is where a meter has any row.
-    `told` are readings of the register of a channel that other profiles and reads tell.
+    `has` are the meters with a channel in any of their blocks. `told` are readings of the register
+    of a channel that other profiles and reads tell.
     """
 
     grid: Grid

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import numpy as np
@@ -27,9 +27,10 @@ from ferraris.headend.vee.rule_book import Book
 from ferraris.headend.vee.rules import RuleSet
 from ferraris.headend.vee.tasks import Lot
 
-__all__ = ["Judging"]
+__all__ = ["Judging", "Limits"]
 
 Fetch = Callable[[Collection[int], Sequence[int]], list[Version]]
+Limits = tuple[int | None, int | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +55,12 @@ class _Part:
 
 @dataclass(frozen=True, slots=True)
 class Judging:
-    """Days in a row of meters of a lot; `silent` are the channels of meters without rows.
+    """Days in a row of meters of a lot.
 
-    `new` are meters of which nothing is known before: their registers begin with a reading.
+    `wanted` are channels that are there even if no row of these days has them, `sure` those of
+    them that have values in any case, and `limits` from
+    when to when they are, in seconds UTC: from their first row, to their last one. `judged` tells
+    afterwards what was looked at.
     """
 
     lot: Lot
@@ -64,12 +68,14 @@ class Judging:
     meters: Sequence[int]
     placed: Placed
     facts: Mapping[int, MeterFacts]
-    silent: Mapping[int, Collection[int]]
-    new: Collection[int]
+    wanted: Collection[int]
+    sure: Collection[int]
+    limits: Mapping[int, Limits]
     before: Mapping[Key, Version]
     decisions: Sequence[Decided]
     book: Book
     fetch: Fetch
+    judged: set[Key] = field(default_factory=set)
 
     def run(self, channels: Mapping[int, ChannelKey]) -> list[FinalDay]:
         """The new versions of all channels."""
@@ -117,17 +123,19 @@ class Judging:
 
         One reading of a register alone says nothing about any interval.
         """
-        wanted = self.placed.has[channel].copy()
-        for row, meter in enumerate(self.meters):
-            if channel in self.silent.get(meter, ()):
-                wanted[row] = True
+        wanted = self.placed.has[channel] | (channel in self.wanted)
         if len(self.days) == 1:
             day = self.days[0][0]
             wanted &= np.array([self.lot.demanded.get(meter, False) for meter in self.meters])
             told = self.placed.known[channel]
             enough = told.sum(axis=1) > 1 if by_register else told[:, 1:].any(axis=1)
             wanted |= enough & told[:, 1:].any(axis=1)
-            known = {key[0] for key in self.before if key[2] == channel and key[3] == day}
+            wanted |= channel in self.sure
+            known = {
+                key[0]
+                for key, old in self.before.items()
+                if key[2] == channel and key[3] == day and old.intervals
+            }
             known |= {one.meter for one in self.decisions if one.channel == channel}
             for row, meter in enumerate(self.meters):
                 wanted[row] |= meter in known
@@ -138,23 +146,46 @@ class Judging:
     ) -> Iterator[tuple[list[tuple[int, Grid]], tuple[int, int], list[int]]]:
         """Which rows share a part of the grid: days, first and last point, rows."""
         if len(self.days) > 1 and by_register:  # of one meter
-            (day, grid), *others = self.days
-            first, _ = self._mounted(channel, rows[0], (0, grid.count), by_register)
-            yield (
-                [(day, grid.part(first, grid.count)), *others],
-                (first, self.placed.grid.count),
-                rows,
-            )
+            span = self._limited(channel, rows[0], (0, self.placed.grid.count), by_register)
+            if span is not None:
+                yield self._days_within(span), span, rows
             return
         at = 0
         for day, grid in self.days:
             spans: defaultdict[tuple[int, int], list[int]] = defaultdict(list)
             end = at + grid.count
             for row in rows:
-                spans[self._mounted(channel, row, (at, end), by_register)].append(row)
+                span = self._limited(channel, row, (at, end), by_register)
+                if span is not None:
+                    spans[span].append(row)
             for span, some in sorted(spans.items()):
                 yield [(day, self.placed.grid.part(*span))], span, some
             at = end
+
+    def _days_within(self, span: tuple[int, int]) -> list[tuple[int, Grid]]:
+        """The days, or what lies of them between two points."""
+        found, at = [], 0
+        for day, grid in self.days:
+            first, last = max(span[0], at), min(span[1], at + grid.count)
+            if first < last:
+                found.append((day, grid.part(first - at, last - at)))
+            at += grid.count
+        return found
+
+    def _limited(
+        self, channel: int, row: int, whole: tuple[int, int], by_register: bool
+    ) -> tuple[int, int] | None:
+        """The points between which a channel is there; None for none of it."""
+        first, last = self._mounted(channel, row, whole, by_register)
+        if len(self.days) > 1 and by_register:
+            last = whole[1]
+        since, until = self.limits.get(channel, (None, None))
+        points = self.placed.grid.points
+        if since is not None:
+            first = max(first, int(np.searchsorted(points, since)) - (not by_register))
+        if until is not None:
+            last = min(last, int(np.searchsorted(points, until, side="right")) - 1)
+        return (first, last) if first < last else None
 
     def _mounted(
         self, channel: int, row: int, whole: tuple[int, int], by_register: bool
@@ -168,7 +199,7 @@ class Judging:
             if mount.since_s < end and (mount.until_s is None or mount.until_s > start)
         ]
         if not mounts:
-            return self._told(channel, row, whole) if by_register else whole
+            return whole
         since, until = min(each[0] for each in mounts), max(each[1] for each in mounts)
         if since <= start and until >= end:
             return whole
@@ -181,13 +212,6 @@ class Judging:
             told = whole[0] + int(known[0]) - (not by_register)
             first, last = min(first, told), max(last, whole[0] + int(known[-1]))
         return (first, last) if first < last else whole
-
-    def _told(self, channel: int, row: int, whole: tuple[int, int]) -> tuple[int, int]:
-        """The points from the first reading of a new meter on."""
-        if self.meters[row] not in self.new:
-            return whole
-        known = np.flatnonzero(self.placed.known[channel][row, whole[0] : whole[1]])
-        return (whole[0] + int(known[0]), whole[1]) if len(known) else whole
 
     # What is made of it.
 
@@ -216,6 +240,7 @@ class Judging:
         for day, grid in part.days:
             end = begin + grid.count
             keys = [(meter, self.lot.profile, part.channel, day) for meter in part.meters]
+            self.judged.update(keys)
             one = columns if len(part.days) == 1 else columns.between(begin, end)
             found += final_days(
                 one, keys, grid, self.before, zone=self.lot.zone, rules=part.digest

@@ -179,6 +179,7 @@ def _newest(
             FINAL.c.meter.in_(meters),
             FINAL.c.profile == profile,
             FINAL.c.day.between(*days),
+            FINAL.c.intervals > 0,
             is_newest(FINAL, days),
         )
         .order_by(FINAL.c.meter, FINAL.c.channel, FINAL.c.day)

@@ -42,7 +42,7 @@ class SimilarDays:
         self._days: dict[tuple[int, int, int], tuple[Axis, Numbers, Truths]] = {}
         alike: defaultdict[int, list[Version]] = defaultdict(list)
         for each in versions:
-            if each.body is not None:
+            if each.body is not None and each.intervals:
                 alike[each.intervals].append(each)
         for intervals, several in alike.items():
             columns = unpack_versions([each.body or b"" for each in several], intervals)

@@ -183,7 +183,7 @@ def _newest(days: tuple[int, int], *columns: Any) -> Select[Any]:
         select(*columns)
         .select_from(FINAL)
         .join(METER, METER.c.id == FINAL.c.meter)
-        .where(FINAL.c.day.between(*days), is_newest(FINAL, days))
+        .where(FINAL.c.day.between(*days), FINAL.c.intervals > 0, is_newest(FINAL, days))
     )
 
 

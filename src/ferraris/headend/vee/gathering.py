@@ -29,17 +29,17 @@ __all__ = [
     "Mount",
     "ReadBody",
     "Version",
+    "block_days",
     "blocks_of",
     "decisions_of",
     "facts_of",
-    "known_channels",
-    "known_periods",
-    "neighbours",
+    "known_days",
     "opened",
     "reads_of",
     "unfinished",
     "versions_of",
     "windows",
+    "with_more",
 ]
 
 WINDOW = 500  # meters in one statement
@@ -223,28 +223,39 @@ def blocks_of(
     return found
 
 
-def neighbours(
-    connection: Connection, meters: Collection[int], profile: int, days: tuple[int, int], reach: int
-) -> dict[int, tuple[int | None, int | None]]:
-    """The last UTC day with a block before some days, and the first one after; within a reach."""
-    first, last = days
-    found: dict[int, list[int | None]] = {meter: [None, None] for meter in meters}
-    sides = (
-        (0, func.max(BLOCK.c.day), (first - reach, first - 1)),
-        (1, func.min(BLOCK.c.day), (last + 1, last + reach)),
+def block_days(
+    connection: Connection, meter: int, profile: int, days: tuple[int, int]
+) -> list[tuple[int, int]]:
+    """The UTC days on which a meter has blocks of a profile, with their layouts."""
+    query = (
+        select(BLOCK.c.day, BLOCK.c.layout)
+        .where(BLOCK.c.meter == meter, BLOCK.c.profile == profile, BLOCK.c.day.between(*days))
+        .distinct()
+        .order_by(BLOCK.c.day, BLOCK.c.layout)
     )
+    return [(row[0], row[1]) for row in connection.execute(query)]
+
+
+def with_more(
+    connection: Connection,
+    meters: Collection[int],
+    profile: int,
+    utc_days: tuple[int, int],
+    local_days: tuple[int, int],
+) -> set[int]:
+    """The meters that have blocks of a profile on any of some UTC days, or final local days."""
+    found: set[int] = set()
     for lot in windows(meters):
-        for side, nearest, span in sides:
+        for table, days in ((BLOCK, utc_days), (FINAL, local_days)):
             query = (
-                select(BLOCK.c.meter, nearest)
+                select(table.c.meter)
                 .where(
-                    BLOCK.c.meter.in_(lot), BLOCK.c.profile == profile, BLOCK.c.day.between(*span)
+                    table.c.meter.in_(lot), table.c.profile == profile, table.c.day.between(*days)
                 )
-                .group_by(BLOCK.c.meter)
+                .distinct()
             )
-            for meter, day in connection.execute(query):
-                found[meter][side] = day
-    return {meter: (before, after) for meter, (before, after) in found.items()}
+            found.update(connection.execute(query).scalars())
+    return found
 
 
 def versions_of(
@@ -302,15 +313,19 @@ def decisions_of(
 def reads_of(
     connection: Connection, sealer: Sealer, meters: Collection[int], days: tuple[int, int]
 ) -> list[ReadBody]:
-    """The register reads of meters on UTC days, the newest version of one read last."""
+    """The register reads of meters on UTC days: of each the newest version, in order of time."""
     found = []
     names = ("meter", "day", "read_s", "layout", "version")
     for lot in windows(meters):
         query = (
             select(*(REGISTER_READ.c[name] for name in names), REGISTER_READ.c.count,
                    REGISTER_READ.c.seal, REGISTER_READ.c.body)
-            .where(REGISTER_READ.c.meter.in_(lot), REGISTER_READ.c.day.between(*days))
-            .order_by(REGISTER_READ.c.version)
+            .where(
+                REGISTER_READ.c.meter.in_(lot),
+                REGISTER_READ.c.day.between(*days),
+                is_newest(REGISTER_READ, days),
+            )
+            .order_by(REGISTER_READ.c.meter, REGISTER_READ.c.read_s)
         )  # fmt: skip
         for *key, count, seal, body in connection.execute(query):
             plain = opened(sealer, "register_read", key, seal, body)
@@ -319,37 +334,17 @@ def reads_of(
     return found
 
 
-def known_channels(
-    connection: Connection, meters: Collection[int], profile: int, days: tuple[int, int]
-) -> dict[int, set[int]]:
-    """The channels that had final values on any of some days, by meter."""
-    found: defaultdict[int, set[int]] = defaultdict(set)
-    for lot in windows(meters):
-        query = (
-            select(FINAL.c.meter, FINAL.c.channel)
-            .where(
-                FINAL.c.meter.in_(lot), FINAL.c.profile == profile, FINAL.c.day.between(*days)
-            )
-            .distinct()
-        )  # fmt: skip
-        for meter, channel in connection.execute(query):
-            found[meter].add(channel)
-    return found
-
-
-def known_periods(
-    connection: Connection, meters: Collection[int], profile: int, days: tuple[int, int]
-) -> dict[int, int]:
-    """By meter the period of its newest final day among some days."""
-    found: dict[int, int] = {}
-    for lot in windows(meters):
-        query = (
-            select(FINAL.c.meter, FINAL.c.period_s)
-            .where(FINAL.c.meter.in_(lot), FINAL.c.profile == profile, FINAL.c.day.between(*days))
-            .order_by(FINAL.c.day, FINAL.c.version)
-        )
-        found.update((row[0], row[1]) for row in connection.execute(query))
-    return found
+def known_days(
+    connection: Connection, meter: int, profile: int, days: tuple[int, int]
+) -> dict[tuple[int, int], int]:
+    """How many intervals the newest final days of a meter have, by channel and local day."""
+    query = select(FINAL.c.channel, FINAL.c.day, FINAL.c.intervals).where(
+        FINAL.c.meter == meter,
+        FINAL.c.profile == profile,
+        FINAL.c.day.between(*days),
+        is_newest(FINAL, days),
+    )
+    return {(row[0], row[1]): row[2] for row in connection.execute(query)}
 
 
 def unfinished(

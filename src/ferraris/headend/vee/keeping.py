@@ -98,7 +98,8 @@ def _mark_again(connection: Connection, tenant: int, due: Sequence[Due], now: fl
 
 def _tell_others(connection: Connection, tenant: int, ran: Ran, now: float) -> None:
     """Whoever is at the same meter now has seen less, or more: one of the two runs again."""
-    mine = {(meter, profile) for meter, profile, _ in ran.looked_at}
+    mine = {(meter, profile) for meter, profile, _ in ran.done}
+    mine |= {(meter, profile) for meter, profile, _, _ in ran.turns}
     claimed = connection.execute(
         select(VEE_DUE.c.meter, VEE_DUE.c.profile, VEE_DUE.c.day).where(
             VEE_DUE.c.tenant == tenant, VEE_DUE.c.claimed_until_s > now
@@ -146,10 +147,11 @@ def _mark_dependents(
                 date_of(each.day), of.weeks, holidays=of.holidays, until=today
             )  # fmt: skip
             reached[among] = [number_of(day) for day in days if number_of(day) != each.day]
-        turn = ran.looked_at[each.meter, each.profile, each.day]
+        turn = ran.turns[each[:4]]
         for day in reached[among]:
-            if ran.looked_at.get((each.meter, each.profile, day), -1) <= turn:
-                rests_on[each.meter, each.profile, each.channel, day].append(each.day)
+            key = each.meter, each.profile, each.channel, day
+            if ran.turns.get(key, -1) <= turn:
+                rests_on[key].append(each.day)
     if not rests_on:
         return 0
     meters, wanted = {key[0] for key in rests_on}, {key[3] for key in rests_on}
