@@ -3,7 +3,7 @@
 The other end runs in a process of its own and is as bare as it can be: a loop over `select.epoll`
 (or what the system has) that knows two answers. Figures are exchanges for each second of processor
 time of the measured process; a bare echo of the same octets in the same run says what the sockets
-themselves cost.
+themselves cost. The server's side is in `_serving.py`.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from _serving import measure_servers, wrap
 from ferraris.client.security import NoSecurity
 from ferraris.core.layer import Layer
 from ferraris.core.stack import over
@@ -38,9 +39,7 @@ FAR_ROUNDS = 20
 ROUNDS = 5
 
 LOGICAL_DEVICE_NAME = AttributeDescriptor(1, bytes((0, 0, 42, 0, 0, 255)), 2)
-AARQ = bytes.fromhex("601da109060760857405080101be10040e01000000065f1f0400001014ffff")
 GET = bytes.fromhex("c001c1000100002a0000ff0200")
-ANSWER = bytes.fromhex("c401c1000910") + b"FER0000000000001"
 
 # A peer that answers anything: AARE for an AARQ, else the same GET response with the invoke id.
 BARE_SERVER = """
@@ -83,81 +82,6 @@ while True:
         connection.send(answer)
 """
 
-METER = """
-import asyncio, os, resource, sys, time
-from ferraris.line.serving import serve
-from ferraris.line.url import Endpoint
-from ferraris.meter.fleet import Fleet
-from ferraris.meter.templates import template
-from ferraris.server.service import server_stack
-from ferraris.transport.schemes import profile_of
-
-async def main():
-    fleet = Fleet(template("residential"), 1, seed=1)
-    profile = profile_of(sys.argv[1])
-    listener = await serve(
-        Endpoint(sys.argv[1], "127.0.0.1", 0),
-        lambda: server_stack(profile, fleet.find, entropy=os.urandom, utc=time.time),
-    )
-    print(listener.port, flush=True)
-    loop = asyncio.get_running_loop()
-    while await loop.run_in_executor(None, sys.stdin.readline):
-        print(sum(resource.getrusage(resource.RUSAGE_SELF)[:2]), flush=True)
-
-if sys.argv[2] == "uvloop":
-    import uvloop
-    uvloop.run(main())
-else:
-    asyncio.run(main())
-"""
-
-ECHO = """
-import resource, selectors, socket, sys, threading
-kind = socket.SOCK_DGRAM if sys.argv[1] == "udp" else socket.SOCK_STREAM
-server = socket.socket(socket.AF_INET, kind)
-server.bind(("127.0.0.1", 0))
-server.setblocking(False)
-chooser = selectors.DefaultSelector()
-chooser.register(server, selectors.EVENT_READ)
-answer = bytes.fromhex("0001000100100016c401c1000910") + b"FER0000000000001"
-if kind == socket.SOCK_STREAM:
-    server.listen(1024)
-print(server.getsockname()[1], flush=True)
-
-def tell():
-    while sys.stdin.readline():
-        print(sum(resource.getrusage(resource.RUSAGE_SELF)[:2]), flush=True)
-
-threading.Thread(target=tell, daemon=True).start()
-buffer = bytearray(4096)
-
-def serve(connection):
-    try:
-        if connection.recv_into(buffer):
-            connection.send(answer)
-            return
-    except ConnectionError:
-        pass
-    chooser.unregister(connection)
-    connection.close()
-
-while True:
-    for key, _ in chooser.select():
-        if kind == socket.SOCK_DGRAM:
-            try:
-                for _ in range(64):
-                    _, address = server.recvfrom(4096)
-                    server.sendto(answer, address)
-            except BlockingIOError:
-                pass
-        elif key.fileobj is server:
-            connection, _ = server.accept()
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            chooser.register(connection, selectors.EVENT_READ)
-        else:
-            serve(key.fileobj)
-"""
-
 
 def main() -> None:
     """Print figures of each end, and their share of a bare echo."""
@@ -172,14 +96,7 @@ def main() -> None:
                 f"client, {name:8}                {ours / 1e3:5.1f} k"
                 f"   ({ours / loop_bare:.0%} of the loop's bare echo, {ours / bare:.0%} of bare)"
             )
-    for scheme in ("tcp", "udp"):
-        with measured(ECHO, scheme) as (port, used):
-            bare = max(load(port, scheme, used) for _ in range(ROUNDS))
-        print(f"bare echo, server, {scheme}          {bare / 1e3:5.1f} k")
-        for name, _ in loops():
-            with measured(METER, scheme, name) as (port, used):
-                ours = max(load(port, scheme, used) for _ in range(ROUNDS))
-            print(f"server, {scheme}, {name:8}           {ours / 1e3:5.1f} k   ({ours / bare:.0%})")
+    measure_servers([name for name, _ in loops()])
     with bare_server(FAR_S) as port:
         for name, runner in loops():
             share, busy = max(runner(far(port)) for _ in range(ROUNDS))
@@ -308,39 +225,6 @@ def bare_client(port: int) -> float:
     return EXCHANGES / used
 
 
-def load(port: int, scheme: str, used: Callable[[], float]) -> float:
-    """Ask a server on many sockets at once; exchanges for each of its CPU seconds."""
-    kind = socket.SOCK_DGRAM if scheme == "udp" else socket.SOCK_STREAM
-    chooser = selectors.DefaultSelector()
-    for _ in range(CONNECTIONS):
-        each = socket.socket(socket.AF_INET, kind)
-        each.connect(("127.0.0.1", port))
-        if scheme == "tcp":
-            each.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        each.send(wrap(AARQ))
-        assert each.recv(4096)
-        chooser.register(each, selectors.EVENT_READ)
-    unit, buffer, left = wrap(GET), bytearray(4096), EXCHANGES
-    before = used()
-    for key in chooser.get_map().values():
-        key.fileobj.send(unit)  # type: ignore[union-attr]
-    while left > 0:
-        for key, _ in chooser.select():
-            count = key.fileobj.recv_into(buffer)  # type: ignore[union-attr]
-            assert buffer[8] == 0xC4, buffer[:count].hex()
-            left -= 1
-            key.fileobj.send(unit)  # type: ignore[union-attr]
-    rate = EXCHANGES / (used() - before)
-    for key in list(chooser.get_map().values()):
-        key.fileobj.close()  # type: ignore[union-attr]
-    return rate
-
-
-def wrap(apdu: bytes) -> bytes:
-    """Put the wrapper's header before it, from client 16 to server 1."""
-    return bytes.fromhex("000100100001") + len(apdu).to_bytes(2, "big") + apdu
-
-
 @contextmanager
 def bare_server(delay_s: float = 0.0) -> Iterator[int]:
     """The bare server in a process of its own."""
@@ -350,28 +234,6 @@ def bare_server(delay_s: float = 0.0) -> Iterator[int]:
         assert process.stdout is not None
         try:
             yield int(process.stdout.readline())
-        finally:
-            process.kill()
-
-
-@contextmanager
-def measured(code: str, *arguments: str) -> Iterator[tuple[int, Callable[[], float]]]:
-    """A server in a process of its own, and how to ask it for its processor time."""
-    with subprocess.Popen(
-        [sys.executable, "-c", code, *arguments],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as process:
-        assert process.stdin is not None
-        assert process.stdout is not None
-
-        def used() -> float:
-            print("used", file=process.stdin, flush=True)
-            return float(process.stdout.readline())  # type: ignore[union-attr]
-
-        try:
-            yield int(process.stdout.readline()), used
         finally:
             process.kill()
 
