@@ -48,8 +48,8 @@ class Pump(asyncio.BufferedProtocol, Generic[In, Out]):
     def __init__(self, layer: Layer[In, Out, bytes], loop: asyncio.AbstractEventLoop) -> None:
         self.layer = layer
         self._loop = loop
-        # The short way of an exchange at a passive end, where the stack has one.
-        self._serve: Callable[[bytes], bytes | None] | None = getattr(layer, "served", None)
+        self.serve: Callable[[bytes], bytes | None] | None = getattr(layer, "served", None)
+        """The short way of an exchange at a passive end, where the stack has one."""
         self._transport: asyncio.Transport | None = None
         self._write: Callable[[bytes], object] | None = None  # None: there is no line
         self._paused = False
@@ -70,11 +70,8 @@ class Pump(asyncio.BufferedProtocol, Generic[In, Out]):
         return self._buffer
 
     def buffer_updated(self, count: int) -> None:
-        self.took(self._buffer[:count].tobytes())
-
-    def took(self, octets: bytes) -> None:
-        """Take a chunk of a stream the short way, where it can go there, else the long one."""
-        serve, write = self._serve, self._write
+        octets = self._buffer[:count].tobytes()
+        serve, write = self.serve, self._write
         if serve is not None and write is not None and not self._paused:
             answer = serve(octets)
             if answer is not None:

@@ -25,7 +25,7 @@ __all__ = ["Connection", "Streams", "can_watch"]
 
 _LOG = logging.getLogger("ferraris.line")
 _BATCH = 128  # connections served in one turn of the loop
-_BUFFER_OCTETS = 65536
+_MOST_OCTETS = 65536  # of one connection in a turn
 _HIGH_WATER = 65536  # octets that wait for a peer, as with asyncio
 _PAUSE_S = 1.0  # without descriptors or memory, before anybody else is accepted
 _EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
@@ -52,7 +52,6 @@ class Streams:
         """Connections with something to say at the end of this turn; None between turns."""
         self._make_station = make_station
         self._connections: dict[int, Connection] = {}
-        self._buffer = memoryview(bytearray(_BUFFER_OCTETS))
         self._poll: Any = select.epoll()  # type: ignore[attr-defined,unused-ignore] # Linux
         self._closed = False
         self._look(self._poll.fileno(), self._turn)
@@ -95,18 +94,34 @@ class Streams:
         """Take what came, serve it, let answers leave."""
         came = self._take()
         leaving = self.leaving = []
+        answers: list[tuple[Connection, bytes]] = []
         try:
             for connection, octets in came:
-                if not connection.is_closing():
-                    self._serve(connection, octets)
+                try:
+                    serve = connection.serve
+                    if serve is not None and octets and not connection.out:
+                        answer = serve(octets)
+                        if answer is not None:
+                            answers.append((connection, answer))
+                            continue
+                    connection.hear(octets)
+                except Exception as error:  # noqa: BLE001 - its fault is not that of the others
+                    self._failed(connection, error)
         finally:
             self.leaving = None
+            for connection, answer in answers:
+                try:
+                    sent = connection.send(answer)
+                except OSError:  # `keep` finds out what it was
+                    sent = 0
+                if sent < len(answer):
+                    connection.keep(answer[sent:])
             for connection in leaving:
                 connection.flush()
 
     def _take(self) -> list[tuple[Connection, bytes]]:
         """What is there of all connections; b"" where nothing will come any more."""
-        buffer, came = self._buffer, []
+        came = []
         for number, events in self._poll.poll(0, _BATCH):
             connection = self._connections.get(number)
             if connection is None:
@@ -115,31 +130,22 @@ class Streams:
                 connection.flush()
             if events == _WRITE:
                 continue
-            if connection.is_closing():  # the peer has gone before it took everything
+            if connection.closing:  # the peer has gone before it took everything
                 connection.abort()
                 continue
             try:
-                count = connection.receive(buffer)
+                came.append((connection, connection.receive(_MOST_OCTETS)))
             except (BlockingIOError, InterruptedError):
                 continue
             except OSError as error:
                 connection.fail(error)
-                continue
-            came.append((connection, buffer[:count].tobytes()))
         return came
 
-    def _serve(self, connection: Connection, octets: bytes) -> None:
+    def _failed(self, connection: Connection, error: Exception) -> None:
         station = connection.station
-        try:
-            if octets:
-                station.took(octets)
-            else:
-                station.eof_received()
-                connection.close()
-        except Exception as error:  # noqa: BLE001 - one stack's fault is not that of the others
-            context = {"message": "a station failed", "exception": error, "protocol": station}
-            self.loop.call_exception_handler(context)
-            connection.fail(error)
+        context = {"message": "a station failed", "exception": error, "protocol": station}
+        self.loop.call_exception_handler(context)
+        connection.fail(error)
 
     def _accept(self, listening: socket.socket) -> None:
         for _ in range(_BATCH):
@@ -179,45 +185,65 @@ class Connection(asyncio.Transport):
         self, streams: Streams, accepted: socket.socket, peer: Any, station: Pump[Any, Any]
     ) -> None:
         super().__init__({"peername": peer, "socket": accepted})
-        self.receive = accepted.recv_into
+        self.receive = accepted.recv
+        self.send = accepted.send
         self.station = station
-        self._send = accepted.send
+        self.serve = station.serve
         self._socket = accepted
         self._streams = streams
-        self._out: list[bytes] = []
+        self.out: list[bytes] = []
+        """What has not left yet."""
         self._out_octets = 0
-        self._closing = False  # nothing is read any more
+        self.closing = False
+        """Nothing is read any more."""
         self._over = False
         self._waits = False  # for room in the system's buffer
         self._paused = False  # the station knows that its peer is slow
 
     def is_closing(self) -> bool:
         """Whether nothing is read any more."""
-        return self._closing
+        return self.closing
 
     def write(self, data: Any) -> None:
         """Send at the end of the turn; between turns, now."""
-        if self._closing:
+        if self.closing:
             return
         leaving = self._streams.leaving
-        if not self._out and leaving is not None:
+        if not self.out and leaving is not None:
             leaving.append(self)
-        self._out.append(data)
+        self.out.append(data)
         self._out_octets += len(data)
         if self._waits:
             self._pause()
         elif leaving is None or self._out_octets > _HIGH_WATER:
             self.flush()
 
+    def hear(self, octets: bytes) -> None:
+        """Let the stack have what came; b"" is the end."""
+        if self.closing:
+            return
+        if octets:
+            self.station.received(octets)
+        else:
+            self.station.eof_received()
+            self.close()
+
+    def keep(self, octets: bytes) -> None:
+        """What is left of an answer leaves before anything that was said after it."""
+        if not self._over:
+            self.out.insert(0, octets)
+            self._out_octets += len(octets)
+            self.flush()
+
     def flush(self) -> None:
         """Send what is there, as far as the system takes it."""
-        out = self._out
+        out = self.out
         if self._over:
             return
         if out:
             octets = out[0] if len(out) == 1 else b"".join(out)
             try:
-                sent = self._send(octets)
+                sent = self.send(octets)
             except (BlockingIOError, InterruptedError):
                 sent = 0
             except OSError as error:
@@ -232,7 +258,7 @@ class Connection(asyncio.Transport):
                 return
         if self._waits:
             self._wait(False)
-        if self._closing:
+        if self.closing:
             self.fail(None)
         elif self._paused:
             self._paused = False
@@ -240,10 +266,10 @@ class Connection(asyncio.Transport):
 
     def close(self) -> None:
         """Read no more, send what is there, then end."""
-        if self._closing:
+        if self.closing:
             return
-        self._closing = True
-        if self._out:
+        self.closing = True
+        if self.out:
             self._wait(self._waits)
         else:
             self.fail(None)
@@ -256,8 +282,8 @@ class Connection(asyncio.Transport):
         """End now, because of `error`; None when somebody wanted it."""
         if self._over:
             return
-        self._over = self._closing = True
-        self._out.clear()
+        self._over = self.closing = True
+        self.out.clear()
         self._streams.forget(self._socket.fileno())
         self._streams.loop.call_soon(self._end, error)
 
@@ -269,7 +295,7 @@ class Connection(asyncio.Transport):
 
     def _wait(self, waits: bool) -> None:
         self._waits = waits
-        events = (0 if self._closing else _READ) | (_WRITE if waits else 0)
+        events = (0 if self.closing else _READ) | (_WRITE if waits else 0)
         self._streams.watch(self._socket.fileno(), events)
 
     def _pause(self) -> None:

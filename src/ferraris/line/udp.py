@@ -147,12 +147,12 @@ class DatagramListener(asyncio.DatagramProtocol):
         self._on_unit = on_unit
         self._most_peers = most_peers
         self._peers: OrderedDict[Any, _Peer] = OrderedDict()
-        self._buffer = memoryview(bytearray(LONGEST_DATAGRAM_OCTETS))
         self._transport: asyncio.DatagramTransport | None = None
         self._reported = 0
         self._port: int = server.getsockname()[1]
         self._closed = False
-        self._held: list[tuple[bytes, Any]] | None = None  # what leaves when all are served
+        self._held: list[tuple[bytes, Any]] = []
+        self._holds = False  # what is said leaves when all are served
 
     @property
     def port(self) -> int:
@@ -208,48 +208,54 @@ class DatagramListener(asyncio.DatagramProtocol):
         Between two calls of the system everything that Python needs has left the processor's
         nearest memory; one kind of work at a time saves a third.
         """
-        receive, buffer = self._socket.recvfrom_into, self._buffer
-        came = []
+        receive = self._socket.recvfrom
+        came: list[tuple[bytes, Any]] = []
         for _ in range(_BATCH):
             try:
-                count, address = receive(buffer)
+                came.append(receive(LONGEST_DATAGRAM_OCTETS))
             except (BlockingIOError, InterruptedError):
                 break
             except OSError:  # what a peer's host said about an earlier answer
                 continue
-            came.append((buffer[:count].tobytes(), address))
         else:
             self._report_drops()
-        held = self._held = []
+        held, peers = self._held, self._peers
+        self._holds = True
         try:
             for octets, address in came:
-                if not self._closed:
-                    self.datagram_received(octets, address)
+                peer = peers.get(address)
+                answer = None if peer is None or peer.serve is None else peer.serve(octets)
+                if answer is None:
+                    self._hear(peer, octets, address)
+                else:
+                    peers.move_to_end(address)
+                    held.append((answer, address))
         finally:
-            self._held = None
-            for octets, address in held:
-                self.send(octets, address)
+            self.received += len(came)
+            self._holds = False
+            self._leave(held)
 
     def datagram_received(self, data: bytes, addr: Any) -> None:
-        """Hand one datagram to the stack of its peer."""
+        """Hand one datagram to the stack of its peer: of loops that cannot watch sockets."""
         self.received += 1
-        peers = self._peers
-        peer = peers.get(addr)
-        if peer is not None:
-            peers.move_to_end(addr)
-            answer = None if peer.serve is None else peer.serve(data)
-            if answer is None:
-                peer.received(data)
-            else:
-                self.send(answer, addr)
+        self._hear(self._peers.get(addr), data, addr)
+
+    def _hear(self, peer: _Peer | None, octets: bytes, address: Any) -> None:
+        """The long way of a datagram."""
+        if self._closed:
             return
-        peer = _Peer(self._make_layer(), self._loop, self, addr)
-        peer.begin(data)
+        peers = self._peers
+        if peer is not None:
+            peers.move_to_end(address)
+            peer.received(octets)
+            return
+        peer = _Peer(self._make_layer(), self._loop, self, address)
+        peer.begin(octets)
         # Whoever got no answer and said nothing is not worth a place: a stranger, or noise.
         if peer.spoke and not peer.over:
             if len(peers) >= self._most_peers:
                 self._make_place()
-            peers[addr] = peer
+            peers[address] = peer
 
     def error_received(self, exc: Exception) -> None:
         """What a peer's host said about an earlier answer; the peer will ask again."""
@@ -272,13 +278,18 @@ class DatagramListener(asyncio.DatagramProtocol):
 
     def send(self, octets: bytes, address: Any) -> None:
         """Send a datagram; what the system does not take is lost like any other."""
-        if self._held is not None:
-            self._held.append((octets, address))
-            return
-        try:
-            self.sendto(octets, address)
-        except OSError:
-            self.unsent += 1
+        self._held.append((octets, address))
+        if not self._holds:
+            self._leave(self._held)
+
+    def _leave(self, held: list[tuple[bytes, Any]]) -> None:
+        sendto = self.sendto
+        for octets, address in held:
+            try:
+                sendto(octets, address)
+            except OSError:
+                self.unsent += 1
+        held.clear()
 
     def delivered(self, address: Any, unit: Any) -> None:
         """Hand on what a stack delivered."""
@@ -304,7 +315,6 @@ class _Peer(Pump[Any, Any]):
         self._listener = listener
         self._address = address
         self._write = self._send
-        self.serve = self._serve
         self.spoke = False  # anything sensible came or went
         self.over = False
 

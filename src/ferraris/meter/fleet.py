@@ -113,6 +113,7 @@ class Fleet:
         """Hears of a meter whose push, named by its key, or future has changed at a UTC second."""
         # What every reading of a meter asks for.
         self.meter_seed = lru_cache(maxsize=_METERS_IN_USE)(self._meter_seed)
+        self.system_title = lru_cache(maxsize=_METERS_IN_USE)(self._system_title)
         self.household = lru_cache(maxsize=_METERS_IN_USE)(self._household)
         self.logical_device_name = lru_cache(maxsize=_METERS_IN_USE)(self._logical_device_name)
         # Deriving keys and setting up their cipher costs as much as an exchange.
@@ -211,7 +212,7 @@ class Fleet:
         """Sixteen octets: three letters of the maker and the number."""
         return self.maker + self.number(index).encode("ascii")
 
-    def system_title(self, index: int) -> bytes:
+    def _system_title(self, index: int) -> bytes:
         """Eight octets."""
         return self.maker + self._identity[1:2] + index.to_bytes(4, "big")
 

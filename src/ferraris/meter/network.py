@@ -50,7 +50,9 @@ def feeder(meter: SimulatedMeter) -> int:
 
 def volts(meter: SimulatedMeter, phase: int, now: int) -> int:
     """Tenths of a volt on phase 1 to 3; on the meter's inlet, whatever the switch does."""
-    return voltage.moment(feeder(meter), meter.system_title, phase, now, imposed(meter))
+    fleet, index = meter.fleet, meter.index
+    seed = fleet.meter_seed(index // _METERS_OF_A_FEEDER)
+    return voltage.moment(seed, fleet.system_title(index), phase, now, imposed(meter))
 
 
 def group_of(phase: int) -> int:

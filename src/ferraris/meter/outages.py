@@ -30,8 +30,6 @@ def outages(state: State) -> tuple[Interruption, ...]:
 
 def is_off(meter: SimulatedMeter, now: int) -> bool:
     """Whether the meter is without power at UTC second `now`."""
-    if meter.state.parts is None:
-        return False
     return any(
         start <= now and (stop is None or now < stop) for start, stop in outages(meter.state)
     )

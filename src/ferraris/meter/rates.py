@@ -57,11 +57,12 @@ def has_departed(meter: SimulatedMeter) -> bool:
 def counted(meter: SimulatedMeter, channel: int, utc: int) -> tuple[int, tuple[int, ...]]:
     """Energy counted until `utc`: the total, and by rate."""
     state = meter.state
-    without = state.interruptions if state.parts is None else held_back(state)
+    if state.parts is None and not state.interruptions:  # nothing has happened: the usual case
+        by_rate = meter.fleet.household(meter.index).energy(channel, utc)
+        return sum(by_rate), by_rate
+    without = held_back(state)
     by_rate = supply.energy(meter.household, channel, utc, without)
     total = sum(by_rate)
-    if state.parts is None:
-        return total, by_rate
     last = _last_switch(meter, channel, utc)
     if last is None:
         return total, by_rate

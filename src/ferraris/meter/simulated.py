@@ -64,11 +64,12 @@ class SimulatedMeter:
     It implements `ferraris.server.device.LogicalDevice`. Times named `now` are UTC seconds.
     """
 
-    __slots__ = ("_index", "fleet", "state")
+    __slots__ = ("fleet", "index", "state")
 
     def __init__(self, fleet: Fleet, index: int) -> None:
         self.fleet = fleet
-        self._index = index
+        self.index = index
+        """Place in the fleet, from 0."""
         self.state = fleet.memory.recall(self) or UNTOUCHED
 
     # What the server engine asks for.
@@ -76,17 +77,17 @@ class SimulatedMeter:
     @property
     def logical_device_name(self) -> bytes:
         """Sixteen octets: three letters of the maker and the number."""
-        return self.fleet.logical_device_name(self._index)
+        return self.fleet.logical_device_name(self.index)
 
     @property
     def system_title(self) -> bytes:
         """Eight octets: three letters of the maker and five that tell meters apart."""
-        return self.fleet.system_title(self._index)
+        return self.fleet.system_title(self.index)
 
     @property
     def server_sap(self) -> int:
         """Address of the logical device."""
-        return self.fleet.server_sap(self._index)
+        return self.fleet.server_sap(self.index)
 
     @property
     def objects(self) -> Mapping[ObjectKey, ObjectEntry]:
@@ -109,7 +110,7 @@ class SimulatedMeter:
         secret, own = b"", self.fleet.own_mechanism
         if settings.mechanism in _BY_SECRET:
             changed_secret = (self.state.secrets or {}).get(client_sap)
-            secret = changed_secret or self.fleet.password(self._index)
+            secret = changed_secret or self.fleet.password(self.index)
         if not settings.ciphered:
             return Credentials(secret=secret, own_mechanism=own)
         changed = self.state.security
@@ -122,7 +123,7 @@ class SimulatedMeter:
         changed = self.state.security
         if changed is not None and changed.keys is not None:
             return changed.keys
-        return self.fleet.cipher_keys(self._index)
+        return self.fleet.cipher_keys(self.index)
 
     @property
     def pairs(self) -> KeyPairs:
@@ -130,13 +131,13 @@ class SimulatedMeter:
         changed = self.state.security
         if changed is not None and changed.pairs is not None:
             return changed.pairs
-        return self.fleet.pairs(self._index)
+        return self.fleet.pairs(self.index)
 
     def entropy(self, octets: int) -> bytes:
         """Fresh octets, which follow from the fleet's secret and how many were drawn before."""
         state = self.change().secure()
         state.drawn += 1
-        return self.fleet.entropy(self._index, state.drawn)(octets)
+        return self.fleet.entropy(self.index, state.drawn)(octets)
 
     @property
     def key_changes(self) -> int:
@@ -314,14 +315,9 @@ class SimulatedMeter:
     # What behaviours ask for.
 
     @property
-    def index(self) -> int:
-        """Place in the fleet, from 0."""
-        return self._index
-
-    @property
     def number(self) -> str:
         """The 13 digits on the plate."""
-        return self.fleet.number(self._index)
+        return self.fleet.number(self.index)
 
     @property
     def zone(self) -> Zone:
@@ -332,12 +328,12 @@ class SimulatedMeter:
     @property
     def household(self) -> Household:
         """Who lives behind the meter."""
-        return self.fleet.household(self._index)
+        return self.fleet.household(self.index)
 
     def use(self, fluid: Fluid) -> Use:
         """What the connection behind the meter uses of a fluid."""
         consumption = self.fleet.template.consumption
-        seed = self.fleet.meter_seed(self._index)
+        seed = self.fleet.meter_seed(self.index)
         return use_of(fluid, seed, consumption.zone, consumption.region)
 
     @property
@@ -401,7 +397,7 @@ class SimulatedMeter:
         if not low and not high:
             return RIGHT
         born = COMMISSIONED if self.fleet.born is None else self.fleet.born
-        drift = low + (self.fleet.meter_seed(self._index) >> 32) % (high - low + 1)
+        drift = low + (self.fleet.meter_seed(self.index) >> 32) % (high - low + 1)
         return Step(born, 0, drift)
 
     def offset(self, now: int) -> int:

@@ -36,6 +36,7 @@ HARMONICS = (3, 5, 7, 9, 11, 13, 15)
 """The harmonics that carry anything worth telling."""
 
 _PER_DAY = 86_400 // PERIOD_S
+_FLICKER_S = 3  # so long a meter's own part stays; periods hold a whole number of them
 _MOST_NATURAL = 3
 _LONGEST_S = 40
 
@@ -57,10 +58,11 @@ def moment(
     feeder: int, own: bytes, phase: int, at: int, imposed: Iterable[Disturbance] = ()
 ) -> int:
     """The voltage of a phase at UTC second `at`; imposed disturbances go before natural ones."""
-    for each in (*imposed, *_natural(feeder, at // SLOT_S)):
-        if each.covers(at) and phase in each.phases:
-            return NOMINAL * each.percent // 100
-    return _steady(feeder, phase, at) + _flicker(own, at // 3)
+    disturbances = _natural(feeder, at // SLOT_S)
+    for start, stop, phases, percent in (*imposed, *disturbances) if imposed else disturbances:
+        if start <= at and (stop is None or at < stop) and phase in phases:
+            return NOMINAL * percent // 100
+    return _undisturbed(feeder, own, phase, at // _FLICKER_S)
 
 
 def mean(feeder: int, phase: int, start: int, imposed: Iterable[Disturbance] = ()) -> int:
@@ -140,5 +142,9 @@ def _day(feeder: int, day: int) -> bytes:
 
 
 @lru_cache(maxsize=4096)
-def _flicker(own: bytes, moment: int) -> int:
-    return blake2b(b"%b %d" % (own, moment), digest_size=1).digest()[0] % 15 - 7
+def _undisturbed(feeder: int, own: bytes, phase: int, flick: int) -> int:
+    return _steady(feeder, phase, flick * _FLICKER_S) + _flicker(own, flick)
+
+
+def _flicker(own: bytes, flick: int) -> int:
+    return blake2b(b"%b %d" % (own, flick), digest_size=1).digest()[0] % 15 - 7

@@ -131,6 +131,5 @@ def octets(value: bytes) -> bytes:
     return b"\x09" + axdr.length_octets(len(value)) + value
 
 
-def encoded(tag: int, value: int) -> bytes:
-    """A whole number of one of the integer kinds, encoded."""
-    return axdr.encode_number(tag, value)
+encoded = axdr.encode_number
+"""A whole number of one of the integer kinds, encoded."""

@@ -69,7 +69,8 @@ class Energy(Billed):
 
     def value(self, meter: SimulatedMeter, attribute: int, now: int) -> bytes:
         """Attribute 2."""
-        return encoded(_ENERGY, self.of(counted(meter, self.channel, now)))
+        known = counted(meter, self.channel, now)
+        return encoded(_ENERGY, self.of(known) if self.rate else known[0])
 
     def billed(self, meter: SimulatedMeter, attribute: int, begin: int, end: int) -> bytes:
         """Attribute 2."""
@@ -100,5 +101,6 @@ class Instantaneous(Behaviour):
 
     def value(self, meter: SimulatedMeter, attribute: int, now: int) -> bytes:
         """Attribute 2."""
-        measured = 0 if is_off(meter, now) else self._at(meter, now)
+        is_dark = meter.state.parts is not None and is_off(meter, now)
+        measured = 0 if is_dark else self._at(meter, now)
         return encoded(self._kind, min(measured, self._most))
