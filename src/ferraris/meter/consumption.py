@@ -52,7 +52,7 @@ _NOISE = Struct(f">{CHANNELS * MOST_RATES}H")
 _KEY = Struct(">QI")
 _ROOFS = 0.32  # about a third of the roofs carry panels
 _FRACTION = 32  # bits
-_QUARTERS_KEPT = 4096
+_QUARTERS_KEPT, _DAYS_KEPT = 4096, 256
 _TICKS = Struct(f">{QUARTERS + 1}Q")
 # A one in each of n totals: a number times it stands in all of them.
 _ONES = tuple(accumulate(range(QUARTERS), lambda ones, _: ones << 64 | 1, initial=0))
@@ -154,16 +154,13 @@ class Household:
 
         Quarters count from 1970.
         """
-        rates = self._slices[channel]
         day, quarter = divmod(quarter - FIRST_DAY * QUARTERS, QUARTERS)
         if day < 0:
             return (0,) * len(self._pattern.totals[channel]), 0, 0
-        noise, after = self._noise(day), self._noise(day + 1, _NOISE.size)
-        begin, end = self._bounds(day, noise)[rates], self._bounds(day + 1, after)[rates]
-        if begin == end:
-            return tuple(begin), 0, 0
-        shape, weights = self._spread(channel, day, noise)
-        factors = _factors(shape, weights, begin, end)
+        begin, shared = _day(self, channel, day)
+        if shared is None:
+            return begin, 0, 0
+        shape, weights, factors = shared
         parts, active = [0] * len(begin), 0
         for start, stop, rate in shape.segments:
             if start <= quarter:
@@ -176,6 +173,22 @@ class Household:
         part = parts[active] + weights[quarter + 1] - weights[quarter]
         following = begin[active] + (part * factors[active] >> _FRACTION)
         return energies, active, following - energies[active]
+
+    def shares(
+        self, channel: int, day: int
+    ) -> tuple[tuple[int, ...], tuple[Shape, list[int], list[int]] | None]:
+        """Energy by rate at the beginning of a day, and how what follows is shared out.
+
+        That is the shape of the day, its running weights and the energy for a unit of weight by
+        rate; None where nothing flows. Days count from `FIRST_DAY`.
+        """
+        rates = self._slices[channel]
+        noise, after = self._noise(day), self._noise(day + 1, _NOISE.size)
+        begin, end = self._bounds(day, noise)[rates], self._bounds(day + 1, after)[rates]
+        if begin == end:
+            return tuple(begin), None
+        shape, weights = self._spread(channel, day, noise)
+        return tuple(begin), (shape, weights, _factors(shape, weights, begin, end))
 
     def total(self, channel: int, utc: int) -> int:
         """Energy of all rates from `FIRST_DAY` until `utc`."""
@@ -231,6 +244,14 @@ class Household:
 def _quarter(household: Household, channel: int, quarter: int) -> tuple[tuple[int, ...], int, int]:
     """The quarter that registers are in: whoever asks for one asks for others, and again."""
     return household.quarter(channel, quarter)
+
+
+@lru_cache(maxsize=_DAYS_KEPT)
+def _day(
+    household: Household, channel: int, day: int
+) -> tuple[tuple[int, ...], tuple[Shape, list[int], list[int]] | None]:
+    """The day of a quarter: profiles ask for one quarter after the other."""
+    return household.shares(channel, day)
 
 
 def _factors(
