@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from meter_asking import CLOCK, MONTHLY, NOW, SWITCH, act, put
+from meter_asking import get as get_elsewhere
 
 from ferraris.client.security import NoSecurity, Password
 from ferraris.core.errors import LineError
@@ -118,6 +119,8 @@ EVENTS = [
     "change the keys",
     "power off",
     "power on",
+    "power off and on",
+    "asked elsewhere",
     "silence",
     "configure",
     "push",
@@ -180,6 +183,11 @@ class Line:
             life.switch_off(meter, now)
         elif what == "power on":
             life.switch_on(meter, now)
+        elif what == "power off and on":
+            life.switch_off(meter, now)
+            life.switch_on(meter, now)
+        elif what == "asked elsewhere":
+            self.told.append(get_elsewhere(meter, "0-0:1.0.0*255", 8, now=now))
         elif what == "silence":
             meter.change().silence = (now, now + 3)
         elif what == "configure":
@@ -327,6 +335,49 @@ def test_every_change_is_seen_by_the_next_request(event: str) -> None:
         assert short.told == long.told, action
     assert short.state() == long.state()
     assert short.shortened > 20
+
+
+@pytest.mark.parametrize("client", [PUBLIC, READING])
+def test_whatever_was_asked_before_and_between(client: int) -> None:
+    """Each request between others that take the short way, from both clients of the line."""
+    between = [*READS, *OTHERS, "associate", "associate badly", "associate small"]
+    for ends in ((PUBLIC, 1), (READING, 1)):
+        reads = [(ends, get(1, NAME))] * 3
+        for what in between:
+            long, short = Line(short=False), Line(short=True)
+            for action in (*OPEN, *reads, ((client, 1), what), *reads, (ends, get(8, CLOCK, 4))):
+                long.do(action)
+                short.do(action)
+                assert short.told == long.told, what
+                assert short.state() == long.state(), what
+
+
+def test_an_association_that_takes_little_gets_blocks() -> None:
+    long, short = Line(short=False), Line(short=True)
+    reads = [get(1, TEXT), get(1, NAME), get(1, TEXT), get(1, NAME), get(1, NAME), get(1, TEXT)]
+    for line in (long, short):
+        line.meter.change().write((1, bytes(Obis.parse(TEXT))), 2, b"\x09\x60" + bytes(96))
+    for action in (
+        *OPEN,
+        ((READING, 1), "associate small"),
+        *(((READING, 1), each) for each in reads),
+    ):
+        long.do(action)
+        short.do(action)
+        assert short.told == long.told
+        assert short.state() == long.state()
+    assert short.shortened
+
+
+def test_a_meter_that_was_off_forgets_its_associations() -> None:
+    long, short = Line(short=False), Line(short=True)
+    events = ["power off and on", "a second", "asked elsewhere"]
+    reads = [((READING, 1), get(1, NAME))] * 3
+    for action in (*OPEN, *reads, *(((PUBLIC, 1), each) for each in events), *reads):
+        long.do(action)
+        short.do(action)
+        assert short.told == long.told
+    assert short.state() == long.state()
 
 
 def test_a_function_that_is_off_and_a_written_text_are_told() -> None:
