@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import html
 import os
 import re
 import shutil
@@ -20,6 +21,7 @@ from ferraris.headend.operations import House
 from ferraris.headend.page.routes import Page
 from ferraris.headend.page.site import PageSettings
 from ferraris.headend.store.engine import Engine
+from ferraris.keys import MemoryKeys
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -32,6 +34,21 @@ FLAGS = [
 ]
 
 
+both = pytest.mark.parametrize(
+    "place", ["sqlite", pytest.param("postgresql", marks=pytest.mark.services)], indirect=True
+)
+
+
+def plain(page):
+    """The text that a page shows."""
+    inside = re.sub(r"<(title|script|style)\b.*?</\1>", " ", page, flags=re.S)
+    return re.sub(r"\s+", " ", html.unescape(re.sub(r"<[^>]+>", " ", inside)))
+
+
+def section(page, name):
+    return re.search(rf'<section class="sheet" id="part-{name}".*?</section>', page, re.S)[0]
+
+
 class Clock:
     def __init__(self, now):
         self.now = now
@@ -41,14 +58,15 @@ class Clock:
 
 
 class Place:
-    """A town with the page in front of it."""
+    """A town with the page in front of it; `fill` makes what is in its store."""
 
-    def __init__(self, location):
+    def __init__(self, location, fill=town.fill):
         self.engine = Engine(location)
         self.clock = Clock(town.NOW)
-        town.fill(self.engine)
+        fill(self.engine)
         self.health = Health(lambda: 0.0)
-        self.house = House(self.engine, None, self.clock, {Health: self.health})
+        self.keys = MemoryKeys()
+        self.house = House(self.engine, self.keys, self.clock, {Health: self.health})
         self.access = Access(
             self.engine, self.house.journal.write, clock=self.clock, monotonic=time.monotonic
         )

@@ -28,10 +28,14 @@ METER = f"/meters/{town.SHOWN}"
 PATHS = {
     "door": "/login",
     "overview": "/",
-    "missing": "/missing?reason=security",
+    "missing": "/missing?reason=security&sort=meter",
     "meters": "/meters?q=FRR",
     "day": METER,
     "month": f"{METER}?span=month",
+    "held": f"/meters/{town.METERS[2]}",
+    "alarms": "/alarms?shown=all",
+    "strangers": "/strangers",
+    "stranger": "/strangers/1",
     "nowhere": "/no/such/page",
 }
 
@@ -266,6 +270,89 @@ def test_without_scripts_everything_can_be_read(place, reader):
     assert page.is_visible("text=Load profile, Mar 2026")
     page.click("text=Sign out")
     assert urlsplit(page.url).path == "/login"
+
+
+def test_an_alarm_is_acknowledged_where_it_stands(place, reader):
+    page = reader(locale="en-GB").enter(place.token("operator"))
+    new_alarm(place, 22, "magnet")
+    page.goto("/alarms")
+    page.wait_for_selector("#pulse.good")
+    line = page.locator("tr", has_text="magnet")
+    line.locator("summary").focus()
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+    page.keyboard.type("a fitter was there")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#told >> text=The alarm is acknowledged.")
+    assert page.evaluate("document.activeElement.id") == "told"
+    # It goes without the page being loaded again.
+    line.wait_for(state="detached")
+    page.goto("/alarms?shown=all")
+    assert page.is_visible("text=a fitter was there")
+
+
+def test_what_was_refused_is_told_in_place_and_not_sent_again(place, reader):
+    window = reader(locale="en-GB")
+    page = window.enter(place.token("operator"))
+    new_alarm(place, 23, "tamper")
+    page.goto("/alarms")
+    page.wait_for_selector("#pulse.good")
+    page.route("**/acknowledge", lambda route: route.continue_(post_data="csrf=0"))
+    sent = []
+    page.on("request", lambda request: sent.append(request.method))
+    page.click("tr:has-text('tamper') summary")
+    page.click("tr:has-text('tamper') button")
+    page.wait_for_selector("#told.bad >> text=This form does not hold any more")
+    assert sent.count("POST") == 1
+    # The same without an answer: nobody knows, so nothing is sent again.
+    page.unroute("**/acknowledge")
+    page.route("**/acknowledge", lambda route: route.abort())
+    page.click("tr:has-text('tamper') button")
+    page.wait_for_selector("#told.bad >> text=nobody knows whether it was done")
+    assert sent.count("POST") == 2
+    window.complaints.clear()
+
+
+def new_alarm(place, meter, name):
+    values = {"meter": meter, "name": name, "raised_s": town.NOW, "last_s": town.NOW + 1}
+    with place.engine.transaction() as connection:
+        connection.execute(insert(ALARM).values(tenant=1, source="push", times=1, **values))
+        note(connection, 1, "alarm", town.METERS[meter - 1], at_s=town.NOW)
+
+
+def test_back_and_forward_keep_the_filter(place, reader):
+    page = reader(locale="en-GB").enter(place.token("viewer"))
+    page.goto("/missing")
+    page.select_option("#reason", "security")
+    page.select_option("#sort", "meter")
+    page.click("text=Show")
+    page.wait_for_url(lambda url: "reason=security" in url and "sort=meter" in url)
+    page.click("#part-missing tbody a >> nth=0")
+    page.wait_for_url(lambda url: urlsplit(url).path.startswith("/meters/"))
+    page.go_back()
+    assert page.input_value("#reason") == "security"
+    assert page.locator("#part-missing tbody tr").count() == 3
+    page.go_back()
+    assert page.input_value("#reason") == ""
+    assert page.locator("#part-missing tbody tr").count() == 12
+    page.go_forward()
+    assert page.input_value("#reason") == "security"
+
+
+def test_without_scripts_everything_can_be_done(place, reader):
+    page = reader(java_script_enabled=False, locale="de-DE").enter(place.token("operator"))
+    new_alarm(place, 24, "cover")
+    page.goto("/")
+    page.click("tr:has-text('cover') summary")
+    page.fill("tr:has-text('cover') input[name=comment]", "war offen")
+    page.click("tr:has-text('cover') button")
+    assert page.is_visible("#told >> text=Der Alarm ist bestätigt.")
+    assert urlsplit(page.url).path == "/"
+    page.goto(f"/meters/{town.METERS[30]}")
+    page.click("button:has-text('Jetzt lesen')")
+    assert page.is_visible("#told >> text=Der Zähler wird gelesen")
+    page.click("button:has-text('Abbrechen')")
+    assert page.is_visible("#part-now >> text=Abgebrochen")
 
 
 def test_colours_by_switch_and_no_motion_for_who_wants_none(place, reader):

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import re
+import time
 
+import jwt
 import pytest
 import town
+from cryptography.hazmat.primitives.asymmetric import ec
+from litestar import Litestar
+from litestar.testing import TestClient
 from sqlalchemy import select
 
 from conftest import entered, form_key
 from ferraris.headend.access import principals, tokens
+from ferraris.headend.access.grants import Grant
+from ferraris.headend.access.openid import OpenIdProvider, OpenIdSettings
+from ferraris.headend.access.opening import Access
+from ferraris.headend.page.routes import Page
 from ferraris.headend.page.safety import local_path
 from ferraris.headend.page.signing import IDLE_S, LONGEST_S
 from ferraris.headend.store.tables.access import AUDIT, PRINCIPAL, SIGN_IN, TOKEN
@@ -244,3 +254,61 @@ def test_forms_have_a_bound(visitor):
     assert visitor.post(
         "/login", content=b"\xff\x00", headers={"content-type": "text/x"}
     ).status_code in (400, 403)
+
+
+ISSUER = "https://login.example"
+KEY = ec.generate_private_key(ec.SECP256R1())
+
+
+def vouched(*roles):
+    """A token of a provider for jane, with roles in its claims."""
+    claims = {"iss": ISSUER, "aud": "headend", "sub": "jane", "exp": town.NOW + 3600}
+    return jwt.encode({**claims, "roles": roles}, KEY, "ES256", headers={"kid": "k"})
+
+
+@pytest.fixture
+def through_provider(place):
+    """A browser in front of a page that lets in whom a provider vouches for."""
+
+    def published(url, *_):
+        if url.endswith("/.well-known/openid-configuration"):
+            return {"issuer": ISSUER, "jwks_uri": f"{ISSUER}/keys"}
+        key = json.loads(jwt.algorithms.ECAlgorithm.to_jwk(KEY.public_key()))
+        return {"keys": [key | {"kid": "k", "use": "sig"}]}
+
+    place.clock.now = town.NOW
+    settings = OpenIdSettings(
+        ISSUER, "headend", roles={"ops": "operator", "look": "viewer"}, tenant="town"
+    )
+    clocks = {"clock": place.clock, "monotonic": time.monotonic}
+    provider = OpenIdProvider(settings, fetch=published, **clocks)
+    access = Access(place.engine, place.house.journal.write, providers=[provider], **clocks)
+    page = Page(place.house, access)
+    app = Litestar(page.routes, openapi_config=None)
+    with TestClient(app, base_url="https://headend.example") as client:
+        yield client
+    page.close()
+
+
+def test_roles_of_a_providers_token_hold_for_the_whole_session(place, through_provider):
+    visitor = through_provider
+    assert entered(visitor, vouched("ops")).status_code == 303
+    assert "Read now" in visitor.get(f"/meters/{town.SHOWN}").text
+    # What the store grants besides comes and goes; what the token brought stays.
+    with place.engine.transaction() as connection:
+        jane = principals.principal_row(connection, 1, "jane@login.example").id
+        principals.grant(connection, 1, jane, Grant("operator"))
+    assert entered(visitor, vouched("ops")).status_code == 303
+    with place.engine.transaction() as connection:
+        principals.withdraw(connection, jane, Grant("operator"))
+    assert "Read now" in visitor.get(f"/meters/{town.SHOWN}").text
+    # The next token says less.
+    assert entered(visitor, vouched("look")).status_code == 303
+    assert "Read now" not in visitor.get(f"/meters/{town.SHOWN}").text
+
+
+def test_a_providers_token_without_a_role_shows_nothing(through_provider):
+    assert entered(through_provider, vouched()).status_code == 303
+    page = through_provider.get("/").text
+    assert "You would need the right" in page
+    assert town.SHOWN not in page

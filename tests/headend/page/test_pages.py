@@ -12,25 +12,11 @@ import pytest
 import town
 from sqlalchemy import delete, insert, select, update
 
-from conftest import form_key
+from conftest import both, form_key, plain, section
 from ferraris.headend.inventory.groups import create_group
 from ferraris.headend.store.tables.access import AUDIT
 from ferraris.headend.store.tables.collecting import COMMAND, READ_SUCCESS
 from ferraris.headend.store.tables.validated import FINAL
-
-both = pytest.mark.parametrize(
-    "place", ["sqlite", pytest.param("postgresql", marks=pytest.mark.services)], indirect=True
-)
-
-
-def plain(page):
-    """The text that a page shows."""
-    inside = re.sub(r"<(title|script|style)\b.*?</\1>", " ", page, flags=re.S)
-    return re.sub(r"\s+", " ", html.unescape(re.sub(r"<[^>]+>", " ", inside)))
-
-
-def section(page, name):
-    return re.search(rf'<section class="sheet" id="part-{name}".*?</section>', page, re.S)[0]
 
 
 @both
@@ -46,8 +32,8 @@ def test_the_overview_tells_how_the_night_went(enter):
     groups = plain(section(page, "groups"))
     assert all(name in groups for name in town.NODES)
     reasons = plain(section(page, "reasons"))
-    assert "Silent, or line broken 3" in reasons
-    assert "Wrong setting 3" in reasons
+    assert re.search(r"Silent, or line broken Tried again .* at its power, .* 3 Refused", reasons)
+    assert re.search(r"Wrong setting Correct the inventory, .* 3 $", reasons)
     missing = section(page, "missing")
     assert "no answer within 10 s" in missing
     assert "All missing meters" in missing
@@ -95,14 +81,78 @@ def test_segments_models_and_firmware(enter):
         assert all(name in found for name in names)
 
 
+def listed(page):
+    """The meters of a list, in its order."""
+    return [
+        html.unescape(name)
+        for name in re.findall(r'<th scope="row"><a href="/meters/[^>]*>([^<]*)</a>', page)
+    ]
+
+
 @both
-def test_missing_meters_in_pages_and_by_reason(enter):
+def test_missing_meters_by_reason_segment_model_and_firmware(enter):
     visitor = enter("viewer")
     page = visitor.get("/missing").text
-    assert len(re.findall(r'<tr>\s*<th scope="row"><a href="/meters/', page)) == 12
-    only = section(visitor.get("/missing?reason=security").text, "missing")
-    assert "the tag does not match" in only
-    assert "no answer" not in only
+    assert sorted(listed(page)) == sorted(town.METERS[:12])
+    only = visitor.get("/missing?reason=security").text
+    assert len(listed(only)) == 3
+    assert "no answer" not in section(only, "missing")
+    assert "Security. Compare system title and keys" in plain(only)
+    assert '<option value="security" selected>' in only
+    nodes = {name: place % 3 + 1 for place, name in enumerate(town.METERS, 1)}
+    harbour = {name for name in town.METERS[:12] if nodes[name] == 3}
+    assert set(listed(visitor.get("/missing?segment=Hafen").text)) == harbour
+    found = listed(visitor.get("/missing?segment=Hafen&model=E450&firmware=1.4.2").text)
+    assert set(found) == {name for name in harbour if town.METERS.index(name) % 2 == 0}
+    assert listed(visitor.get("/missing?firmware=9.9.9").text) == []
+    assert visitor.get("/missing?segment=Nirgends").status_code == 404
+
+
+@both
+def test_the_order_of_missing_meters(enter):
+    visitor = enter("viewer")
+
+    def in_order(order):
+        return listed(visitor.get(f"/missing?sort={order}").text)
+
+    assert in_order("silent")[0] == town.METERS[6]  # never heard
+    assert in_order("silent")[1:] == [town.METERS[at] for at in (11, 10, 9, 8, 7, 5, 4, 3, 2, 1, 0)]
+    assert in_order("meter") == sorted(town.METERS[:12])
+    assert in_order("next")[:3] == [town.METERS[at] for at in (2, 6, 10)]  # held for somebody
+    assert in_order("nonsense") == in_order("silent")
+    page = visitor.get("/missing?sort=next&reason=line").text
+    assert re.search(r'<th scope="col" aria-sort="ascending">Next try</th>', page)
+    assert 'href="/missing?sort=segment&amp;reason=line"' in page
+
+
+@both
+def test_a_long_list_of_missing_meters_goes_on(enter, monkeypatch):
+    monkeypatch.setattr("ferraris.headend.page.attention._PAGE", 5)
+    visitor = enter("viewer")
+    for order in ("silent", "meter", "segment", "reason", "next", "tries"):
+        page = visitor.get(f"/missing?sort={order}").text
+        found = listed(page)
+        while further := re.search(r'href="(/missing[^"]+)">Next page', page):
+            page = visitor.get(html.unescape(further[1])).text
+            found += listed(page)
+        assert len(found) == 12, order
+        assert set(found) == set(town.METERS[:12]), order
+        for wrong in ("x", "[1]", '["x", 1]', '[1, "a\\u0000"]', "[1e999]", "[[[[", '[null,"x"]'):
+            answer = visitor.get("/missing", params={"sort": order, "after": wrong})
+            assert answer.status_code in (200, 400), (order, wrong)
+
+
+def test_from_the_success_of_a_segment_to_its_missing_meters(enter):
+    visitor = enter("viewer")
+    groups = section(visitor.get("/").text, "groups")
+    links = [
+        html.unescape(each) for each in re.findall(r'<th scope="row"><a href="([^"]+)', groups)
+    ]
+    assert "/missing?segment=Hafen" in links
+    for link in links:
+        assert len(listed(visitor.get(link).text)) == 4
+    month = html.unescape(re.search(r'href="(/\?[^"#]*Hafen)#part-month"', groups)[1])
+    assert "Last 30 days, Hafen" in plain(section(visitor.get(month).text, "month"))
 
 
 @both
@@ -156,6 +206,24 @@ def test_looks_at_what_belongs_to_a_customer_are_audited(place, enter):
     assert ("list_assignments", "C-88123") in lines("planner")
     enter("keeper of keys").get(f"/meters/{town.SHOWN}")
     assert lines("keeper of keys") == set()
+
+
+def test_a_look_at_readings_tells_from_when_they_are(place, enter):
+    enter("analyst", name="onlooker").get(f"/meters/{town.SHOWN}?day=2026-03-08")
+    with place.engine.reading() as connection:
+        rows = connection.execute(
+            select(AUDIT.c.action, AUDIT.c.detail).where(
+                AUDIT.c.principal == "onlooker", AUDIT.c.subject == town.SHOWN
+            )
+        ).all()
+    begin = (town.TODAY - 2) * town.DAY_S - 3600  # midnight of Berlin
+    day = {"by": "page", "readings": [begin, begin + town.DAY_S]}
+    read = int(town.NOW - 9000)
+    assert [(row.action, json.loads(row.detail)) for row in rows] == [
+        ("show_final", day),
+        ("show_readings", day),
+        ("show_readings", {"by": "page", "readings": [read, read + 1]}),
+    ]
 
 
 def test_a_meter_is_read_now(place, enter):
@@ -307,7 +375,7 @@ def test_meters_of_others_are_not_there(place, enter):
     neighbour = enter("operator", tenant=2, name="neighbour")
     assert neighbour.get(f"/meters/{town.FOREIGN}").status_code == 200
     assert neighbour.get(f"/meters/{town.SHOWN}").status_code == 404
-    for name in (town.SHOWN, "no answer", "terminal cover", "4652523030303939", "Hafen"):
+    for name in (town.SHOWN, "no answer within", "terminal cover", "4652523030303939", "Hafen"):
         assert name not in neighbour.get("/").text
 
 
@@ -377,7 +445,7 @@ def test_a_mistake_of_ours_is_a_page_that_tells_nothing(place, enter, monkeypatc
     def broken(*_):
         raise RuntimeError("secret of the house")
 
-    monkeypatch.setattr("ferraris.headend.page.attention.asking.reasons", broken)
+    monkeypatch.setattr("ferraris.headend.page.attention.asking.counts", broken)
     answer = visitor.get("/")
     assert answer.status_code == 500
     assert "Something went wrong" in answer.text

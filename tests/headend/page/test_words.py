@@ -47,6 +47,7 @@ def test_no_text_is_the_same_by_mistake():
     english, german = (words_of(language).messages for language in LANGUAGES)
     alike = {"brand", "none", "live.on", "login.token", "overview.plan", "facts.companion"}
     alike |= {"alarms.name", "registers.name", "span.seconds", "span.minutes", "span.hours"}
+    alike |= {"missing.by.firmware"}
     alike |= {f"groups.{name}" for name in ("firmware", "segment", "one.firmware", "one.segment")}
     assert {name for name in english if english[name] == german[name]} == alike
 
@@ -59,7 +60,7 @@ def test_every_message_is_used_and_every_use_is_known():
     names = set(words_of("en").messages)
     quoted = set(re.findall(r'["\']([a-z_]+(?:\.[a-z_]+)*)["\']', text))
     prefixes = set(re.findall(r'["\'f]([a-z_]+(?:\.[a-z_]+)*\.)(?:["\']| *["\'] *~|\{)', text))
-    families = {f"{name}." for name in re.findall(r'known\(\s*"([a-z_]+)"', text)}
+    families = {f"{name}." for name in re.findall(r'(?:known|only)\(\s*"([a-z_]+)"', text)}
     for name in names:
         begun = {name[: at + 1] for at, letter in enumerate(name) if letter == "."}
         assert name in quoted or begun & (prefixes | families), f"{name} is not used"

@@ -7,7 +7,7 @@ import random
 from array import array
 from datetime import UTC, datetime
 
-from sqlalchemy import insert
+from sqlalchemy import insert, text
 
 from ferraris.data import units
 from ferraris.data.date_time import DateTime
@@ -69,6 +69,9 @@ def fill(engine) -> None:
         _plan(connection, chance)
         _trouble(connection)
         _readings(engine, connection, chance)
+        if engine.is_postgresql:  # the numbers of these meters were given, not drawn
+            last = "SELECT setval(pg_get_serial_sequence('meter', 'id'), 1000000)"
+            connection.execute(text(last))
     Rounds(engine).all(NOW)
     with engine.transaction() as connection:  # noted late, so nothing is sealed
         connection.execute(

@@ -21,6 +21,7 @@ from ferraris.headend.operations import (
     alarms,
 )
 from ferraris.headend.operations import registration as operations
+from ferraris.headend.operations.alarms import Acknowledgement
 from ferraris.headend.operations.performing import perform
 from ferraris.headend.operations.registration import Admission
 from ferraris.headend.registration import Reason
@@ -207,9 +208,12 @@ def test_alarms_are_listed_and_acknowledged_where_one_may(colony, do):
     assert {each.meter for each in do(alarms.list_alarms, own).items} == {names[0].external_id}
     with pytest.raises(NotFoundError):
         do(alarms.acknowledge_alarm, own, alarm=3)
-    seen = do(alarms.acknowledge_alarm, own, alarm=1)
-    assert (seen.acknowledged_by, seen.cleared) == ("otto", None)
-    assert do(alarms.acknowledge_alarm, alarm=1).acknowledged_by == "otto"  # the first counts
+    with pytest.raises(UsageError):
+        do(alarms.acknowledge_alarm, own, alarm=1, body=Acknowledgement("x" * 501))
+    seen = do(alarms.acknowledge_alarm, own, alarm=1, body=Acknowledgement(" seen on site\n"))
+    assert (seen.acknowledged_by, seen.comment, seen.cleared) == ("otto", "seen on site", None)
+    again = do(alarms.acknowledge_alarm, alarm=1, body=Acknowledgement("late"))
+    assert (again.acknowledged_by, again.comment) == ("otto", "seen on site")  # the first counts
     unseen = do(alarms.list_alarms, unseen=True, meter=names[0].external_id).items
     assert [each.number for each in unseen] == [2]
 

@@ -18,7 +18,8 @@ class UnknownCallerError(SecurityError):
 class Identity:
     """A principal with its grants; `until_s` is when the proof ends (UTC), None for never.
 
-    `token` is the number of the token of ours that was shown, None for other proofs.
+    `token` is the number of the token of ours that was shown, None for other proofs; `vouched` are
+    those of the grants that the proof itself brought, whatever the store has of them.
     """
 
     principal: int
@@ -27,3 +28,4 @@ class Identity:
     grants: tuple[Grant, ...]
     until_s: float | None = None
     token: int | None = None
+    vouched: tuple[Grant, ...] = ()

@@ -142,7 +142,9 @@ class Access:
         with self._engine.reading() as connection:
             grants = principals.grants_of(connection, [row.id])[row.id]
         both = tuple(sorted({*grants, *claims.grants}))
-        return Identity(row.id, tenant, row.name, both, claims.until_s)
+        return Identity(
+            row.id, tenant, row.name, both, claims.until_s, vouched=claims.grants
+        )  # fmt: skip
 
     def _appear(
         self, connection: Connection, tenant: int, issuer: str, subject: str

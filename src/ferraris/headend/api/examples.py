@@ -44,6 +44,7 @@ BODIES: Final[Mapping[str, Any]] = {
     "add_principal": {"name": "billing", "roles": ["analyst"]},
     "add_service_point": {"service_point": "P-1042", "zone": "Europe/Berlin"},
     "add_token": {"name": "billing system", "days": 90},
+    "acknowledge_alarm": {"comment": "the fitter had it open"},
     "admit_stranger": {"external_id": "FRR0130000000001", "address": "tcp://192.0.2.7:4059"},
     "again_validated": {
         "meters": ["FRR0130000000001"],

@@ -84,12 +84,14 @@ def signal(
     return raised
 
 
-def acknowledge(connection: Connection, tenant: int, number: int, by: str, at_s: float) -> bool:
+def acknowledge(
+    connection: Connection, tenant: int, number: int, by: str, at_s: float, *, comment: str = ""
+) -> bool:
     """Somebody has seen it; False when there is no such alarm or somebody had before."""
     changed = connection.execute(
         update(ALARM)
         .where(ALARM.c.tenant == tenant, ALARM.c.id == number, ALARM.c.acknowledged_s.is_(None))
-        .values(acknowledged_s=at_s, acknowledged_by=by)
+        .values(acknowledged_s=at_s, acknowledged_by=by, comment=comment)
     )
     return bool(changed.rowcount)
 

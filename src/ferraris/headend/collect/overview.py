@@ -7,13 +7,14 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, delete, func, select
+from sqlalchemy import ColumnElement, Connection, delete, func, select, true
 
 from ferraris.core.errors import UsageError
 from ferraris.headend.collect.gaps import MeterGaps
 from ferraris.headend.collect.plan import ALARMS, LOG, REGISTERS, Item
 from ferraris.headend.collect.plans import KnownPlan, at_work, gap_list
 from ferraris.headend.collect.sleeping import sleeps_until
+from ferraris.headend.inventory import Tree, node
 from ferraris.headend.store.blocks import DAY_S
 from ferraris.headend.store.tables.collecting import CONTACT, LACK, READ_SUCCESS, REREAD, SESSION
 from ferraris.headend.store.tables.inventory import METER, NODE
@@ -31,6 +32,7 @@ __all__ = [
     "sessions",
     "success_by",
     "success_of_days",
+    "success_part",
 ]
 
 _OF_NOW = (REGISTERS, LOG, ALARMS)
@@ -100,16 +102,26 @@ class Session:
 
 
 def success_of_days(
-    connection: Connection, plan: int, *, since_day: int, until_day: int
+    connection: Connection,
+    plan: int,
+    *,
+    since_day: int,
+    until_day: int,
+    part: ColumnElement[bool] | None = None,
 ) -> list[Success]:
-    """Read success of a plan for the local days since <= day < until, in order."""
+    """Read success of a plan for the local days since <= day < until, in order.
+
+    `part` is what `success_part` gives, None for all meters.
+    """
     c = READ_SUCCESS.c
     rows = connection.execute(
         select(
             c.day, func.sum(c.due), func.sum(c.in_time), func.sum(c.late), func.sum(c.lost),
             func.max(c.deadline_s), func.max(c.counted_s), func.min(c.final),
         )
-        .where(c.plan == plan, c.day >= since_day, c.day < until_day)
+        .where(
+            c.plan == plan, c.day >= since_day, c.day < until_day, true() if part is None else part
+        )
         .group_by(c.day)
         .order_by(c.day)
     )  # fmt: skip
@@ -122,21 +134,43 @@ def success_of_days(
     ]  # fmt: skip
 
 
-def success_by(connection: Connection, plan: int, day: int, by: str) -> list[SuccessOf]:
-    """Read success of a day by segment (all that is below it), model or firmware."""
-    if by not in _BY:
-        raise UsageError(f"by is one of {', '.join(_BY)}", where="collect")
-    column = READ_SUCCESS.c.node if by == "segment" else READ_SUCCESS.c[by]
+def success_part(connection: Connection, tenant: int, by: str, name: str) -> ColumnElement[bool]:
+    """The meters of a segment (all that is below it), model or firmware, for `success_of_days`.
+
+    An empty name is for those that have none; raises `NotFoundError` for an unknown segment.
+    """
+    column: ColumnElement[Any] = _column(by)
+    if by != "segment":
+        return column == name
+    if not name:
+        return column == 0
+    return column.in_(Tree.load(connection, tenant).below(node(connection, tenant, name).number))
+
+
+def success_by(
+    connection: Connection, plan: int, day: int, by: str, *, days: int = 1
+) -> list[SuccessOf]:
+    """Read success by segment (all that is below it), model or firmware.
+
+    Of a day, or of so many days together of which it is the last.
+    """
+    column = _column(by)
     c = READ_SUCCESS.c
     rows = connection.execute(
         select(column, func.sum(c.due), func.sum(c.in_time), func.sum(c.late), func.sum(c.lost))
-        .where(c.plan == plan, c.day == day)
+        .where(c.plan == plan, c.day > day - days, c.day <= day)
         .group_by(column)
     )
     found = {row[0]: tuple(map(int, row[1:5])) for row in rows}
     if by == "segment":
         return _by_segment(connection, found)
     return [SuccessOf(str(name), *counts) for name, counts in sorted(found.items())]
+
+
+def _column(by: str) -> Any:
+    if by not in _BY:
+        raise UsageError(f"by is one of {', '.join(_BY)}", where="collect")
+    return READ_SUCCESS.c.node if by == "segment" else READ_SUCCESS.c[by]
 
 
 def missing_meters(
@@ -294,8 +328,8 @@ def _by_segment(connection: Connection, found: Mapping[Any, tuple[int, ...]]) ->
         )  # numbers are of one tenant, those of others meet nothing here
     }
     sums: dict[str, list[int]] = defaultdict(lambda: [0, 0, 0, 0])
-    for node, counts in found.items():
-        at, climbed = node, set[Any]()
+    for number, counts in found.items():
+        at, climbed = number, set[Any]()
         names = [""] if at not in nodes else []
         while at in nodes and at not in climbed:
             climbed.add(at)

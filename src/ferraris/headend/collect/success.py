@@ -27,7 +27,7 @@ from ferraris.headend.store.blocks import DAY_S, day_of
 from ferraris.headend.store.tables.collecting import PLAN_METER, READ_SUCCESS
 from ferraris.headend.store.tables.inventory import METER
 
-__all__ = ["Tally", "count_success", "days_to_count", "write_success"]
+__all__ = ["Tally", "arrivals", "count_success", "days_to_count", "write_success"]
 
 _NEVER: Final = 1 << 60
 _BILLING_SLACK_S: Final = 6 * 3600
@@ -144,6 +144,14 @@ def count_success(
     return [count.day(day, now) for day in days]
 
 
+def arrivals(connection: Connection, tenant: int, known: KnownPlan, day: int) -> list[int]:
+    """When everything of a local day was there (UTC seconds), of each meter of which it is.
+
+    In order; by the rules of `count_success`, so that both tell the same.
+    """
+    return sorted(_Count(connection, tenant, known).arrivals(day))
+
+
 def write_success(connection: Connection, tenant: int, tallies: Iterable[Tally], now: float) -> int:
     """Put tallies in the place of older ones; returns how many were different, which is told."""
     different = 0
@@ -228,6 +236,19 @@ class _Count:
         counts = {place: (each[0], each[1], each[2], each[3]) for place, each in sums.items()}
         return Tally(self._known.number, plan.name, day, deadline_s, final, counts)
 
+    def arrivals(self, day: int) -> Iterator[int]:
+        """Since when everything of the day is there, of each meter of which it is."""
+        latest: dict[bool, Mapping[int, int]] = {False: {}, True: {}}
+        begun: set[bool] = set()
+        for each in self._wanted(day, 0.0, False):
+            kind = each.item.of_sub_meters
+            latest[kind] = _later(latest[kind], each.there) if kind in begun else each.there
+            begun.add(kind)
+        for meter, since, until, _, is_sub_meter in self._members:
+            done_s = latest[is_sub_meter].get(meter, _NEVER)
+            if since <= day < until and done_s < _NEVER:
+                yield done_s
+
     def _wanted(self, day: int, now: float, final: bool) -> Iterator[_Wanted]:
         """For each thing that belongs to a day: since when each meter's is there."""
         begin, end = midnight(day, self._plan.zone), midnight(day + 1, self._plan.zone)
@@ -299,6 +320,11 @@ class _Count:
                 item.kind == BILLING and period_begins(item.each, self._plan.zone, end - 1, end)
             ):
                 yield item
+
+
+def _later(one: Mapping[int, int], other: Mapping[int, int]) -> Mapping[int, int]:
+    """Since when both are there, of the meters that have both."""
+    return {meter: max(at, other[meter]) for meter, at in one.items() if meter in other}
 
 
 def _member_counts(

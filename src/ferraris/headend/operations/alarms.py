@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from sqlalchemy import Row, select
 
+from ferraris.core.errors import UsageError
 from ferraris.headend.access.rights import Right
 from ferraris.headend.collect.alarms import acknowledge
 from ferraris.headend.operations.desk import Desk
@@ -18,7 +19,9 @@ from ferraris.headend.store.changes import note
 from ferraris.headend.store.tables.inventory import METER
 from ferraris.headend.store.tables.readings import ALARM
 
-__all__ = ["AlarmView", "acknowledge_alarm", "list_alarms"]
+__all__ = ["Acknowledgement", "AlarmView", "acknowledge_alarm", "list_alarms"]
+
+_LONGEST_COMMENT: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +38,17 @@ class AlarmView:
     cleared: datetime | None
     acknowledged: datetime | None
     acknowledged_by: str
+    comment: str
+
+
+@dataclass(frozen=True, slots=True)
+class Acknowledgement:
+    """What somebody who has seen an alarm says about it."""
+
+    comment: Annotated[str, "At most 500 characters; it stays with the alarm."] = ""
+
+
+_SILENT: Final = Acknowledgement()
 
 
 @operation("GET /alarms", command="alarms list", right=Right.SEE_METERS)
@@ -67,8 +81,14 @@ def list_alarms(
 
 
 @operation("POST /alarms/{alarm}/acknowledge", command="alarms acknowledge", right=Right.COMMAND)
-def acknowledge_alarm(desk: Desk, alarm: int) -> AlarmView:
-    """Say that somebody has seen an alarm; it lasts until the meter says that it is over."""
+def acknowledge_alarm(desk: Desk, alarm: int, body: Acknowledgement = _SILENT) -> AlarmView:
+    """Say that somebody has seen an alarm; it lasts until the meter says that it is over.
+
+    The first who does so counts.
+    """
+    comment = body.comment.strip()
+    if len(comment) > _LONGEST_COMMENT or not all(c.isprintable() or c in "\r\n" for c in comment):
+        raise UsageError(f"a comment is at most {_LONGEST_COMMENT} printable characters")
     wanted = (
         select(ALARM, METER.c.external_id)
         .join(METER, METER.c.id == ALARM.c.meter)
@@ -77,7 +97,8 @@ def acknowledge_alarm(desk: Desk, alarm: int) -> AlarmView:
     row = desk.connection.execute(wanted).one_or_none()
     if row is None:
         raise NotFoundError(f"no alarm {alarm}")
-    if acknowledge(desk.connection, desk.tenant, alarm, desk.caller.name, desk.now):
+    by = desk.caller.name
+    if acknowledge(desk.connection, desk.tenant, alarm, by, desk.now, comment=comment):
         detail = {"alarm": row.name, "state": "acknowledged"}
         note(desk.connection, desk.tenant, "alarm", row.external_id, at_s=desk.now, detail=detail)
     desk.detail |= {"meter": row.external_id, "alarm": row.name}
@@ -96,6 +117,7 @@ def _alarm_view(row: Row[Any]) -> AlarmView:
         None if row.cleared_s is None else _moment(row.cleared_s),
         None if row.acknowledged_s is None else _moment(row.acknowledged_s),
         row.acknowledged_by,
+        row.comment,
     )
 
 

@@ -178,6 +178,7 @@ class CommandView:
     requested_by: str
     requested: datetime
     not_after: datetime | None
+    started: datetime | None
     ended: datetime | None
     message: str
     result: Any
@@ -257,15 +258,24 @@ def list_missing(
 
 
 @operation("GET /plans/{plan}/success", command="success list", right=Right.SEE_METERS)
-def list_success(desk: Desk, plan: str, days: int = 30) -> list[SuccessView]:
+def list_success(
+    desk: Desk,
+    plan: str,
+    days: int = 30,
+    by: Annotated[str, "segment, model or firmware: of the part that is named."] = "",
+    part: str = "",
+) -> list[SuccessView]:
     """List the read success of a plan by day, the last days that are over."""
     desk.demand_everywhere(Right.SEE_METERS)
-    if not 1 <= days <= _MOST_DAYS:
-        raise UsageError(f"days is 1 to {_MOST_DAYS}, not {days}")
+    _check_days(days)
     known = _plan(desk, plan)
     today = local_day(desk.now, known.plan.zone)
     found = overview.success_of_days(
-        desk.connection, known.number, since_day=today - days, until_day=today
+        desk.connection,
+        known.number,
+        since_day=today - days,
+        until_day=today,
+        part=overview.success_part(desk.connection, desk.tenant, by, part) if by else None,
     )
     return [
         SuccessView(
@@ -278,11 +288,18 @@ def list_success(desk: Desk, plan: str, days: int = 30) -> list[SuccessView]:
 
 
 @operation("GET /plans/{plan}/success/{day}", command="success by", right=Right.SEE_METERS)
-def list_success_parts(desk: Desk, plan: str, day: date, by: str = "segment") -> list[SuccessPart]:
+def list_success_parts(
+    desk: Desk,
+    plan: str,
+    day: date,
+    by: str = "segment",
+    days: Annotated[int, "How many days together, of which the day is the last."] = 1,
+) -> list[SuccessPart]:
     """List the read success of a day by segment, model or firmware."""
     desk.demand_everywhere(Right.SEE_METERS)
+    _check_days(days)
     known = _plan(desk, plan)
-    found = overview.success_by(desk.connection, known.number, (day - _EPOCH).days, by)
+    found = overview.success_by(desk.connection, known.number, (day - _EPOCH).days, by, days=days)
     return [SuccessPart(each.name, each.due, each.in_time, each.late, each.lost) for each in found]
 
 
@@ -432,6 +449,11 @@ def release_meter(desk: Desk, meter: str) -> Released:
     return Released(overview.release(desk.connection, desk.tenant, [row.id]))
 
 
+def _check_days(days: int) -> None:
+    if not 1 <= days <= _MOST_DAYS:
+        raise UsageError(f"days is 1 to {_MOST_DAYS}, not {days}")
+
+
 def _kinds(desk: Desk) -> CommandKinds:
     """The kinds of the running collection, else those that every head-end knows."""
     running: Collection | None = desk.house.parts.get(Collection)
@@ -511,7 +533,8 @@ def _command_view(each: Command, result: Any) -> CommandView:
     return CommandView(
         each.number, each.external_id, each.kind, dict(each.parameters), each.state,
         each.requested_by, _time(each.requested_s), _time_or_none(each.not_after_s),
-        _time_or_none(each.ended_s), message.removeprefix("; "), result,
+        _time_or_none(each.started_s), _time_or_none(each.ended_s), message.removeprefix("; "),
+        result,
     )  # fmt: skip
 
 

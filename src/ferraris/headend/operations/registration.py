@@ -18,6 +18,7 @@ from ferraris.headend.operations.desk import Desk
 from ferraris.headend.operations.errors import ConflictError, NotFoundError
 from ferraris.headend.operations.operation import operation
 from ferraris.headend.operations.paging import Page, checked_limit, number_after, page
+from ferraris.headend.registration.key_states import key_states
 from ferraris.headend.registration.progress import ask, ask_keys
 from ferraris.headend.registration.recognition import Known, known_by_number, known_meters
 from ferraris.headend.registration.states import Step
@@ -26,6 +27,7 @@ from ferraris.headend.store.tables.inventory import METER, REGISTRATION, STRANGE
 
 __all__ = [
     "Admission",
+    "KeyView",
     "RegistrationView",
     "Renewed",
     "StrangerView",
@@ -36,6 +38,7 @@ __all__ = [
     "refuse_stranger",
     "renew_keys_of_group",
     "renew_keys_of_meter",
+    "show_keys",
     "show_registration",
 ]
 
@@ -112,6 +115,16 @@ class Admission:
 
 
 @dataclass(frozen=True, slots=True)
+class KeyView:
+    """One kind of key of a meter: settled, prepared, sent, accepted, ...; never the key."""
+
+    kind: str
+    there: bool
+    renewal: str
+    previous: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Renewed:
     """How many meters will get new keys."""
 
@@ -140,6 +153,19 @@ def commission_meter(desk: Desk, meter: str) -> RegistrationView:
 def show_registration(desk: Desk, meter: str) -> RegistrationView:
     """Show how far the registration of a meter is, and how it differs from its specification."""
     return _registration(desk, desk.meter(meter, Right.SEE_METERS).id)
+
+
+@operation("GET /meters/{meter}/keys", command="meters keys", right=Right.SEE_METERS)
+def show_keys(desk: Desk, meter: str) -> list[KeyView]:
+    """Show which keys of a meter there are, and whether new ones are on their way; never the keys.
+
+    A renewal that was sent has an unknown outcome until an answer proves which key the meter has.
+    """
+    known = _known(desk, desk.meter(meter, Right.SEE_METERS).id)
+    return [
+        KeyView(each.kind, each.there, each.renewal.value, each.previous)
+        for each in key_states(desk.house.keys, known.key_id)
+    ]
 
 
 @operation("GET /registrations", command="registrations list", right=Right.SEE_METERS)

@@ -155,7 +155,7 @@ def _as_read(look: Look, meter: Any, choice: Choice, start_s: int, end_s: int) -
     names = [_short(channel.name) for channel in series.channels]
     if choice.channel not in names:
         return _Rows({})
-    witness(look, meter)
+    witness(look, meter, start_s, end_s)
     period_s = _period(series.ends) or _QUARTER_S
     amounts = _amounts(series, names.index(choice.channel), period_s)
     rows = {}

@@ -7,14 +7,23 @@ from typing import Any, Final
 
 from sqlalchemy import ColumnElement, func, or_, select
 
+from ferraris.core.errors import Error
 from ferraris.data.readings import Event, Reading
 from ferraris.headend import inventory
 from ferraris.headend.access.rights import Right
 from ferraris.headend.inventory import Meter
-from ferraris.headend.operations.collecting import SessionView, list_sessions
-from ferraris.headend.operations.final_values import look as look_at
-from ferraris.headend.operations.final_values import sealer_of
+from ferraris.headend.operations.collecting import (
+    CommandView,
+    SessionView,
+    list_commands,
+    list_sessions,
+    show_command,
+)
+from ferraris.headend.operations.privacy import look as look_at
+from ferraris.headend.operations.privacy import sealer_of
+from ferraris.headend.operations.registration import KeyView, show_keys
 from ferraris.headend.operations.service_points import AssignmentView, list_assignments
+from ferraris.headend.operations.troubles import TroubleView, list_troubles
 from ferraris.headend.page.look import Look
 from ferraris.headend.store.archive import Archive
 from ferraris.headend.store.tables.inventory import METER, NODE
@@ -22,11 +31,15 @@ from ferraris.headend.store.tables.readings import REGISTER_READ
 
 __all__ = [
     "archive",
+    "behind",
+    "commands",
     "events",
     "found",
+    "keys",
     "point",
     "registers",
     "sessions",
+    "trouble",
     "witness",
     "zone",
 ]
@@ -85,11 +98,11 @@ def archive(look: Look) -> Archive:
     return Archive(look.house.engine, look.caller.tenant, sealer_of(look.desk))
 
 
-def witness(look: Look, meter: Any) -> None:
-    """Keep for the audit log that readings were looked at, if they are a customer's."""
+def witness(look: Look, meter: Any, since_s: int, until_s: int) -> None:
+    """Keep for the audit log that readings of a time were looked at, if they are a customer's."""
     desk = look.desk
-    look_at(desk, meter)
-    look.looks += [("show_readings", each) for each in desk.looks]
+    look_at(desk, meter, (since_s, until_s))
+    look.keep("show_readings", desk)
 
 
 def registers(look: Look, meter: Any) -> Sequence[tuple[Reading, int]]:
@@ -106,7 +119,8 @@ def registers(look: Look, meter: Any) -> Sequence[tuple[Reading, int]]:
         for reading in archive(look).registers(look.connection, meter.id, read_s, read_s + 1):
             last[str(reading.name)] = reading, read_s
     if last:
-        witness(look, meter)
+        moments = [read_s for _, read_s in last.values()]
+        witness(look, meter, min(moments), max(moments) + 1)
     return [last[name] for name in sorted(last)]
 
 
@@ -120,3 +134,31 @@ def events(look: Look, meter: Any, limit: int) -> Sequence[Event]:
 def sessions(look: Look, meter: Any, limit: int) -> Sequence[SessionView]:
     """The last conversations, the newest first."""
     return look.ask(list_sessions, meter=meter.external_id, limit=limit).items
+
+
+def commands(look: Look, meter: Any, limit: int) -> Sequence[CommandView]:
+    """The newest commands; with what they brought, for who may give them and see readings."""
+    found = look.ask(list_commands, meter=meter.external_id, limit=limit).items
+    if not look.may(Right.COMMAND):
+        return found
+    return [look.ask(show_command, number=each.number) for each in found]
+
+
+def behind(look: Look, meter: Any, limit: int) -> Sequence[Meter]:
+    """What stands behind it and may be seen, such as sub-meters, in the order of their ids."""
+    fits = look.desk.visible(Right.SEE_METERS) & (METER.c.behind == meter.id)
+    return inventory.meters(look.connection, look.caller.tenant, where=fits, limit=limit)
+
+
+def trouble(look: Look, meter: str) -> TroubleView | None:
+    """Why it was tried in vain, if it was."""
+    return next(iter(look.ask(list_troubles, meter=meter, limit=1).items), None)
+
+
+def keys(look: Look, meter: str) -> Sequence[KeyView]:
+    """Which of its keys there are; none where nobody can look."""
+    try:
+        found = look.ask(show_keys, meter=meter)
+    except Error:  # the key store is locked, or away: that hinders nobody from seeing the rest
+        return ()
+    return [each for each in found if each.there or each.kind != "broadcast_key"]

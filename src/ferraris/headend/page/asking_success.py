@@ -8,20 +8,15 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Final
 
-from sqlalchemy import func, select
-
 from ferraris.headend.access.rights import Right
-from ferraris.headend.collect.plan import PROFILE
-from ferraris.headend.collect.plans import KnownPlan, plans, profile_numbers
+from ferraris.headend.collect.plans import KnownPlan, plans
+from ferraris.headend.collect.success import arrivals
 from ferraris.headend.operations.collecting import (
     SuccessPart,
     list_success,
     list_success_parts,
 )
 from ferraris.headend.page.look import Look
-from ferraris.headend.store.blocks import DAY_S
-from ferraris.headend.store.tables.collecting import PLAN_METER
-from ferraris.headend.store.tables.readings import BLOCK
 
 __all__ = ["Day", "success_arrivals", "success_days", "success_groups", "success_plans"]
 
@@ -62,42 +57,38 @@ def success_plans(look: Look) -> Sequence[KnownPlan]:
     return sorted(found, key=lambda each: (each.plan.priority, each.plan.name))
 
 
-def success_days(look: Look, plan: KnownPlan, most: int) -> Sequence[Day]:
-    """The last days of a plan that are over, in order."""
+def success_days(
+    look: Look, plan: KnownPlan, most: int, *, by: str = "", part: str = ""
+) -> Sequence[Day]:
+    """The last days of a plan that are over, in order: of all meters, or of one part of them."""
     return [
         Day(each.day, each.due, each.in_time, each.late, each.deadline.timestamp())
-        for each in look.ask(list_success, plan=plan.plan.name, days=most)
+        for each in look.ask(list_success, plan=plan.plan.name, days=most, by=by, part=part)
     ]
 
 
-def success_groups(look: Look, plan: KnownPlan, day: Day, by: str) -> Sequence[SuccessPart]:
-    """A day of a plan by segment - with all that is below it -, model or firmware."""
-    return look.ask(list_success_parts, plan=plan.plan.name, day=day.day, by=by)
+def success_groups(
+    look: Look, plan: KnownPlan, day: Day, by: str, *, days: int = 1
+) -> Sequence[SuccessPart]:
+    """A day of a plan, or some up to it, by segment - with all below it -, model or firmware."""
+    return look.ask(list_success_parts, plan=plan.plan.name, day=day.day, by=by, days=days)
 
 
 def success_arrivals(look: Look, plan: KnownPlan, day: Day) -> Sequence[tuple[float, float]]:
-    """When the load profiles of a day were whole, by quarters of an hour, as shares of all due."""
-    profiles = [each for each in plan.items.values() if each.kind == PROFILE]
-    numbers = profile_numbers(look.connection, look.caller.tenant, plan.items)
-    there: Counter[int] = Counter()
-    whole_s: dict[int, int] = {}
-    for each in profiles:
-        rows = look.connection.execute(
-            select(BLOCK.c.meter, func.min(BLOCK.c.stored_s))
-            .join(PLAN_METER, PLAN_METER.c.meter == BLOCK.c.meter)
-            .where(
-                PLAN_METER.c.plan == plan.number,
-                BLOCK.c.profile == numbers.get(each.name, -1),
-                BLOCK.c.day == (day.day - _EPOCH).days,
-                BLOCK.c.rows >= DAY_S // each.period_s,
-            )
-            .group_by(BLOCK.c.meter)
-        )
-        for meter, stored_s in rows:
-            there[meter] += 1
-            whole_s[meter] = max(whole_s.get(meter, 0), stored_s)
+    """When all of a day was there, by quarters of an hour, as shares of all that are due.
+
+    It is looked up again when the day is counted otherwise than before.
+    """
+    tenant = look.caller.tenant
+    return look.remembered(
+        ("arrivals", tenant, plan.number), (plan.changed_s, day), lambda: _arrivals(look, plan, day)
+    )
+
+
+def _arrivals(look: Look, plan: KnownPlan, day: Day) -> Sequence[tuple[float, float]]:
+    number = (day.day - _EPOCH).days
     quarters = Counter(
-        stored_s // _EACH_S for meter, stored_s in whole_s.items() if there[meter] == len(profiles)
+        done_s // _EACH_S for done_s in arrivals(look.connection, look.caller.tenant, plan, number)
     )
     found, total = [], 0
     for quarter in sorted(quarters):

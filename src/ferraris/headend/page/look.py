@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import json
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from datetime import tzinfo
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 from urllib.parse import quote, urlencode
 
 from sqlalchemy import Connection
@@ -15,16 +16,21 @@ from ferraris.headend.operations import Caller, Desk, House, Operation
 from ferraris.headend.page.formats import Formats
 from ferraris.headend.page.words import Words
 
-__all__ = ["Look", "Part", "View"]
+__all__ = ["Look", "Memory", "Part", "View"]
 
 Found = TypeVar("Found")
+Memory = dict[Hashable, tuple[Hashable, Any]]
+"""What a site remembers from one request to the next: by name, with the state it was made in."""
+
+_MOST: Final = 100
 
 
 @dataclass(slots=True)
 class Look:
     """What the gathering functions work with; `zone` is that of the head-end.
 
-    `looks` are operations and whose personal data they looked at, for the audit log.
+    `looks` are operations, whose personal data they looked at, and from when it was, for the audit
+    log.
     """
 
     house: House
@@ -37,7 +43,8 @@ class Look:
     query: Mapping[str, str]
     subject: str = ""
     target: float = 0.98
-    looks: list[tuple[str, str]] = field(default_factory=list)
+    memory: Memory = field(default_factory=dict)
+    looks: list[tuple[str, str, str]] = field(default_factory=list)
     kept: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -53,16 +60,23 @@ class Look:
     def ask(self, function: Callable[..., Found], **arguments: Any) -> Found:
         """What an operation that changes nothing gives this caller, in the view of this page.
 
-        Raises `ForbiddenError` without its right. Whose personal data it looked at is kept in
-        `looks`, with its name, for the audit log.
+        Raises `ForbiddenError` without its right. Whose personal data it looked at is kept for
+        the audit log, under its name.
         """
         operation: Operation = function.operation  # type: ignore[attr-defined]
         desk = self.desk
         if operation.right is not None:
             desk.demand(operation.right)
         found = function(desk, **arguments)
-        self.looks += [(operation.name, each) for each in desk.looks]
+        self.keep(operation.name, desk)
         return found
+
+    def keep(self, action: str, desk: Desk) -> None:
+        """Keep for the audit log whose personal data a desk looked at, and from when it was."""
+        self.looks += [
+            (action, each, json.dumps({"by": "page"} | desk.detail | own))
+            for each, own in desk.looks.items()
+        ]
 
     def may(self, right: Right) -> bool:
         """Whether the caller has a right for some meter at least."""
@@ -73,6 +87,16 @@ class Look:
         if name not in self.kept:
             self.kept[name] = made(self)
         return self.kept[name]  # type: ignore[no-any-return]
+
+    def remembered(self, name: Hashable, state: Hashable, made: Callable[[], Found]) -> Found:
+        """What only changes when `state` does, also over requests."""
+        known = self.memory.get(name)
+        if known is None or known[0] != state:
+            known = state, made()
+            if len(self.memory) >= _MOST:
+                self.memory.clear()
+            self.memory[name] = known
+        return known[1]
 
     def address(self, **changes: str) -> str:
         """The address of this page with some of its query changed; an empty value goes."""

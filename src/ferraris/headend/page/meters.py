@@ -11,12 +11,12 @@ from ferraris.data.date_time import DateTime
 from ferraris.data.obis import Obis
 from ferraris.data.readings import Event, Reading
 from ferraris.headend.access.rights import Right
-from ferraris.headend.collect.commands import Command
 from ferraris.headend.operations import ForbiddenError, NotFoundError
+from ferraris.headend.operations.collecting import CommandView
 from ferraris.headend.operations.inventory import show_life, show_meter
-from ferraris.headend.operations.registration import show_registration
+from ferraris.headend.operations.registration import KeyView, show_registration
 from ferraris.headend.page import asking_meter as asking
-from ferraris.headend.page.asking_attention import commands as asked_commands
+from ferraris.headend.page.asking_attention import alarms as asked_alarms
 from ferraris.headend.page.attention import TONES
 from ferraris.headend.page.curves import curve_part
 from ferraris.headend.page.formats import Formats, zone_of
@@ -25,6 +25,7 @@ from ferraris.model.obis_names import name as obis_name
 
 __all__ = [
     "STATES",
+    "alarms",
     "curve",
     "events",
     "facts",
@@ -49,9 +50,13 @@ _STATE_TONES: Final[Mapping[str, str]] = {
 _STEP_TONES: Final[Mapping[str, str]] = {"active": "good", "held": "warn", "quarantined": "bad"}
 _PAGE: Final = 50
 _EVENTS: Final = 25
+_ALARMS: Final = 20
 _SESSIONS: Final = 8
 _COMMANDS: Final = 3
 _READINGS: Final = 40
+_BEHIND: Final = 50
+_SETTLED: Final = "settled"
+_KEY_TONES: Final[Mapping[str, str]] = {"there": "good", "absent": "", "prepared": "busy"}
 _CLOCK: Final = "0-0:1.0.0"
 _CLOCK_OCTETS: Final = 12
 
@@ -107,12 +112,18 @@ def frame(look: Look) -> Mapping[str, Any]:
 
 
 def facts(look: Look) -> Mapping[str, Any]:
-    """Who the meter is, and where and for whom it measures."""
+    """Who the meter is, what is around it, and where and for whom it measures."""
     meter = look.ask(show_meter, meter=_meter(look).external_id)
     point = asking.point(look, meter.meter)
     return {
         "f": _formats(look),
-        "facts": {"meter": meter, "point": point, "customer": point.customer if point else None},
+        "facts": {
+            "meter": meter,
+            "point": point,
+            "customer": point.customer if point else None,
+            "behind_it": asking.behind(look, _meter(look), _BEHIND),
+        },
+        "tones": _STATE_TONES,
     }
 
 
@@ -184,6 +195,22 @@ def _event(event: Event) -> dict[str, Any]:
     }
 
 
+def alarms(look: Look) -> Mapping[str, Any]:
+    """What it wanted to be noticed, also what somebody has seen."""
+    name = _meter(look).external_id
+    found = asked_alarms(look, meter=name, limit=_ALARMS)
+    return {
+        "f": _formats(look),
+        "alarms": {
+            "open": None,
+            "rows": found.items,
+            "may": look.may(Right.COMMAND),
+            "address": None,
+            "meter": name,
+        },
+    }
+
+
 def sessions(look: Look) -> Mapping[str, Any]:
     """How the last conversations went."""
     return {"f": _formats(look), "sessions": asking.sessions(look, _meter(look), _SESSIONS)}
@@ -196,41 +223,55 @@ def life(look: Look) -> Mapping[str, Any]:
 
 
 def registration(look: Look) -> Mapping[str, Any]:
-    """How far it is on its way to being active, and with it its keys; never the keys."""
+    """How far it is on its way to being active, and how its keys stand; never the keys."""
+    name = _meter(look).external_id
     try:
-        found = look.ask(show_registration, meter=_meter(look).external_id)
+        found = look.ask(show_registration, meter=name)
     except NotFoundError:
-        return {"registration": None}
-    tone = _STEP_TONES.get(found.step, "busy")
-    return {"f": _formats(look), "registration": found, "tone": tone}
+        found = None
+    return {
+        "f": _formats(look),
+        "registration": found,
+        "tone": _STEP_TONES.get(found.step, "busy") if found else "",
+        "keys": [_key(each) for each in asking.keys(look, name)],
+    }
+
+
+def _key(key: KeyView) -> dict[str, Any]:
+    settled = key.renewal == _SETTLED
+    state = "there" if key.there and settled else "absent" if settled else key.renewal
+    return {"kind": key.kind, "state": state, "tone": _KEY_TONES.get(state, "warn"), "of": key}
 
 
 def now(look: Look) -> Mapping[str, Any]:
-    """The button that reads the meter now, and what came of the last commands."""
+    """What keeps it from being read, the button that reads it now, and the last commands."""
     meter = _meter(look)
-    _, found = asked_commands(look, _COMMANDS, meter.external_id)
+    found = asking.commands(look, meter, _COMMANDS)
     formats = _formats(look)
-    may = look.may(Right.COMMAND)
     return {
         "f": formats,
         "order": {
-            "may": may,
+            "may": look.may(Right.COMMAND),
             "ready": meter.state == "active",
-            "commands": [_command(formats, each, look.may(Right.SEE_READINGS)) for each in found],
+            "trouble": asking.trouble(look, meter.external_id),
+            "commands": [_command(formats, each) for each in found],
         },
     }
 
 
-def _command(formats: Formats, command: Command, readable: bool) -> dict[str, Any]:
-    ended_s = command.ended_s
-    result = command.result if isinstance(command.result, Mapping) and readable else {}
+def _command(formats: Formats, command: CommandView) -> dict[str, Any]:
+    result = command.result if isinstance(command.result, Mapping) else {}
+    began = command.started or command.requested
     return {
+        "number": command.number,
         "kind": command.kind,
         "state": command.state,
         "tone": TONES.get(command.state, ""),
         "by": command.requested_by,
-        "at_s": command.requested_s,
-        "took_s": None if ended_s is None else ended_s - command.requested_s,
+        "at_s": command.requested.timestamp(),
+        "until_s": command.not_after.timestamp() if command.not_after else None,
+        "began_s": began.timestamp(),
+        "took_s": (command.ended - began).total_seconds() if command.ended else None,
         "message": command.message,
         "readings": [_plain(formats, each) for each in result.get("readings", ())[:_READINGS]],
         "missing": [name.partition("*")[0] for name in result.get("missing", ())],

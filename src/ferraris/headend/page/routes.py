@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from litestar import Request, Response, Router, get, post
+from litestar.enums import MediaType
 from litestar.exceptions import HTTPException, NotFoundException
 from litestar.response import Redirect, Stream
 from litestar.types import ControllerRouterHandler
@@ -19,18 +20,19 @@ from ferraris.headend.access.identity import UnknownCallerError
 from ferraris.headend.access.opening import Access
 from ferraris.headend.operations import Caller, House
 from ferraris.headend.page import signing, views
-from ferraris.headend.page.ordering import read_now
+from ferraris.headend.page.acting import ACTIONS, Action
 from ferraris.headend.page.rendering import STATIC
 from ferraris.headend.page.safety import HEADERS, check_form, local_path
 from ferraris.headend.page.site import PageSettings, SignedOutError, Site
 from ferraris.headend.page.stream import Wish
-from ferraris.headend.page.visits import SESSION, THEMES, VIEW, Visit, cookie
+from ferraris.headend.page.visits import SESSION, THEMES, TOLD, VIEW, Visit, cookie
 from ferraris.headend.page.words import LANGUAGES
 
 __all__ = ["Page"]
 
 _YEAR_S = 365 * 86_400
 _MOST_FORM = 16_384
+_TOLD_S = 60
 _NUMBER = re.compile("[0-9]{1,18}")
 
 
@@ -72,7 +74,13 @@ def _routes(site: Site) -> list[ControllerRouterHandler]:
 
     router = Router(
         "/",
-        route_handlers=[*_reading(site), *_entering(site), _watching(site), _static],
+        route_handlers=[
+            *_reading(site),
+            *_acting(site),
+            *_entering(site),
+            _watching(site),
+            _static,
+        ],
         exception_handlers={
             SignedOutError: door,
             Error: trouble,
@@ -102,24 +110,44 @@ def _reading(site: Site) -> list[Any]:
     def one_meter(request: Request[Any, Any, Any]) -> Response[str]:
         return site.page(request, views.METER, request.path_params["meter"])
 
-    @post("/meters/{meter:str}/read", status_code=303)
-    async def read(request: Request[Any, Any, Any]) -> Response[Any]:
-        visit, _ = await _form(site, request)
-        meter = request.path_params["meter"]
-        await asyncio.to_thread(_read, site, visit, meter)
+    @get("/alarms", sync_to_thread=True)
+    def alarms(request: Request[Any, Any, Any]) -> Response[str]:
+        return site.page(request, views.ALARMS)
+
+    @get("/strangers", sync_to_thread=True)
+    def strangers(request: Request[Any, Any, Any]) -> Response[str]:
+        return site.page(request, views.STRANGERS)
+
+    @get("/strangers/{number:int}", sync_to_thread=True)
+    def one_stranger(request: Request[Any, Any, Any]) -> Response[str]:
+        return site.page(request, views.STRANGER, str(request.path_params["number"]))
+
+    return [overview, missing, meters, one_meter, alarms, strangers, one_stranger]
+
+
+def _acting(site: Site) -> list[Any]:
+    return [_acted(site, action) for action in ACTIONS]
+
+
+def _acted(site: Site, action: Action) -> Any:
+    def act(visit: Visit, path: Mapping[str, Any], form: Mapping[str, str]) -> None:
+        caller = site.caller(visit)
+        if caller is None:
+            raise SignedOutError
+        action.act(site.house, caller, path, form)
+
+    @post(action.path, status_code=303, name=f"page {action.told}")
+    async def asked_for(request: Request[Any, Any, Any]) -> Response[Any]:
+        visit, form = await _form(site, request)
+        await asyncio.to_thread(act, visit, request.path_params, form)
+        told = visit.words(f"told.{action.told}")
         if request.headers.get("x-parts"):
-            return Response("", status_code=204, headers=dict(HEADERS))
-        going = f"/meters/{quote(meter, safe='')}#part-now"
-        return Redirect(going, status_code=303, headers=dict(HEADERS))
+            return Response(told, media_type=MediaType.TEXT, status_code=200, headers=dict(HEADERS))
+        going = local_path(action.goes_on(request.path_params, form))
+        kept = cookie(visit, TOLD, action.told, lasts_s=_TOLD_S)
+        return Redirect(going, status_code=303, headers=dict(HEADERS), cookies=[kept])
 
-    return [overview, missing, meters, one_meter, read]
-
-
-def _read(site: Site, visit: Visit, meter: str) -> None:
-    caller = site.caller(visit)
-    if caller is None:
-        raise SignedOutError
-    read_now(site.house, caller, meter)
+    return asked_for
 
 
 def _watching(site: Site) -> Any:

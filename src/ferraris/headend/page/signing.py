@@ -18,7 +18,7 @@ from sqlalchemy import Connection, delete, insert, select, update
 
 from ferraris.headend.access.grants import Grant
 from ferraris.headend.access.identity import Identity
-from ferraris.headend.access.principals import grants_of, identity_of
+from ferraris.headend.access.principals import identity_of
 from ferraris.headend.operations import Caller
 from ferraris.headend.operations.callers import caller_of
 from ferraris.headend.store.tables.access import PRINCIPAL, SIGN_IN, TOKEN
@@ -82,7 +82,7 @@ def begin(connection: Connection, identity: Identity, now_s: float) -> str:
             tenant=identity.tenant,
             principal=identity.principal,
             token=identity.token,
-            grants=_vouched(connection, identity),
+            grants=json.dumps([[each.role, each.group] for each in identity.vouched]),
             digest=_digest(secret),
             created_s=now_s,
             seen_s=now_s,
@@ -120,15 +120,6 @@ def caller_in(connection: Connection, session: Session) -> Caller | None:
         return None
     both = tuple(sorted({*identity.grants, *session.grants}))
     return caller_of(connection, replace(identity, grants=both))
-
-
-def _vouched(connection: Connection, identity: Identity) -> str:
-    """The grants that are not in the store: those of a token of an OpenID provider."""
-    if identity.token is not None:
-        return "[]"
-    known = grants_of(connection, [identity.principal])[identity.principal]
-    beside = [each for each in identity.grants if each not in known]
-    return json.dumps([[each.role, each.group] for each in beside])
 
 
 def seen(connection: Connection, secret: str, now_s: float) -> None:

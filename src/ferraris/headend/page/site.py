@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, tzinfo
 from typing import Any, Final
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 from litestar import Request, Response
 from litestar.datastructures import Cookie
@@ -27,11 +28,11 @@ from ferraris.headend.operations import (
 )
 from ferraris.headend.page import signing
 from ferraris.headend.page.formats import Formats
-from ferraris.headend.page.look import Look, Part, View
+from ferraris.headend.page.look import Look, Memory, Part, View
 from ferraris.headend.page.rendering import picture, render
-from ferraris.headend.page.safety import HEADERS
+from ferraris.headend.page.safety import HEADERS, local_path
 from ferraris.headend.page.stream import News
-from ferraris.headend.page.visits import FORM, THEMES, Visit, cookie, visit_of
+from ferraris.headend.page.visits import FORM, THEMES, TOLD, Visit, cookie, visit_of
 from ferraris.headend.page.words import LANGUAGES, words_of
 from ferraris.headend.store.changes import newest_change
 from ferraris.headend.store.records import StoreAwayError
@@ -66,6 +67,7 @@ class Site:
         self.access = access
         self.settings = settings
         self.news = News(house)
+        self.memory: Memory = {}
 
     def visit(self, request: Request[Any, Any, Any]) -> Visit:
         """What the request brings."""
@@ -106,6 +108,7 @@ class Site:
                 query,
                 subject,
                 self.settings.target,
+                self.memory,
             )
             newest = newest_change(connection)
             around = view.gather(look)
@@ -125,21 +128,22 @@ class Site:
                 part=lambda name: self._part(look, view.parts[name], values),
             )
         self._witness(look)
-        return self.answer(text)
+        heard = [cookie(visit, TOLD, "", lasts_s=0)] if visit.told and not wanted else []
+        return self.answer(text, cookies=heard)
 
     def _witness(self, look: Look) -> None:
         """Nobody sees personal data before the lines that say so are on the disk."""
         if not look.looks:
             return
         with self.house.engine.transaction() as connection:
-            for action, subject in dict.fromkeys(look.looks):
+            for action, subject, detail in dict.fromkeys(look.looks):
                 self.house.journal.write(
                     connection,
                     tenant=look.caller.tenant,
                     principal=look.caller.name,
                     action=action,
                     subject=subject,
-                    detail={"by": "page"},
+                    detail=json.loads(detail),
                     at_s=look.now,
                 )
 
@@ -209,6 +213,7 @@ class Site:
             "faults": self._faults() if caller else (),
             "now": now,
             "zone_name": str(self.settings.zone),
+            "told": visit.words.only("told", visit.told),
         }
 
     def _faults(self) -> list[str]:
@@ -232,8 +237,16 @@ class Site:
                 caller = self.caller(visit)
             except Error:
                 kind, status = "away", 503
+        came = urlsplit(request.headers.get("referer", ""))
+        back = local_path(came.path) if came.netloc == request.headers.get("host", "") else "/"
         return self.plain(
-            visit, "trouble.html", status=status, caller=caller, kind=kind, message=message
+            visit,
+            "trouble.html",
+            status=status,
+            caller=caller,
+            kind=kind,
+            message=message,
+            back="" if back in ("/", "/login", request.url.path) else back,
         )
 
 

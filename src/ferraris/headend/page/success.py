@@ -17,6 +17,7 @@ from ferraris.headend.page.asking_success import (
     success_groups,
     success_plans,
 )
+from ferraris.headend.page.attention import missing_address
 from ferraris.headend.page.charts import Arrivals, DayShare, arrivals, days, share_bar
 from ferraris.headend.page.formats import Formats, zone_of
 from ferraris.headend.page.look import Look
@@ -85,6 +86,7 @@ def today(look: Look) -> Mapping[str, Any]:
             "deadline_s": day.deadline_s,
             "verdict": verdict,
             "moments": moments,
+            "until_s": max(look.now, moments[-1][0]) if moments else look.now,
             "chart": _arrivals_chart(look, formats, day, moments),
         },
     }
@@ -114,87 +116,113 @@ def _arrivals_chart(
 
 
 def month(look: Look) -> Mapping[str, Any]:
-    """The last thirty days against the target."""
+    """The last thirty days against the target: of all meters, or of a part of the network."""
     chosen = look.once("success", _chosen)
-    known = [day for day in chosen.days if day.due] if chosen else []
-    if chosen is None or not known:
+    if chosen is None:
         return {"month": None}
+    by, part = _by(look), look.query.get("part", "")
+    of = success_days(look, chosen.plan, _DAYS, by=by, part=part) if part else chosen.days
+    known = [day for day in of if day.due]
+    head = {"part": part, "all_address": look.address(part="")}
+    if not known:
+        return {"month": head if part else None}
     words, formats = look.words, look.formats.at(zone_of(chosen.plan.plan.zone))
     past = [day for day in known if day.deadline_s <= look.now] or known
-    due = sum(day.due for day in past)
+    due, last = sum(day.due for day in past), chosen.days[-1].day
     mean = sum(day.in_time for day in past) / due
     met = sum(1 for day in past if (day.share or 0) >= look.target)
     name = words("days.chart", mean=formats.percent(mean, 2), met=met, all=len(past))
 
     def drawn(width: int) -> str:
-        each_day = _filled(chosen.days)
-        every = 5 if width > _SLENDER else 7
-        shares = [
-            DayShare(
-                formats.short_date(day) if (len(each_day) - 1 - place) % every == 0 else "",
-                found.share if found else None,
-                found.so_far if found else None,
-            )
-            for place, (day, found) in enumerate(each_day)
-        ]
-        return days(shares, look.target, name, formats.percent_tick, width=width)
+        return _month_chart(formats, _filled(of, last), look.target, name, width)
 
     return {
         "f": formats,
         "month": {
-            "days": known,
+            **head,
+            "days": [(day, _DAYS - 1 - (last - day.day).days) for day in known],
             "mean": mean,
             "target": look.target,
             "met": met,
             "known": len(past),
             "so_far": sum(day.in_time + day.late for day in past) / due,
+            "deadline_s": known[-1].deadline_s,
             "chart": Pair.of(drawn(_WIDE), drawn(_SLENDER)),
         },
     }
 
 
-def _filled(found: Sequence[Day]) -> list[tuple[date, Day | None]]:
-    """Every day up to the newest, also those on which nothing was due."""
-    by_day = {day.day: day for day in found}
-    last = found[-1].day
+def _month_chart(
+    formats: Formats,
+    each_day: Sequence[tuple[date, Day | None]],
+    target: float,
+    name: str,
+    width: int,
+) -> str:
+    every = 5 if width > _SLENDER else 7
+    shares = [
+        DayShare(
+            formats.short_date(day) if (len(each_day) - 1 - place) % every == 0 else "",
+            found.share if found else None,
+            found.so_far if found else None,
+        )
+        for place, (day, found) in enumerate(each_day)
+    ]
+    return days(shares, target, name, formats.percent_tick, width=width)
+
+
+def _filled(found: Sequence[Day], last: date) -> list[tuple[date, Day | None]]:
+    """Every day up to the last, also those on which nothing was due."""
+    by_day = {day.day: day for day in found if day.due}
     every = [last - timedelta(days=back) for back in range(_DAYS - 1, -1, -1)]
     return [(day, by_day.get(day)) for day in every]
 
 
-def groups(look: Look) -> Mapping[str, Any]:
-    """The newest day by segment, model or firmware, the worst first."""
-    chosen = look.once("success", _chosen)
+def _by(look: Look) -> str:
     by = look.query.get("by", "")
-    by = by if by in _BYS else _BYS[0]
+    return by if by in _BYS else _BYS[0]
+
+
+def groups(look: Look) -> Mapping[str, Any]:
+    """The newest day by segment, model or firmware, the worst first, beside the thirty days."""
+    chosen = look.once("success", _chosen)
+    by = _by(look)
     found: Sequence[SuccessPart] = ()
+    of_month: Mapping[str, SuccessPart] = {}
     if chosen and chosen.days:
-        found = success_groups(look, chosen.plan, chosen.days[-1], by)
+        plan, day = chosen.plan, chosen.days[-1]
+        found = success_groups(look, plan, day, by)
+        of_month = {each.name: each for each in success_groups(look, plan, day, by, days=_DAYS)}
     ordered = sorted(found, key=lambda each: (_share(each), -each.due, each.name))
     return {
         "groups": {
             "by": by,
+            "part": look.query.get("part", ""),
             "options": [(each, look.words(f"groups.{each}")) for each in _BYS],
-            "address": lambda value: look.address(by=value),
+            "address": lambda value: look.address(by=value, part=""),
             "rows": [
                 {
-                    "name": each.name,
-                    "due": each.due,
-                    "share": _share(each),
-                    "late": each.late,
-                    "missing": each.due - each.in_time - each.late,
-                    "bar": picture(
-                        share_bar(
-                            _share(each),
-                            each.late / each.due if each.due else 0.0,
-                            look.target,
-                            key=f"g{place}",
-                        )
-                    ),
+                    **_row(look, each, f"g{place}"),
+                    "of_month": _share(of_month.get(each.name, each)),
+                    "address": look.address(by=by, part=each.name) if each.name else "",
+                    "missing_address": missing_address(**{by: each.name}) if each.name else "",
                 }
                 for place, each in enumerate(ordered[:_MOST_GROUPS])
             ],
             "more": max(0, len(ordered) - _MOST_GROUPS),
         }
+    }
+
+
+def _row(look: Look, each: SuccessPart, key: str) -> dict[str, Any]:
+    late = each.late / each.due if each.due else 0.0
+    return {
+        "name": each.name,
+        "due": each.due,
+        "share": _share(each),
+        "late": each.late,
+        "missing": each.due - each.in_time - each.late,
+        "bar": picture(share_bar(_share(each), late, look.target, key=key)),
     }
 
 

@@ -8,7 +8,7 @@ from typing import Final
 from ferraris.headend.page import attention, meters, success
 from ferraris.headend.page.look import Part, View
 
-__all__ = ["METER", "METERS", "MISSING", "OVERVIEW"]
+__all__ = ["ALARMS", "METER", "METERS", "MISSING", "OVERVIEW", "STRANGER", "STRANGERS"]
 
 
 def _named(parts: Iterable[Part]) -> Mapping[str, Part]:
@@ -43,7 +43,7 @@ MISSING: Final = View(
             Part("missing", ("session", "success"), attention.missing_page),
         )
     ),
-    lambda look: {"reason": look.query.get("reason", "")},
+    attention.missing_frame,
 )
 
 METERS: Final = View(
@@ -58,11 +58,12 @@ METER: Final = View(
     "meters",
     _named(
         (
-            Part("now", ("command", "meter"), meters.now),
+            Part("now", ("command", "meter", "session"), meters.now),
             Part("facts", ("meter",), meters.facts),
             Part("curve", ("session", "readings", "vee"), meters.curve),
             Part("registers", ("session", "readings"), meters.registers),
             Part("sessions", ("session",), meters.sessions),
+            Part("alarms", ("alarm",), meters.alarms),
             Part("events", ("session", "readings"), meters.events),
             Part("registration", ("meter",), meters.registration),
             Part("life", ("meter",), meters.life),
@@ -70,3 +71,19 @@ METER: Final = View(
     ),
     meters.frame,
 )
+
+ALARMS: Final = View(
+    "alarms.html",
+    "alarms",
+    _named((Part("alarms", ("alarm",), attention.alarms_page),)),
+    attention.alarms_frame,
+)
+
+STRANGERS: Final = View(
+    "strangers.html",
+    "strangers",
+    _named((Part("strangers", ("stranger",), attention.strangers_page),)),
+    lambda look: {},
+)
+
+STRANGER: Final = View("stranger.html", "strangers", {}, attention.stranger_frame)

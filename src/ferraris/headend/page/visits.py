@@ -12,21 +12,24 @@ from litestar.datastructures import Cookie
 from ferraris.headend.page import signing
 from ferraris.headend.page.words import Words, preferred, words_of
 
-__all__ = ["FORM", "SESSION", "THEMES", "VIEW", "Visit", "cookie", "visit_of"]
+__all__ = ["FORM", "SESSION", "THEMES", "TOLD", "VIEW", "Visit", "cookie", "visit_of"]
 
-SESSION, FORM, VIEW = "ferraris_session", "ferraris_form", "ferraris_view"
+SESSION, FORM, VIEW, TOLD = (
+    "ferraris_session", "ferraris_form", "ferraris_view", "ferraris_told",
+)  # fmt: skip
 THEMES: Final = ("auto", "light", "dark")
 
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """What is known of a request before anything is looked up."""
+    """What is known of a request before anything is looked up; `told` is what was done just now."""
 
     words: Words
     theme: str
     secret: str
     form_secret: str
     secure: bool
+    told: str = ""
 
     @property
     def key(self) -> str:
@@ -50,6 +53,7 @@ def visit_of(request: Request[Any, Any, Any], secure: bool | None) -> Visit:
         request.cookies.get(SESSION, ""),
         request.cookies.get(FORM, ""),
         request.url.scheme == "https" if secure is None else secure,
+        request.cookies.get(TOLD, "")[:40],
     )
 
 

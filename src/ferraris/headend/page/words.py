@@ -39,8 +39,12 @@ class Words:
 
     def known(self, family: str, name: str) -> str:
         """A word of the store in the reader's language: as it is when the catalogue lacks it."""
+        return self.only(family, name) or name
+
+    def only(self, family: str, name: str) -> str:
+        """A word in the reader's language, empty when the catalogue lacks it."""
         message = self.messages.get(f"{family}.{name.replace(' ', '_')}")
-        return message if isinstance(message, str) else name
+        return message if isinstance(message, str) else ""
 
 
 def _flat(prefix: str, document: Mapping[str, Any]) -> Any:

@@ -10,7 +10,7 @@ function watch(plot) {
     from: Number(row.dataset.from),
     until: Number(row.dataset.until),
     text: [...row.cells].map((cell) => cell.textContent.trim()).filter(Boolean).join(" · "),
-  }));
+  })).sort((one, other) => one.from - other.from);
   const told = plot.closest("figure").querySelector(".told");
   if (!rows.length || !told) return;
   let at = -1;

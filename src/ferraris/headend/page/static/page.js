@@ -53,11 +53,16 @@ async function fetchDue() {
   }
 }
 
-// The places that a reader has opened, scrolled or focused stay as they are.
+// The places that a reader has opened, scrolled or focused stay as they are, and where something is
+// being filled in, all of the part does until that is done.
 function replace(fresh) {
   for (const part of fresh.querySelectorAll("section[data-kinds]")) {
     const old = document.getElementById(part.id);
-    if (!old || old.outerHTML === part.outerHTML || old.contains(busyControl())) continue;
+    if (!old || old.outerHTML === part.outerHTML) continue;
+    if (old.contains(busyControl()) || old.querySelector("details.act[open]")) {
+      due.add(part.id);
+      continue;
+    }
     const open = [...old.querySelectorAll("details")].map((each) => each.open);
     const focused = place(old, document.activeElement);
     part.querySelectorAll("details").forEach((each, at) => { each.open = open[at] ?? false; });
@@ -97,7 +102,8 @@ function listen() {
   addEventListener("pagehide", () => source.close(), { once: true });
 }
 
-// A command is put without leaving the page: what comes of it appears where it was asked for.
+// What is asked for is done without leaving the page: what comes of it appears where it was asked
+// for. Nothing is sent twice: without an answer nobody knows whether it was done.
 document.addEventListener("submit", async (event) => {
   const form = event.target;
   if (!form.matches("form[data-stays]")) return;
@@ -110,13 +116,32 @@ document.addEventListener("submit", async (event) => {
       body: new URLSearchParams(new FormData(form)),
       headers: { "X-Parts": "none" },
     });
-    if (!answer.ok) return form.submit();
-    due.add(form.closest("section").id);
-    plan(0);
+    if (answer.status === 401) return location.reload();
+    const text = await answer.text();
+    tell(answer.ok ? text : wrong(text), answer.ok);
+    if (answer.ok) form.closest("details")?.removeAttribute("open");
   } catch {
-    form.submit();
+    tell(document.body.dataset.lost, false);
   }
+  document.getElementById("told").focus({ preventScroll: true });
+  const part = form.closest("section");
+  if (part) due.add(part.id);
+  plan(0);
+  button.disabled = false;
 });
+
+function wrong(page) {
+  const lines = new DOMParser().parseFromString(page, "text/html").querySelectorAll("main h1, main p");
+  const texts = [...lines].map((each) => each.textContent.trim()).filter(Boolean);
+  return texts.slice(0, -1).join(" · ");
+}
+
+function tell(text, well) {
+  const told = document.getElementById("told");
+  told.className = well ? "notice" : "notice bad";
+  told.hidden = false;
+  told.textContent = text;
+}
 
 document.addEventListener("visibilitychange", () => { if (!document.hidden) plan(0); });
 addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });

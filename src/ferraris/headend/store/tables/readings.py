@@ -199,6 +199,7 @@ ALARM: Final = Table(
     moment("cleared_s", null=True),
     moment("acknowledged_s", null=True),
     text("acknowledged_by", default=""),
+    text("comment", default=""),  # of whoever acknowledged it
     Index(None, "tenant", "raised_s"),
     Index(
         None,

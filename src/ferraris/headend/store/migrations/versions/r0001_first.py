@@ -249,8 +249,9 @@ def upgrade() -> None:
         sa.Double(), nullable=False), sa.Column("last_s", sa.Double(), nullable=False),
         sa.Column("times", BIG, nullable=False), sa.Column("cleared_s", sa.Double(), nullable=True),
         sa.Column("acknowledged_s", sa.Double(), nullable=True), sa.Column("acknowledged_by",
-        sa.Text(), server_default="", nullable=False), sa.ForeignKeyConstraint(["meter"],
-        ["meter.id"], name="fk_alarm_meter"), sa.ForeignKeyConstraint(["tenant"], ["tenant.id"],
+        sa.Text(), server_default="", nullable=False), sa.Column("comment", sa.Text(),
+        server_default="", nullable=False), sa.ForeignKeyConstraint(["meter"], ["meter.id"],
+        name="fk_alarm_meter"), sa.ForeignKeyConstraint(["tenant"], ["tenant.id"],
         name="fk_alarm_tenant"), sa.PrimaryKeyConstraint("id", name="pk_alarm"))
     op.create_index("ix_alarm_meter_name", "alarm", ["meter", "name"], unique=False)
     op.create_index("ix_alarm_tenant_meter_name", "alarm", ["tenant", "meter", "name"], unique=True,
