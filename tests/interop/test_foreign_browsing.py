@@ -59,6 +59,7 @@ def _judge(name: str, client: int, found: list[tuple[int, str, int, str]]) -> No
             assert (outcome == "") == (index == 1 or index in readable), (class_id, index)
         elif outcome == OBJECT_UNAVAILABLE:
             # Nothing was protected yet; there is no security set-up; a device without a valve.
-            assert class_id in (15, 30) or (class_id, name) == (70, "mbus-host")
+            is_valve = class_id == 70 and Obis.parse(logical_name).c == 24
+            assert class_id in (15, 30) or is_valve
         else:
             assert (class_id, index) in NOT_UNDERSTOOD, (class_id, index, outcome)
