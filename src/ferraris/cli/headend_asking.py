@@ -62,12 +62,12 @@ class Place:
             keys.shut()
 
     @contextmanager
-    def engine(self) -> Iterator[Engine]:
-        """The store, open."""
+    def engine(self, *, new: bool = False) -> Iterator[Engine]:
+        """The store, open; one that is not there only where a `new` one is wanted."""
         from ferraris.headend.store.engine import Engine
 
         location = self.configuration.location()
-        if "://" not in location and not Path(location).is_file():
+        if not new and "://" not in location and not Path(location).is_file():
             raise UsageError(
                 f"there is no store {location}: name another, or make a head-end with "
                 "`ferraris headend init`"

@@ -120,7 +120,7 @@ def _store(context: typer.Context, *, new: bool = False) -> Iterator[Engine]:
     location = where.configuration.location()
     if not new and "://" not in location and not Path(location).is_file():
         raise UsageError(f"{location}: there is no store")
-    with where.engine() as engine:
+    with where.engine(new=new) as engine:
         yield engine
 
 
