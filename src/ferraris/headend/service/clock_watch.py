@@ -8,6 +8,7 @@ runs with a clock that only goes on. In doubt all that acts by the hour waits, a
 from __future__ import annotations
 
 import asyncio
+import sys
 import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
@@ -199,8 +200,9 @@ def newest_known(connection: Connection) -> float | None:
 
 def steady_clock() -> float:
     """Seconds that only go on, those in which the machine sleeps included where it counts them."""
-    boot = getattr(time, "CLOCK_BOOTTIME", None)
-    return time.monotonic() if boot is None else time.clock_gettime(boot)
+    if sys.platform == "linux":
+        return time.clock_gettime(time.CLOCK_BOOTTIME)
+    return time.monotonic()
 
 
 def _shown(at_s: float) -> str:
