@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pki import NOW, T0, T1, TITLE, Tree, key
 
-from ferraris.client.peer_certificates import _REMEDIES, trusted_pairs, with_certificate
+from ferraris.client.peer_certificates import REMEDIES, trusted_pairs, with_certificate
 from ferraris.core.errors import SecurityError, UsageError
 from ferraris.crypto.certificates import Certificate, CertificateError, Reason, Usage
 from ferraris.crypto.chains import Trust
@@ -33,7 +33,7 @@ def refused(tree: Tree, *certificates: Any, lists: tuple[Any, ...] = (), **how: 
     with pytest.raises(SecurityError) as caught:
         trusted_pairs(NO_PAIRS, certificates, trusted, **asked)
     assert isinstance(caught.value, CertificateError)
-    assert _REMEDIES[caught.value.reason] in caught.value.message
+    assert REMEDIES[caught.value.reason] in caught.value.message
     return caught.value.reason
 
 
@@ -70,7 +70,7 @@ def test_each_reason_and_its_remedy(tree: Tree) -> None:
     assert refused(tree, tree.sub.certificate) is Reason.WRONG_USAGE
     forged = Certificate.from_der(device.der[:-1] + bytes((device.der[-1] ^ 1,)))
     assert refused(tree, forged) is Reason.BAD_SIGNATURE
-    assert set(_REMEDIES) == set(Reason)
+    assert set(REMEDIES) == set(Reason)
 
 
 def test_a_p384_tree_serves_suite_2(tree: Tree) -> None:
