@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,13 +16,15 @@ from ferraris.core.errors import DecodeError, UsageError
 from ferraris.core.pcapng import LINK_RAW_IP, interface_block, packet_block, section_block
 from ferraris.crypto.authority import Authority
 from ferraris.crypto.certificates import Certificate, Usage
+from ferraris.crypto.chains import Trust
 from ferraris.crypto.curves import Curve, PrivateKey
 from ferraris.crypto.requests import CertificateRequest
 from ferraris.crypto.revocation import RevocationList
+from ferraris.crypto.wrap import unwrap_padded
 from ferraris.data import axdr, compact
 from ferraris.data.kinds import CompactArray
 from ferraris.headend.inventory import parse_query, query_text
-from ferraris.headend.inventory.shipment_columns import COLUMNS, Unwrapping, drafted
+from ferraris.headend.inventory.shipment_columns import COLUMNS, Checking, Unwrapping, drafted
 from ferraris.headend.inventory.shipment_file import read_rows
 from ferraris.headend.inventory.shipment_report import Findings
 from ferraris.line.packets import ACK, Place, tcp_packet
@@ -178,9 +181,10 @@ def _capture(octets: bytes) -> None:
 def _shipment(octets: bytes) -> None:
     """Rows become meters, or what is wrong is said; no octet of a cell of keys is repeated."""
     findings = Findings()
-    opening = Unwrapping(lambda _: bytes(16), "maker", plain=True)
+    opening = Unwrapping(lambda _: partial(unwrap_padded, bytes(16)), "maker", plain=True)
+    checking = Checking(lambda: Trust(()), datetime(2026, 1, 1, tzinfo=UTC))
     for row in read_rows(octets, COLUMNS, findings):
-        drafted(row, opening, findings)
+        drafted(row, opening, checking, findings)
     for error in findings.errors:
         assert _WRAPPED_KEY[:24] not in f"{error}".lower()
     if findings.count:

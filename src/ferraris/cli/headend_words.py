@@ -99,6 +99,7 @@ _OF_OPERATIONS: Final = {
     "strangers": ("Who announced itself and is not known.", "registration"),
     "success": ("Read success of plans.", "collecting"),
     "tokens": ("Tokens of principals.", "access"),
+    "troubles": ("Meters that were tried in vain, and why.", "troubles"),
     "validation": ("Days validated, suspect and waiting.", "validation"),
 }
 

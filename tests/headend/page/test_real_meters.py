@@ -12,7 +12,7 @@ from ferraris.headend.demo.night import Night, NightSettings
 pytestmark = pytest.mark.services
 
 METERS = 12
-PARTS = ("http", "collection", "validation")
+PARTS = ("clock", "http", "collection", "validation")
 
 
 class Town:

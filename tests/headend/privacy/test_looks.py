@@ -58,7 +58,9 @@ ARGUMENTS = {
 }  # fmt: skip
 """What an argument of a name is given; a required one that is not here fails the test."""
 OTHERWISE = {
+    "list_success": {"by": None},
     "list_success_parts": {"by": "segment"},
+    "count_troubles": {"by": "reason"},
     "list_exceptions": {"since": SINCE.date(), "until": UNTIL.date()},
     "count_validated": {"since": SINCE.date(), "until": UNTIL.date()},
     "list_audit": {"since": None, "until": None},
