@@ -23,7 +23,7 @@ def test_a_log_by_number_and_by_key(ferraris):
     assert by_number["version"] == 1
     assert [each["code"] for each in by_number["found"]] == [93, 94, 95, 96, 97, 98]
     everywhere = ferraris("events", "--log", "disconnector", "--json").json["found"]
-    assert {each["companion"] for each in everywhere} == {"idis", "t5"}
+    assert {each["companion"] for each in everywhere} == {"idis"}
 
 
 def test_words_alarms_and_status(ferraris):

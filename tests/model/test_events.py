@@ -54,8 +54,8 @@ def words(companion: str, log: int | str, code: int) -> str | None:
         ("is-15959", "control", 302, "Meter connected"),
         ("is-15959", 3, 125, None),
         ("t5", "fraud", 7, "Terminal cover opened"),
-        ("t5", 9, 19, "Voltage over the limit, phase L2"),
-        ("t5", 4, 98, None),
+        ("t5", 5, 7, "Voltage over the limit, phase L2"),
+        ("t5", 3, 98, None),
         ("dsmr", 0, 240, "Manufacturer-specific 240"),
         ("dsmr", 0, 20, None),
         ("smr", 0, 40, None),
@@ -74,7 +74,7 @@ def test_a_row_may_rest_on_less_than_its_family() -> None:
     assert rests_on("is-15959", "voltage", 1) == "two-sources"
     assert rests_on("is-15959", "voltage", 21) == "one-source"
     assert rests_on("t5", "standard", 3) == "one-source"
-    assert rests_on("t5", "firmware", 97) == "memory"
+    assert rests_on("t5", "import-contract", 96) == "memory"
 
 
 @pytest.mark.parametrize("companion", ["italy-gas", "saudi"])

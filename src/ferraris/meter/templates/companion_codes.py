@@ -86,18 +86,12 @@ SPANISH: Mapping[Happening, Coded] = {
     _H.FAILED_LOGINS: Coded(1, 6),
     _H.TERMINAL_COVER_OPENED: Coded(1, 7),
     _H.TERMINAL_COVER_CLOSED: Coded(1, 8),
-    _H.MANUAL_CONNECTION: Coded(2, 1),
-    _H.REMOTE_DISCONNECTION: Coded(2, 2),
-    _H.REMOTE_CONNECTION: Coded(2, 3),
-    _H.LOCAL_DISCONNECTION: Coded(2, 4),
-    _H.FIRMWARE_ACTIVATED: Coded(4, 97),
     _H.UNDERVOLTAGE_L1: Coded(5, 2),
     _H.UNDERVOLTAGE_L2: Coded(5, 3),
     _H.UNDERVOLTAGE_L3: Coded(5, 4),
     _H.OVERVOLTAGE_L1: Coded(5, 6),
     _H.OVERVOLTAGE_L2: Coded(5, 7),
     _H.OVERVOLTAGE_L3: Coded(5, 8),
-    _H.CLOCK_NEW_TIME: Coded(8, 98),
 }
 """T5 [prime-events]."""
 
