@@ -8,6 +8,8 @@ STAMP := $(VENV)/.stamp
 # One seed for all runs: a failure in one place is a failure everywhere.
 SEED ?= 20260311
 METERS ?= 200
+# Tests of lines and services wait for a good part of their time: one worker more than cores.
+WORKERS ?= $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 1)))
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -77,10 +79,10 @@ test: style
 
 # Who has nothing left to do takes over tests of others.
 tests: $(STAMP)-base
-	$(BIN)/pytest -n auto --dist worksteal -p randomly --randomly-seed=$(SEED)
+	$(BIN)/pytest -n $(WORKERS) --dist worksteal -p randomly --randomly-seed=$(SEED)
 
 interop: $(STAMP)-interop
-	$(BIN)/pytest tests/interop -n auto -p randomly --randomly-seed=$(SEED)
+	$(BIN)/pytest tests/interop -n $(WORKERS) -p randomly --randomly-seed=$(SEED)
 
 test-all: $(STAMP)-interop docs platforms
 	FERRARIS_REQUIRE_SERVICES=1 FERRARIS_FULL=1 $(MAKE) test
