@@ -3,101 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 
 import pytest
+from doors import ENERGY, NOON, Door, households, run, until
 
 from ferraris.client import HighGMAC, connect
 from ferraris.headend.collect import (
     Collection,
     CollectionSettings,
-    DlmsFace,
     DlmsMeters,
     plan_of,
     put_plan,
 )
-from ferraris.headend.intake import CallIntake, CallSettings
 from ferraris.headend.inventory import key_id
 from ferraris.headend.registration import Step
 from ferraris.headend.store.archive import Archive
 from ferraris.keys.renewal import Renewals
 from ferraris.line.url import Endpoint
-from ferraris.meter.calling import Patience, call_in
 from ferraris.meter.fleet import Fleet
 from ferraris.meter.serving import listen
 from ferraris.meter.templates import template
 
-NOON = 1_795_003_200.0
-QUICK = Patience(0.01, 0.02)
-ENERGY = "1-0:1.8.0*255"
 KINDS = ["encryption_key", "authentication_key"]
-
-
-def run(procedure):
-    async def limited():
-        async with asyncio.timeout(20):
-            return await procedure
-
-    return asyncio.run(limited())
-
-
-async def until(condition):
-    while not condition():
-        await asyncio.sleep(0.005)
-
-
-class Door:
-    """A door that remembers what was read of whom."""
-
-    def __init__(self, colony, endpoint=None, **settings):
-        self.read = {}
-        self.collection = None
-        self.registrar = colony.registrar()
-        self.intake = CallIntake(
-            endpoint or Endpoint("tcp", "127.0.0.1", 0),
-            colony.tenant,
-            self.registrar,
-            colony.strangers,
-            engine=colony.engine,
-            keys=colony.keys,
-            serve=self.serve,
-            system_title=b"FRR\x00\x00\x00\x00\x01",
-            settings=CallSettings(timeout_s=5.0, **settings),
-            clock=colony.clock,
-        )
-
-    async def serve(self, known, meter):
-        if self.collection is not None:
-            await self.collection.serve(known.number, DlmsFace(meter))
-        self.read[known.external_id] = (await meter.read(ENERGY)).value
-
-    @contextlib.asynccontextmanager
-    async def open(self, *fleets):
-        await self.intake.open()
-        endpoint = Endpoint("tcp", "127.0.0.1", self.intake.port)
-        tasks = [asyncio.create_task(self.intake.run())]
-        for fleet in fleets:
-            calling = call_in(fleet, endpoint, patience=QUICK, utc=lambda: NOON)
-            tasks.append(asyncio.create_task(calling))
-        try:
-            yield self.intake
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-            await turns()
-
-
-async def turns():
-    """What was closed or cut ends in the next turns of the loop."""
-    for _ in range(10):
-        await asyncio.sleep(0)
-
-
-def households(colony, count=1, **fields):
-    fleet = Fleet(template("residential"), count, seed=7)
-    fields = {"contact": "calls in"} | fields
-    return fleet, [colony.deliver(fleet, index, **fields) for index in range(count)]
 
 
 @pytest.mark.parametrize("contact", ["calls in", "sleepy"])

@@ -7,16 +7,10 @@ Each clause over sockets, for both doors.
 from __future__ import annotations
 
 import json
-import sys
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))  # doors and pushers of the tests beside this one
-
-from test_calls import Door, run, until
-from test_pushes import pusher, taking
+from doors import Door, pusher, run, taking, until
 
 from ferraris.headend.inventory import key_id
 from ferraris.headend.registration import Step

@@ -3,15 +3,29 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
-import socket
 from dataclasses import replace
 from datetime import UTC, datetime
-from functools import cache
 
 import pytest
-from sqlalchemy import func, select
+from doors import (
+    BOTH,
+    DAY,
+    ENERGY,
+    NOON,
+    Talker,
+    apdu,
+    bare_pusher,
+    household,
+    pusher,
+    readings,
+    run,
+    seen,
+    stored,
+    taking,
+    until,
+)
+from sqlalchemy import select
 
 from ferraris.client import HighGMAC, connect
 from ferraris.data import axdr
@@ -35,7 +49,6 @@ from ferraris.headend.store.exchange import pack_series
 from ferraris.headend.store.records import Brought
 from ferraris.headend.store.tables.readings import ALARM, BLOCK, REGISTER_READ
 from ferraris.keys.renewal import Renewals
-from ferraris.line.url import parse_url
 from ferraris.messaging.dlms.association.server import Incident
 from ferraris.messaging.dlms.notify import DataNotification
 from ferraris.meter.behaviour.push_setup import PushListV2, Sent
@@ -43,7 +56,6 @@ from ferraris.meter.consumption import Consumption
 from ferraris.meter.fleet import Fleet
 from ferraris.meter.happenings import Happening
 from ferraris.meter.life import switch_off, switch_on
-from ferraris.meter.pushing import SCHEMES, Pusher
 from ferraris.meter.tariff import Tariff
 from ferraris.meter.template import Template
 from ferraris.meter.templates import template
@@ -54,98 +66,8 @@ from ferraris.model.push import RepetitionDelay
 from ferraris.server.device import RequestContext
 from ferraris.transport import wrapper
 
-NOON = 1_795_003_200.0
-DAY = 86_400
-PROFILE, ENERGY = "1-0:99.1.0*255", "1-0:1.8.0*255"
+PROFILE = "1-0:99.1.0*255"
 ROWS, ALARMS, GASP = (bytes(Obis.parse(f"0-{each}:25.9.0*255")) for each in (1, 4, 5))
-
-BOTH = pytest.mark.parametrize(
-    "location", ["sqlite", pytest.param("postgresql", marks=pytest.mark.services)], indirect=True
-)
-
-
-def run(procedure):
-    async def limited():
-        async with asyncio.timeout(20):
-            return await procedure
-
-    return asyncio.run(limited())
-
-
-@contextlib.asynccontextmanager
-async def taking(intake):
-    """The intake at work; at the end all that it took is written."""
-    await intake.open()
-    task = asyncio.create_task(intake.run())
-    await asyncio.sleep(0)
-    try:
-        yield intake
-    finally:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
-        for _ in range(10):  # what was cut ends in the next turns of the loop
-            await asyncio.sleep(0)
-
-
-async def until(condition):
-    while not condition():
-        await asyncio.sleep(0.005)
-
-
-def pusher(fleet, intake, clock, scheme="udp", **changes):
-    endpoint = parse_url(f"{scheme}://127.0.0.1:{intake.ports[0]}", schemes=SCHEMES)
-    return Pusher(fleet, endpoint, every_s=None, utc=clock, **changes)
-
-
-def apdu(fleet, index=0, **changes):
-    """A push of a meter as octets for a datagram."""
-    meter = fleet[index]
-    made = Pusher.__new__(Pusher)  # no plan for the whole fleet, only what makes a push
-    made.__dict__ |= _pusher(fleet.template, **changes).__dict__ | {"_fleet": fleet}
-    return wrapper.pack(meter.server_sap, 1, made.protected(meter, made.notification(meter)))
-
-
-@cache
-def _pusher(kind, **changes):
-    endpoint = parse_url("udp://127.0.0.1:9")
-    return Pusher(Fleet(kind, 1), endpoint, every_s=None, utc=lambda: NOON, **changes)
-
-
-class Talker:
-    """Somebody with a socket."""
-
-    def __init__(self, intake):
-        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.socket.connect(("127.0.0.1", intake.ports[0]))
-
-    def say(self, octets):
-        self.socket.send(octets)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.socket.close()
-
-
-def household(colony, count=1, **fields):
-    """Meters that are active already."""
-    fleet = Fleet(template("residential"), count, seed=7)
-    fields = {"state": "active"} | fields
-    numbers = [colony.deliver(fleet, index, **fields) for index in range(count)]
-    return fleet, numbers
-
-
-def readings(colony, number):
-    with colony.engine.reading() as connection:
-        archive = Archive(colony.engine, colony.tenant)
-        return archive.registers(connection, number, int(NOON) - DAY, int(NOON) + DAY)
-
-
-def stored(colony, table):
-    with colony.engine.reading() as connection:
-        return connection.execute(select(func.count()).select_from(table)).scalar()
 
 
 @BOTH
@@ -215,11 +137,6 @@ def test_the_same_push_again_is_dropped_and_an_older_one_is_a_replay(colony):
     counts = run(scenario([first, second, third]))
     assert (counts.stored, counts.duplicates) == (1, 1)
     assert counts.turned_away == {"replay": 1}
-
-
-def seen(intake):
-    counts = intake.counts
-    return counts.stored + counts.duplicates + counts.turned_away.total() + counts.announced
 
 
 @pytest.mark.parametrize(
@@ -573,7 +490,7 @@ def test_a_log_that_is_pushed_becomes_events_once(colony):
         rows = axdr.decode(meter.get(entry, 2, None, context))
         body = axdr.encode(structure(array(first, listed), rows))
         async with taking(colony.intake()) as intake:
-            made = _pusher(fleet.template)
+            made = bare_pusher(fleet.template)
             with Talker(intake) as talker:
                 for _ in range(2):
                     plain = DataNotification(1, b"", body).to_octets()

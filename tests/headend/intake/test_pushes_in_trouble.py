@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections import Counter
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
+from doors import BOTH, Talker, apdu, household, pusher, readings, run, seen, taking, until
 
 from ferraris.headend.observe.observer import Observers
 from ferraris.headend.store.archive import Archive
@@ -17,9 +16,6 @@ from ferraris.headend.store.records import StoreAwayError, StoreError
 from ferraris.line import intake as line_intake
 from ferraris.meter.fleet import Fleet
 from ferraris.meter.templates import template
-
-sys.path.insert(0, str(Path(__file__).parent))  # pushers of the tests beside this one
-from test_pushes import BOTH, Talker, apdu, household, pusher, readings, run, seen, taking, until
 
 
 class Broken:

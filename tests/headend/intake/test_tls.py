@@ -1,5 +1,4 @@
 """Meters that push or call in through TLS: who is let in, who is not, new certificates."""
-# ruff: noqa: TID252 - the tests are no package to import from
 
 from __future__ import annotations
 
@@ -11,6 +10,7 @@ import ssl
 
 import pytest
 from certificates import Authority
+from doors import NOON, QUICK, Door, apdu, household, households, run, taking, until
 
 from ferraris.core.errors import UsageError
 from ferraris.headend.configuration import parse
@@ -19,9 +19,6 @@ from ferraris.meter.calling import call_in
 from ferraris.meter.fleet import Fleet
 from ferraris.meter.pushing import Pusher
 from ferraris.meter.templates import template
-
-from .test_calls import NOON, QUICK, Door, households, run, until
-from .test_pushes import apdu, household, taking
 
 
 @pytest.fixture(scope="module")
