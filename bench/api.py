@@ -15,6 +15,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from functools import partial
+from typing import Any
 
 from sqlalchemy import insert
 
@@ -66,7 +68,7 @@ def serve(what: str, where: str) -> None:
     listening = socket.create_server(("127.0.0.1", 0))
     if what == "api":
         settings = ApiSettings(requests_a_second=1e9, burst=10**9)
-        app = application(House(Engine(where), MemoryKeys(), time.time), settings=settings)
+        app: Any = application(House(Engine(where), MemoryKeys(), time.time), settings=settings)
     else:
         app = constant
     config = uvicorn.Config(
@@ -125,13 +127,17 @@ class Client(asyncio.Protocol):
             self.ask()
 
 
+def _given(client: Client) -> Client:
+    return client
+
+
 async def ask(port: int, requests: Iterator[bytes]) -> int:
     """Ask all of it; how many answers came."""
     loop = asyncio.get_running_loop()
     clients = []
     for _ in range(CONNECTIONS):
         client = Client(requests, loop.create_future())
-        await loop.create_connection(lambda client=client: client, "127.0.0.1", port)
+        await loop.create_connection(partial(_given, client), "127.0.0.1", port)
         clients.append(client)
     await asyncio.gather(*(client.done for client in clients))
     return sum(client.answered for client in clients)

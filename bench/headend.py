@@ -42,7 +42,7 @@ from ferraris.keys import KeyStore
 try:
     from uvloop import run
 except ImportError:
-    run = asyncio.run
+    run = asyncio.run  # type: ignore[assignment]
 
 METERS = 10_000
 LIMIT_S, LIMIT_MB = 45, 400
@@ -79,7 +79,7 @@ async def main():
 try:
     from uvloop import run
 except ImportError:
-    run = asyncio.run
+    run = asyncio.run  # type: ignore[assignment]
 run(main())
 """
 

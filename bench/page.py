@@ -24,7 +24,8 @@ from urllib.parse import urlencode
 
 from sqlalchemy import insert, text, update
 
-from api import location, spent
+from _places import named, place
+from api import spent
 from ferraris.data.date_time import DateTime
 from ferraris.data.obis import Obis
 from ferraris.data.readings import Channel, Series
@@ -143,15 +144,15 @@ def success(connection: Any, chance: random.Random) -> None:
     """Thirty days of it, as they are counted: by segment, model and firmware."""
     rows = []
     for day in range(TODAY - DAYS, TODAY):
-        for place in range(NODES * 6):
+        for number in range(NODES * 6):
             lost = chance.randrange(3)
             rows.append(
                 {
                     "plan": 1,
                     "day": day,
-                    "node": place % NODES + 1,
-                    "model": MODELS[place % 3],
-                    "firmware": FIRMWARES[place // 3 % 2],
+                    "node": number % NODES + 1,
+                    "model": MODELS[number % 3],
+                    "firmware": FIRMWARES[number // 3 % 2],
                     "due": 42,
                     "in_time": 42 - lost,
                     "late": lost // 2,
@@ -247,8 +248,7 @@ def serve(where: str) -> None:
 
     listening = socket.create_server(("127.0.0.1", 0))
     house = House(Engine(where), MemoryKeys(), lambda: NOW)
-    clocks = {"clock": house.clock, "monotonic": time.monotonic}
-    access = Access(house.engine, house.journal.write, **clocks)
+    access = Access(house.engine, house.journal.write, clock=house.clock, monotonic=time.monotonic)
     app = application(house, Page(house, access).routes)
     config = uvicorn.Config(
         app, http="httptools", loop="uvloop", access_log=False, log_level="warning", ws="none"
@@ -332,13 +332,9 @@ def measure(where: str, secret: str, count: int) -> dict[str, dict[str, float]]:
 def main() -> None:
     """Print a line for each."""
     arguments = sys.argv[1:]
-    given = None
-    if "--store" in arguments:
-        at = arguments.index("--store")
-        given = arguments[at + 1]
-        del arguments[at : at + 2]
+    given = next(iter(named(arguments)), "")
     count = int(arguments[0]) if arguments else 40
-    with location(given) as where:
+    with place(given) as where:
         rows = measure(where, furnish(where), count)
     for name, row in rows.items():
         figures = "  ".join(f"{value:7.1f} {what}" for what, value in row.items())

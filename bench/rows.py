@@ -12,6 +12,7 @@ import platform
 import struct
 import time
 from collections.abc import Callable
+from functools import partial
 
 from ferraris.data import axdr, columnar, layout
 from ferraris.data.date_time import DateTime, epoch
@@ -86,7 +87,7 @@ def main() -> None:
     for null_clock in (False, True):
         buffers = {count: profile(count, null_clock=null_clock) for count in COUNTS}
         for name, work in works.items():
-            figures = [cost(lambda w=work, b=b: w(b), n) for n, b in buffers.items()]
+            figures = [cost(partial(work, buffer), n) for n, buffer in buffers.items()]
             label = name + (", null clock" if null_clock else "")
             print(f"{label:34}" + "".join(f"{figure:10.1f}" for figure in figures))
 

@@ -31,7 +31,7 @@ from ferraris.keys import MemoryKeys
 try:
     from uvloop import run
 except ImportError:
-    run = asyncio.run
+    run = asyncio.run  # type: ignore[assignment]
 
 METERS = 600
 MAX_PDU = 1024  # the client's, so that the day comes in four blocks
@@ -60,7 +60,7 @@ async def main():
 try:
     from uvloop import run
 except ImportError:
-    run = asyncio.run
+    run = asyncio.run  # type: ignore[assignment]
 run(main())
 """
 

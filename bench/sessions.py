@@ -25,7 +25,7 @@ from ferraris.keys import MemoryKeys
 try:
     from uvloop import run
 except ImportError:
-    run = asyncio.run
+    run = asyncio.run  # type: ignore[assignment]
 
 SESSIONS = 20_000
 PROCESSES = 2
@@ -60,7 +60,7 @@ async def main():
 try:
     from uvloop import run
 except ImportError:
-    run = asyncio.run
+    run = asyncio.run  # type: ignore[assignment]
 run(main())
 """
 

@@ -149,7 +149,7 @@ def late(archive: Archive, days: list[list[list[int]]], meters: list[int]) -> No
     parts = []
     for n, meter in enumerate(meters):
         first = series(DAY + 1, days[n % len(days)])
-        first.ends, first.columns = first.ends[:48], values[n % len(days)]
+        first.ends, first.columns = first.ends[:48], list(values[n % len(days)])
         first.stamps, first.status, first.quality = first.stamps[:48], [0] * 48, first.quality[:48]
         blocks = pack_series(PROFILE, first, 0, 1 << 40)
         parts.append((meter, Brought(blocks)))

@@ -48,6 +48,7 @@ def fill(engine: Engine, meters: int) -> int:
     start = (DAY - 1) * DAY_S
     with engine.transaction() as connection:
         tenant = tenant_number(connection, "main", make=True)
+        assert tenant is not None
         install(connection, tenant, at_s=0.0)
         rows = [
             {"tenant": tenant, "external_id": f"m{n}", "system_title": b"", "created_s": 0,
