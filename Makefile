@@ -70,8 +70,8 @@ laws: $(STAMP)-base
 
 # The types of other systems know which functions those systems lack.
 platforms: $(STAMP)-base
-	$(BIN)/mypy --platform win32 --cache-dir .mypy_cache/win32
-	$(BIN)/mypy --platform darwin --cache-dir .mypy_cache/darwin
+	$(BIN)/mypy --platform win32 --cache-dir .mypy_cache/win32 src
+	$(BIN)/mypy --platform darwin --cache-dir .mypy_cache/darwin src
 
 # Types and laws keep one core busy for a minute, so the tests run beside them.
 test: style

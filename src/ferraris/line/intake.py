@@ -13,7 +13,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, Protocol
 
-from ferraris.core.errors import Error, LineError
+from ferraris.core.errors import Error
 from ferraris.core.layer import Deliver, Layer
 from ferraris.line import tcp, tls, udp
 from ferraris.line.asynchronous import AsyncDriver, AsyncStation
@@ -167,6 +167,8 @@ class DatagramIntake:
         self._socket: socket.socket | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._paused = False
+        self._receiving: asyncio.Task[None] | None = None
+        self._goes_on = asyncio.Event()
 
     async def start(self, endpoint: Endpoint) -> None:
         """Bind; `LineError` when the address cannot be had."""
@@ -200,29 +202,43 @@ class DatagramIntake:
     def pause(self) -> None:
         if not self._paused and self._socket is not None and self._loop is not None:
             self._paused = True
-            self._loop.remove_reader(self._socket.fileno())
+            self._goes_on.clear()
+            if self._receiving is None:
+                self._loop.remove_reader(self._socket.fileno())
 
     def resume(self) -> None:
         if self._paused and self._socket is not None and self._loop is not None:
             self._paused = False
-            self._watch(self._socket, self._loop)
+            self._goes_on.set()
+            if self._receiving is None:
+                self._watch(self._socket, self._loop)
 
     def close(self) -> None:
         if self._socket is None or self._loop is None:
             return
-        self._loop.remove_reader(self._socket.fileno())
-        self._socket.close()
-        self._socket = None
+        bound, self._socket = self._socket, None
+        if self._receiving is None:
+            self._loop.remove_reader(bound.fileno())
+            bound.close()
+        else:  # a loop that waits for a socket must not find it closed
+            self._receiving.add_done_callback(lambda _: bound.close())
+            self._receiving.cancel()
 
     def _watch(self, bound: socket.socket, loop: asyncio.AbstractEventLoop) -> None:
         try:
             loop.add_reader(bound.fileno(), self._readable)
         except NotImplementedError:  # the usual loop of Windows
-            self._socket = None
-            bound.close()
-            raise LineError(
-                "this event loop cannot watch sockets: run asyncio.SelectorEventLoop", where="udp"
-            ) from None
+            self._goes_on.set()
+            self._receiving = loop.create_task(self._receive(bound, loop))
+
+    async def _receive(self, bound: socket.socket, loop: asyncio.AbstractEventLoop) -> None:
+        """One datagram after the other; one that was waited for in a pause still counts."""
+        while self._socket is bound:
+            await self._goes_on.wait()
+            try:
+                self._take(*await loop.sock_recvfrom(bound, LONGEST_DATAGRAM_OCTETS))
+            except OSError:  # an answer of ours that nobody wanted comes back as an error
+                await asyncio.sleep(0)
 
     def _readable(self) -> None:
         for _ in range(_DATAGRAMS_A_TURN):
@@ -235,7 +251,10 @@ class DatagramIntake:
                 return
             except OSError:  # an answer of ours that nobody wanted comes back as an error
                 continue
-            self._on_datagram(octets, place(self._scheme, address), partial(self._answer, address))
+            self._take(octets, address)
+
+    def _take(self, octets: bytes, address: Any) -> None:
+        self._on_datagram(octets, place(self._scheme, address), partial(self._answer, address))
 
     def _answer(self, address: Any, octets: bytes) -> None:
         if self._socket is not None:
