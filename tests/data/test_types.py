@@ -166,3 +166,27 @@ def test_only_decode_errors(octets: bytes) -> None:
     for kind, _, _ in EXAMPLES:
         with suppress(DecodeError):
             kind.load(data)
+
+
+@pytest.mark.parametrize(
+    ("kind", "known", "unknown"),
+    [
+        (types.Enum(Colour), (22, 2), (22, 3)),
+        (types.EnumCode, (22, 3), None),
+        (types.ArrayOf(types.Enum(Colour)), (1, [(22, 1), (22, 2)]), (1, [(22, 1), (22, 0)])),
+        (
+            types.Structure(Pair, types.Enum(Colour), types.OctetString),
+            (2, [(22, 1), (9, b"")]),
+            (2, [(22, 9), (9, b"")]),
+        ),
+        (types.Nullable(types.Enum(Colour)), (0, None), (22, 9)),
+        (types.Choice(types.Enum(Colour), types.Unsigned), (17, 9), (22, 9)),
+    ],
+)
+def test_every_enum_in_a_value_has_a_name_or_it_is_not_known(
+    kind: types.DataType[Any], known: Any, unknown: Any
+) -> None:
+    assert kind.knows(known)
+    if unknown is not None:
+        kind.load(unknown)
+        assert not kind.knows(unknown)

@@ -92,6 +92,10 @@ class DataType(Generic[T]):
         """The type in words, for documentation and messages."""
         return self.words
 
+    def knows(self, data: Data) -> bool:
+        """Whether each enum in `data`, which is of this type, has a number that has a name."""
+        return True
+
     def _load(self, data: Data) -> T:
         return cast("T", data[1])
 
@@ -153,6 +157,9 @@ class Enum(DataType[E | int], Generic[E]):
 
     def dump(self, value: E | int) -> Data:
         return EnumCode.dump(value)
+
+    def knows(self, data: Data) -> bool:
+        return isinstance(self._load(data), self.members)
 
 
 class _Scalar(DataType[T]):
@@ -377,6 +384,9 @@ class ArrayOf(DataType[list[T]], Generic[T]):
             raise self._misfit(value)
         return (int(Tag.ARRAY), [self.element.dump(item) for item in value])
 
+    def knows(self, data: Data) -> bool:
+        return all(self.element.knows(item) for item in data[1])
+
 
 class Structure(DataType[T]):
     """A structure whose fields are those of a NamedTuple class, in order.
@@ -414,6 +424,9 @@ class Structure(DataType[T]):
         pairs = zip(self.fields, value, strict=True)
         return (int(Tag.STRUCTURE), [field.dump(item) for field, item in pairs])
 
+    def knows(self, data: Data) -> bool:
+        return all(field.knows(item) for field, item in zip(self.fields, data[1], strict=True))
+
 
 class Choice(DataType[A | B], Generic[A, B]):
     """Either of two types; the first that fits is taken. Nest it for more."""
@@ -440,6 +453,13 @@ class Choice(DataType[A | B], Generic[A, B]):
             return self.first.dump(cast("A", value))
         except UsageError:
             return self.second.dump(cast("B", value))
+
+    def knows(self, data: Data) -> bool:
+        try:
+            self.first.load(data)
+        except DecodeError:
+            return self.second.knows(data)
+        return self.first.knows(data)
 
 
 class Nullable(Choice[None, B], Generic[B]):

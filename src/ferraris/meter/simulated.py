@@ -21,6 +21,7 @@ from ferraris.meter.behaviour.tamper import attacked
 from ferraris.meter.consumption import Household
 from ferraris.meter.fluids import Fluid, Use, use_of
 from ferraris.meter.happenings import Happening
+from ferraris.meter.meaning import check_meaning
 from ferraris.meter.outages import held_back
 from ferraris.meter.patterns import ACTIVE_IMPORT
 from ferraris.meter.state import COMMISSIONED, RIGHT, UNTOUCHED, State, Step
@@ -360,6 +361,7 @@ class SimulatedMeter:
 
     def write(self, behaviour: Behaviour, attribute: int, data: bytes, now: int) -> None:
         """Write an attribute as a client does, seen by whoever watches; raises `AccessRefused`."""
+        check_meaning(self.objects[behaviour.key].declaration, attribute, data)
         behaviour.set(self, attribute, data, now)
         for watching in self.fleet.template.watching:
             watching.changed(self, (*behaviour.key, attribute), data, now)
