@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from ferraris.client.connecting import associate, with_blocks
 from ferraris.client.meter import Meter
 from ferraris.client.security import HighGMAC, NoSecurity, Password, Security
+from ferraris.core.layer import Layer
 from ferraris.core.stack import over
 from ferraris.data import axdr
 from ferraris.data.kinds import octet_string
@@ -175,6 +176,10 @@ class Pair:
         )
         return replace(full, **_VARIANTS[name])
 
+    def passive(self) -> Layer[Any, Any, bytes]:
+        """The meters' end of a new line."""
+        return server_stack(self.profile, self.fleet.find, entropy=self.entropy, utc=self.utc)
+
     def connect(
         self, security: Security, *, client: int | None = None, server: int = 1, **changes: Any
     ) -> Callable[[], Awaitable[Meter]]:
@@ -187,9 +192,8 @@ class Pair:
             setattr(association.parameters, name, value)
         below = self.profile.client_stack(client_sap, server)
         stack = over(association, with_blocks(association, below))
-        passive = server_stack(self.profile, self.fleet.find, entropy=self.entropy, utc=self.utc)
         self.line = VirtualLine(
-            self.time, stack, passive, self.physics, seed=self.seed, is_push=is_push
+            self.time, stack, self.passive(), self.physics, seed=self.seed, is_push=is_push
         )
         driver = self.line.driver
         driver._on_push = self.pushes.append
