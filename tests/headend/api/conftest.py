@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +17,7 @@ from sqlalchemy import insert, select
 
 from ferraris.headend.access import principals, tokens
 from ferraris.headend.access.grants import Grant
+from ferraris.headend.access.rights import ROLES as ACCESS_ROLES
 from ferraris.headend.access.rights import Right
 from ferraris.headend.api import ApiSettings, application
 from ferraris.headend.operations import Desk, House, Stream, operation
@@ -19,6 +25,10 @@ from ferraris.headend.operations.registry import collected
 from ferraris.headend.store.engine import Engine
 from ferraris.headend.store.tables.inventory import GROUP, METER, TENANT
 from ferraris.keys import MemoryKeys
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from of_everything import SHARED, fill
 
 
 class Clock:
@@ -179,10 +189,11 @@ ROLES = {
     "north": (1, "administrator", "north"),
     "stranger": (2, "administrator", ""),
 }
+EVERY_ROLE = ROLES | {f"a {role}": (1, role, "") for role in ACCESS_ROLES}
 
 
-def furnish(engine: Any, clock: Clock) -> dict[str, str]:
-    """Two tenants, three meters, five principals; the tokens by name."""
+def furnish(engine: Any, clock: Clock, roles: Any = None) -> dict[str, str]:
+    """Two tenants, four meters, principals with `roles`; the tokens by name."""
     secrets = {}
     with engine.transaction() as connection:
         connection.execute(insert(TENANT), [{"id": 1, "name": "main"}, {"id": 2, "name": "other"}])
@@ -208,7 +219,7 @@ def furnish(engine: Any, clock: Clock) -> dict[str, str]:
             ],
         )
         connection.execute(insert(GROUP).values(tenant=1, name="north", query=NORTH, built_in=0))
-        for name, (tenant, role, group) in ROLES.items():
+        for name, (tenant, role, group) in (roles or ROLES).items():
             number = principals.create(connection, tenant, name, at_s=clock())
             principals.grant(connection, tenant, number, Grant(role, group))
             until_s = clock() + 86_400
@@ -254,6 +265,15 @@ def made(request, back_end, clock):
         kept = request.getfixturevalue("postgresql_kept")
         engine = Engine(kept.location())
     secrets = furnish(engine, clock)
+    with serving(engine, clock, secrets) as make:
+        yield make
+    if back_end == "postgresql":
+        kept.clean()
+
+
+@contextmanager
+def serving(engine: Engine, clock: Clock, secrets: dict[str, str]) -> Iterator[Callable[..., Api]]:
+    """Makes the API of a store with settings; it is closed with the store."""
     house = House(engine, MemoryKeys(), clock)
     loop = asyncio.new_event_loop()
 
@@ -270,8 +290,30 @@ def made(request, back_end, clock):
     loop.run_until_complete(loop.shutdown_default_executor())
     loop.close()
     engine.close()
-    if back_end == "postgresql":
-        kept.clean()
+
+
+@pytest.fixture(scope="module")
+def marked(empty_file, tmp_path_factory):
+    """An API whose first tenant has a row in every table, for tests that change none of them."""
+    with _marked(empty_file, tmp_path_factory.mktemp("marked") / "store.sqlite", None) as api:
+        yield api
+
+
+@pytest.fixture(scope="module")
+def sparse(empty_file, tmp_path_factory):
+    """The same without all that is of meters, customers or principals."""
+    with _marked(empty_file, tmp_path_factory.mktemp("sparse") / "store.sqlite", SHARED) as api:
+        yield api
+
+
+@contextmanager
+def _marked(empty: Path, place: Path, only: set[str] | None) -> Iterator[Api]:
+    shutil.copy(empty, place)
+    engine, clock = Engine(str(place)), Clock()
+    secrets = furnish(engine, clock, EVERY_ROLE)
+    fill(engine, only)
+    with serving(engine, clock, secrets) as make:
+        yield make(requests_a_second=1e9, burst=10**9)
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from sqlalchemy import select
 from ferraris.headend import inventory
 from ferraris.headend.access.rights import Right
 from ferraris.headend.operations.desk import Desk
+from ferraris.headend.operations.errors import NotFoundError
 from ferraris.headend.operations.operation import operation
 from ferraris.headend.operations.paging import Page, checked_limit, page
 from ferraris.headend.operations.privacy import sealer_of
@@ -195,6 +196,9 @@ def list_assignments(
         where=desk.visible(Right.SEE_METERS),
         limit=checked_limit(limit),
     )
+    if service_point and not found and desk.caller.rights[Right.SEE_METERS] is not None:
+        # Whether there is one is not for those who see some meters, and none of its own.
+        raise NotFoundError(f"no service point {service_point!r}")
     open_to = _readable(desk, {each.meter for each in found})
     shown = [_assignment(each, open_to) for each in found]
     desk.looks |= {each.customer: {} for each in shown if each.customer is not None}

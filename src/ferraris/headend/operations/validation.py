@@ -186,7 +186,7 @@ def count_validated(desk: Desk, since: date, until: date, group: str = "") -> li
 @operation("GET /validation/waiting", command="validation waiting", right=Right.SEE_METERS)
 def waiting_validation(desk: Desk) -> Waiting:
     """Count the days that wait to be validated."""
-    return Waiting(count_due(desk.connection, desk.tenant))
+    return Waiting(count_due(desk.connection, desk.visible(Right.SEE_METERS)))
 
 
 @operation("POST /validation/again", command="validation again", right=Right.EDIT_READINGS)

@@ -21,6 +21,7 @@ from sqlalchemy import (
     update,
 )
 
+from ferraris.headend.store.tables.inventory import METER
 from ferraris.headend.store.tables.validated import VEE_DUE
 
 __all__ = [
@@ -129,12 +130,10 @@ def give_back(connection: Connection, keys: Iterable[tuple[int, int, int]]) -> N
         )
 
 
-def count_due(connection: Connection, tenant: int | None = None) -> int:
-    """How many days wait, claimed ones included."""
-    query = select(func.count()).select_from(VEE_DUE)
-    if tenant is not None:
-        query = query.where(VEE_DUE.c.tenant == tenant)
-    return int(connection.execute(query).scalar_one())
+def count_due(connection: Connection, among: ColumnElement[bool]) -> int:
+    """How many days of meters wait, claimed ones included; `among` is a condition on `meter`."""
+    query = select(func.count()).select_from(VEE_DUE).join(METER, METER.c.id == VEE_DUE.c.meter)
+    return int(connection.execute(query.where(among)).scalar_one())
 
 
 def _free(now: float) -> ColumnElement[bool]:
