@@ -21,7 +21,7 @@ from ferraris.headend.collect.claims import Claims
 from ferraris.headend.store.checking import check
 from ferraris.headend.store.engine import Engine
 from ferraris.headend.store.records import StoreAwayError, StoreError
-from ferraris.headend.store.tables.collecting import CONTACT, WORKER
+from ferraris.headend.store.tables.collecting import CONTACT, SESSION, WORKER
 from ferraris.headend.store.tables.inventory import TENANT
 
 from .neighbourhood import DAY, DAY_S, NOW, Street, series, virtually
@@ -36,6 +36,28 @@ def is_true(street):
     return {name: rows for name, (rows, _, _) in street.dump().items()} == {
         name: TRUTH[int(name[6:])] for name in street.numbers
     }
+
+
+def test_what_is_durable_when_it_is_stopped_is_not_written_once_more(sqlite_engine):
+    street = Street(sqlite_engine, 1)
+    street.plan()
+
+    async def late(function, *arguments):
+        """The answer of the store comes a second after it has committed."""
+        made = function(*arguments)
+        await asyncio.sleep(1)
+        return made
+
+    async def night():
+        task = asyncio.ensure_future(street.collection(offload=late).run())
+        while not street.rows(SESSION):
+            await asyncio.sleep(0.1)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    virtually(night())
+    assert len(street.rows(SESSION)) == 1
+    assert street.rows(CONTACT) == []
 
 
 # -- killed ---------------------------------------------------------------------------------

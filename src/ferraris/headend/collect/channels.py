@@ -11,14 +11,24 @@ from datetime import datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from ferraris.core.errors import RefusedError
+from ferraris.core.errors import RefusedError, UsageError
 from ferraris.data.obis import Obis
 from ferraris.data.readings import Reading, Series
 
 if TYPE_CHECKING:
     from ferraris.headend.collect.meter_face import MeterFace
+    from ferraris.headend.collect.target import Target
 
-__all__ = ["ChannelFace", "MBusDevice", "client_of", "is_at_channel", "is_of_channel", "mismatch"]
+__all__ = [
+    "ChannelFace",
+    "MBusDevice",
+    "at_channel",
+    "client_of",
+    "is_at_channel",
+    "is_of_channel",
+    "mismatch",
+    "plan_name",
+]
 
 _MBUS: Final = 24  # field C of all objects around M-Bus [facts-g]
 _CLIENT: Final = 1  # field D: M-Bus client
@@ -74,6 +84,32 @@ def is_at_channel(name: str) -> bool:
     return obis.a == 0 and obis.b > 0 and obis.c == _MBUS
 
 
+def at_channel(name: str, channel: int) -> str:
+    """The name that an object of a sub-meter has in its host."""
+    obis = _parsed(name)
+    return str(Obis.of(0, channel, obis.c, obis.d, obis.e, obis.f)) if is_of_channel(name) else name
+
+
+def plan_name(name: str, target: Target) -> str:
+    """An object of a sub-meter as a plan writes it, whether its channel was written or 0.
+
+    `UsageError` for objects of the host, and of others behind it.
+    """
+    obis = _parsed(name)
+    of_all = str(Obis.of(obis.a, 0, obis.c, obis.d, obis.e, obis.f))
+    where = f"{target.external_id}, which is on channel {target.channel} of {target.host_name}"
+    if not is_of_channel(of_all):
+        text = (
+            f"{name} is no object of {where}: a sub-meter has those of its channel, as "
+            f"0-0:24.2.1*255; ask {target.host_name} for its own"
+        )
+        raise UsageError(text, where="command")
+    if obis.b not in (0, target.channel):
+        text = f"{name} is an object of channel {obis.b}, and not of {where}: write 0 in field B"
+        raise UsageError(text, where="command")
+    return of_all
+
+
 def client_of(channel: int) -> str:
     """The name of the M-Bus client of a channel."""
     return str(Obis.of(0, channel, _MBUS, _CLIENT, 0, 255))
@@ -111,7 +147,7 @@ class ChannelFace:
         self, profile: str, since: datetime | None, until: datetime | None
     ) -> Series:
         """The rows of a profile of the channel, under the name that the plan gave."""
-        found = await self._host.read_profile(_at(profile, self._channel), since, until)
+        found = await self._host.read_profile(at_channel(profile, self._channel), since, until)
         return Series(
             found.device, _parsed(profile), found.ends,
             [each._replace(name=self._own(each.name)) for each in found.channels],
@@ -121,7 +157,7 @@ class ChannelFace:
 
     async def read_registers(self, names: Sequence[str]) -> list[Reading]:
         """Those values that the channel has."""
-        found = await self._host.read_registers([_at(name, self._channel) for name in names])
+        found = await self._host.read_registers([at_channel(name, self._channel) for name in names])
         return [each._replace(name=self._own(each.name)) for each in found]
 
     async def read_device(self, channel: int) -> MBusDevice:
@@ -136,11 +172,6 @@ class ChannelFace:
         if isinstance(name, Obis) and (name.a, name.b) == (0, self._channel):
             return Obis.of(0, 0, name.c, name.d, name.e, name.f)
         return name
-
-
-def _at(name: str, channel: int) -> str:
-    obis = _parsed(name)
-    return str(Obis.of(0, channel, obis.c, obis.d, obis.e, obis.f)) if is_of_channel(name) else name
 
 
 _parsed = lru_cache(maxsize=4096)(Obis.parse)

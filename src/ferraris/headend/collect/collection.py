@@ -22,7 +22,7 @@ from sqlalchemy import Connection, event
 from ferraris.core.errors import UsageError
 from ferraris.headend.collect.claims import Claims
 from ferraris.headend.collect.command_kinds import CommandKinds
-from ferraris.headend.collect.commands import commands_of, start_commands
+from ferraris.headend.collect.commands import behind_of, commands_of, start_commands
 from ferraris.headend.collect.feeder import Feeder
 from ferraris.headend.collect.gaps import MeterGaps
 from ferraris.headend.collect.ground import Ground, Offload
@@ -467,3 +467,4 @@ class _Parts:
         )  # fmt: skip
         unknown = commands_of(connection, ground.tenant, [job.meter], "unknown")
         job.unknown = unknown.get(job.meter, [])
+        job.targets = behind_of(connection, ground.tenant, [job.commands, job.unknown])

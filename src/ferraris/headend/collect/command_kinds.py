@@ -11,7 +11,7 @@ from ferraris.headend.collect.meter_face import MeterFace
 from ferraris.headend.collect.target import Target
 from ferraris.headend.store.records import Brought
 
-__all__ = ["Answer", "CommandKind", "CommandKinds", "Order"]
+__all__ = ["Answer", "CommandKind", "CommandKinds", "Order", "for_hosts_only"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +36,16 @@ class Answer:
 
 
 Carry = Callable[[MeterFace, Order], Awaitable[Answer]]
+Checked = dict[str, Any]
+
+
+def for_hosts_only(target: Target, parameters: Mapping[str, Any]) -> Checked:
+    """What a sub-meter has not of its own: `UsageError` names the host, which is to be asked."""
+    text = (
+        f"it is not for a sub-meter: {target.external_id} is on channel {target.channel} of "
+        f"{target.host_name}; command {target.host_name} instead"
+    )
+    raise UsageError(text, where="command")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,14 +53,17 @@ class CommandKind:
     """One kind: `check` gives clean parameters or raises `UsageError`, `run` does it.
 
     `changes` tells whether something at the meter is changed; such a command is never repeated.
-    `read_back` finds out later what became of one that is unknown.
+    `read_back` finds out later what became of one that is unknown. `at_channel` gives the
+    parameters as they are meant for a sub-meter, which is reached through its host, or raises
+    `UsageError`; what it says of clean parameters once, it says again.
     """
 
     name: str
     changes: bool
-    check: Callable[[Mapping[str, Any]], dict[str, Any]]
+    check: Callable[[Mapping[str, Any]], Checked]
     run: Carry
     read_back: Carry | None = None
+    at_channel: Callable[[Target, Mapping[str, Any]], Checked] = for_hosts_only
 
 
 class CommandKinds:

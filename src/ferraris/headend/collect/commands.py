@@ -8,14 +8,17 @@ process that ran it was killed.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Row, bindparam, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, bindparam, case, insert, select, update
 
 from ferraris.core.errors import UsageError
 from ferraris.headend.collect.command_kinds import CommandKinds
+from ferraris.headend.collect.target import SUB_METER, Target
+from ferraris.headend.collect.visits import out_of_reach, targets_of
+from ferraris.headend.errors import ConflictError
 from ferraris.headend.store import changes
 from ferraris.headend.store.tables.collecting import COMMAND
 from ferraris.headend.store.tables.inventory import METER
@@ -23,8 +26,11 @@ from ferraris.headend.store.tables.inventory import METER
 __all__ = [
     "ENDED",
     "Command",
+    "Ending",
+    "behind_of",
     "cancel_command",
     "commands",
+    "commands_of",
     "expire_commands",
     "finish_commands",
     "put_command",
@@ -34,15 +40,20 @@ __all__ = [
 
 ENDED: Final = frozenset({"done", "failed", "unknown", "cancelled"})
 _LONGEST_RESULT: Final = 200_000
+_VISITED: Final = case((METER.c.kind == SUB_METER, METER.c.behind), else_=METER.c.id)
 
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A command as it stands; `result` is what it brought, `message` why it failed."""
+    """A command as it stands; `result` is what it brought, `message` why it failed.
+
+    `visited` is who is spoken to: the meter itself, or the host of a sub-meter.
+    """
 
     number: int
     meter: int
     external_id: str
+    visited: int
     kind: str
     parameters: Mapping[str, Any]
     priority: int
@@ -82,10 +93,16 @@ def put_command(
 ) -> int:
     """Queue a command and return its number; `UsageError` for an unknown kind or bad parameters.
 
-    After `not_after_s` it is no longer begun.
+    After `not_after_s` it is no longer begun. `ConflictError` when it never could be, as things
+    stand: the meter is retired, or its host or gateway not active.
     """
     known = kinds.find(kind)
     checked = known.check(parameters)
+    target = targets_of(connection, tenant, [meter]).get(meter)
+    if target is not None and target.host:
+        checked = known.at_channel(target, checked)
+    if (why := out_of_reach(connection, tenant, [meter]).get(meter)) is not None:
+        raise ConflictError(why, where="command")
     if not 0 <= priority <= 9:
         raise UsageError("priority is a number from 0 to 9", where="command")
     if not_after_s is not None and not_after_s <= now:
@@ -128,14 +145,22 @@ def queued_commands(connection: Connection, tenant: int, *, limit: int = 500) ->
 def commands_of(
     connection: Connection, tenant: int, meters: Sequence[int], state: str
 ) -> dict[int, list[Command]]:
-    """The commands of these meters that are in a state, by meter, in order."""
+    """The commands in a state for which these meters are visited, by who is visited, in order."""
     if not meters:
         return {}
     found: dict[int, list[Command]] = {}
-    wanted = _select(tenant).where(COMMAND.c.state == state, COMMAND.c.meter.in_(sorted(meters)))
+    wanted = _select(tenant).where(COMMAND.c.state == state, _VISITED.in_(sorted(meters)))
     for row in connection.execute(wanted.order_by(COMMAND.c.priority, COMMAND.c.id)):
-        found.setdefault(row.meter, []).append(_command(row))
+        found.setdefault(row.visited, []).append(_command(row))
     return found
+
+
+def behind_of(
+    connection: Connection, tenant: int, listed: Iterable[Sequence[Command]]
+) -> dict[int, Target]:
+    """The sub-meters that commands are for, by their numbers."""
+    meters = {each.meter for those in listed for each in those if each.meter != each.visited}
+    return targets_of(connection, tenant, meters)
 
 
 def start_commands(
@@ -204,7 +229,7 @@ def cancel_command(connection: Connection, tenant: int, number: int, *, now: flo
 
 def _select(tenant: int) -> Any:
     return (
-        select(COMMAND, METER.c.external_id)
+        select(COMMAND, METER.c.external_id, _VISITED.label("visited"))
         .join(METER, METER.c.id == COMMAND.c.meter)
         .where(COMMAND.c.tenant == tenant)
     )
@@ -212,8 +237,9 @@ def _select(tenant: int) -> Any:
 
 def _command(row: Row[Any]) -> Command:
     return Command(
-        row.id, row.meter, row.external_id, row.kind, json.loads(row.parameters), row.priority,
-        row.state, row.requested_by, row.requested_s, row.not_after_s, row.started_s, row.ended_s,
+        row.id, row.meter, row.external_id, row.visited, row.kind, json.loads(row.parameters),
+        row.priority, row.state, row.requested_by, row.requested_s, row.not_after_s,
+        row.started_s, row.ended_s,
         json.loads(row.result) if row.result else None, row.message,
     )  # fmt: skip
 

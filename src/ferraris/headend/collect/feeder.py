@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Container, Sequence, Set
-from typing import Any, Final
+from typing import Final
 
 from sqlalchemy import Connection, select
 
 from ferraris.headend.collect.backlog import Backlog
 from ferraris.headend.collect.claims import is_over
-from ferraris.headend.collect.commands import commands_of
+from ferraris.headend.collect.commands import Command, behind_of, commands_of
 from ferraris.headend.collect.gaps import AtWork, Gap, GapList, MeterGaps
 from ferraris.headend.collect.ground import Ground
 from ferraris.headend.collect.job import Job
@@ -25,7 +25,7 @@ from ferraris.headend.collect.plans import (
 from ferraris.headend.collect.segments import Segment
 from ferraris.headend.collect.sessions import Sessions
 from ferraris.headend.collect.sleeping import sleeps
-from ferraris.headend.collect.target import CALLS_IN
+from ferraris.headend.collect.target import CALLS_IN, Target
 from ferraris.headend.collect.visits import visits_of
 from ferraris.headend.store.tables.inventory import NODE
 
@@ -83,11 +83,11 @@ class Feeder:
         Sub-meters are claimed in their hosts, and everything behind a host is read with it.
         """
         numbers = [each.target.visited for each in found]
-        mine, unknown = await self._ground.write(self._claimed, numbers, work)
+        mine, unknown, behind = await self._ground.write(self._claimed, numbers, work)
         await self._sessions.prepare(each.target for each in mine)
         for each in mine:
-            job = Job(each, work, gaps.items, unknown=unknown.get(each.target.meter, []))
-            self._sessions.enter(job)
+            left = unknown.get(each.target.meter, [])
+            self._sessions.enter(Job(each, work, gaps.items, unknown=left, targets=behind))
         return len(mine)
 
     def forget(self) -> None:
@@ -152,7 +152,7 @@ class Feeder:
 
     def _claimed(
         self, connection: Connection, meters: Sequence[int], work: list[AtWork]
-    ) -> tuple[list[MeterGaps], Any]:
+    ) -> tuple[list[MeterGaps], dict[int, list[Command]], dict[int, Target]]:
         """Claim, and look again: another worker may have been there since the list was made."""
         claims, now = self._ground.claims, self._ground.clock()
         taken = claims.claim(connection, meters, now=now)
@@ -167,7 +167,8 @@ class Feeder:
                 mine.append(visit)
         idle = taken - {each.target.meter for each in mine}
         claims.settle(connection, idle, [], now=now)
-        return mine, commands_of(connection, self._ground.tenant, sorted(taken - idle), "unknown")
+        unknown = commands_of(connection, tenant, sorted(taken - idle), "unknown")
+        return mine, unknown, behind_of(connection, tenant, unknown.values())
 
     def _refreshed(self, connection: Connection) -> list[KnownPlan]:
         known = [

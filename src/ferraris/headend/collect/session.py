@@ -30,7 +30,7 @@ from ferraris.headend.store.blocks import DAY_S
 from ferraris.headend.store.exchange import pack_events, pack_readings, pack_series, pack_undated
 from ferraris.headend.store.records import Brought
 
-__all__ = ["CLOCK", "Report", "SessionLimits", "deviation_of", "read_due"]
+__all__ = ["CLOCK", "Report", "SessionLimits", "deviation_of", "read_due", "wrong_device"]
 
 CLOCK: Final = "0-0:1.0.0*255"
 HEAD_END_LOG: Final = "head-end"
@@ -124,8 +124,9 @@ async def _read_behind(
     target = report.found.target
     report.started_s = clock()
     try:
-        report.device = await face.read_device(target.channel)
-        wrong = _wrong_device(target, report.device)
+        if report.device is None:  # a command may have asked already
+            report.device = await face.read_device(target.channel)
+        wrong = wrong_device(target, report.device)
     except _ITS_OWN as error:
         wrong = failure_of(error)
     if wrong is None:
@@ -138,7 +139,8 @@ async def _read_behind(
         report.refused[gap.item] = wrong
 
 
-def _wrong_device(target: Target, device: MBusDevice) -> Failure | None:
+def wrong_device(target: Target, device: MBusDevice) -> Failure | None:
+    """Why the device at the channel of a sub-meter is not that one; None when it is."""
     where = f"channel {target.channel} of {target.host_name}"
     if not device.is_there:
         return Failure("no device", PERMANENT, f"{where}: no device is there")

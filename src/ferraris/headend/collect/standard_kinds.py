@@ -11,9 +11,11 @@ from ferraris.core.errors import Error, RefusedError, UsageError
 from ferraris.data.obis import Obis
 from ferraris.data.readings import Reading, Series
 from ferraris.headend.collect.alarm_clearing import CLEAR_ALARMS
+from ferraris.headend.collect.channels import plan_name
 from ferraris.headend.collect.command_kinds import Answer, CommandKind, CommandKinds, Order
 from ferraris.headend.collect.meter_face import MeterFace
 from ferraris.headend.collect.session import CLOCK, deviation_of
+from ferraris.headend.collect.target import Target
 from ferraris.headend.store.blocks import DAY_S
 from ferraris.headend.store.exchange import pack_readings, pack_series, pack_undated
 from ferraris.headend.store.records import Brought
@@ -30,12 +32,20 @@ def standard_kinds() -> CommandKinds:
     """Reading registers and profiles, setting the clock, clearing alarms."""
     return CommandKinds(
         [
-            CommandKind("read registers", False, _check_registers, _read_registers),
-            CommandKind("read profile", False, _check_profile, _read_profile),
-            CommandKind("set clock", True, _check_nothing, _set_clock, _clock_is_set),
+            CommandKind(
+                "read registers", False, _check_registers, _read_registers,
+                at_channel=_registers_at_channel,
+            ),
+            CommandKind(
+                "read profile", False, _check_profile, _read_profile, at_channel=_profile_at_channel
+            ),
+            CommandKind(
+                "set clock", True, _check_nothing, _set_clock, _clock_is_set,
+                at_channel=_clock_of_host,
+            ),
             CLEAR_ALARMS,
         ]
-    )
+    )  # fmt: skip
 
 
 def plain_reading(reading: Reading) -> dict[str, Any]:
@@ -79,6 +89,20 @@ def _check_nothing(given: Mapping[str, Any]) -> dict[str, Any]:
     if given:
         raise UsageError("it takes no parameters", where="command")
     return {}
+
+
+def _registers_at_channel(target: Target, given: Mapping[str, Any]) -> dict[str, Any]:
+    return {"names": list(dict.fromkeys(plan_name(name, target) for name in given["names"]))}
+
+
+def _profile_at_channel(target: Target, given: Mapping[str, Any]) -> dict[str, Any]:
+    return {**given, "profile": plan_name(given["profile"], target)}
+
+
+def _clock_of_host(target: Target, given: Mapping[str, Any]) -> dict[str, Any]:
+    host = target.host_name
+    text = f"{target.external_id} has the clock of {host}, behind which it is: set that of {host}"
+    raise UsageError(text, where="command")
 
 
 async def _read_registers(face: MeterFace, order: Order) -> Answer:

@@ -9,9 +9,9 @@ from sqlalchemy import Connection
 
 from ferraris.headend.collect import gap_statements as sql
 from ferraris.headend.collect.gaps import GapList, MeterGaps
-from ferraris.headend.collect.target import Target
+from ferraris.headend.collect.target import ACTIVE, Target
 
-__all__ = ["targets_of", "visits_of"]
+__all__ = ["out_of_reach", "targets_of", "visits_of"]
 
 
 def visits_of(
@@ -50,3 +50,26 @@ def targets_of(connection: Connection, tenant: int, meters: Collection[int]) -> 
         return {}
     rows = connection.execute(sql.TARGETS, {"tenant": tenant, "meters": sorted(meters)})
     return {row.id: Target.of(row) for row in rows}
+
+
+def out_of_reach(connection: Connection, tenant: int, meters: Collection[int]) -> dict[int, str]:
+    """Why nothing can be done at some of these meters before the inventory is changed.
+
+    A meter is retired, or what it is reached through - a host, a gateway, that of its host - is not
+    active.
+    """
+    targets = targets_of(connection, tenant, meters)
+    hosts = targets_of(connection, tenant, {each.host for each in targets.values() if each.host})
+    found: dict[int, str] = {}
+    for meter in meters:
+        target = targets.get(meter)
+        if target is None:
+            found[meter] = "it is retired"
+            continue
+        for each in (target, hosts.get(target.host, target)):
+            if each.host_state != ACTIVE:
+                found[meter] = (
+                    f"{each.host_name}, through which it is reached, is {each.host_state}: "
+                    f"nothing can be done at {target.external_id} before that one is active"
+                )
+    return found

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Connection
 
@@ -20,6 +20,8 @@ from ferraris.headend.collect.session import Report
 from ferraris.headend.collect.storing import Settled, store_reports
 
 __all__ = ["Writer"]
+
+_LOOK_S: Final = 0.05
 
 
 class Writer:
@@ -55,15 +57,26 @@ class Writer:
     async def finish(self) -> None:
         """Write what is complete, once, without patience; for the end of the process."""
         if self._committing is not None:
-            self._committing.cancel()
-            with contextlib.suppress(asyncio.CancelledError, Exception):
-                await self._committing
+            await self._end_commit(self._committing)
             self._committing = None
         self._fill(everything=True)
         if self._batch:
             settled = await self._ground.write_now(self._commit, list(self._batch))
             batch, self._batch = self._batch, []
             self._tell(batch, settled)
+
+    async def _end_commit(self, committing: asyncio.Future[Settled]) -> None:
+        """Wait for the transaction under way, lest it be written twice, but not for a store that
+        is away."""
+        while not committing.done() and self._ground.away_since_s is None:
+            await asyncio.wait([committing], timeout=_LOOK_S)
+        if committing.done() and committing.exception() is None:
+            batch, self._batch = self._batch, []
+            self._tell(batch, committing.result())
+            return
+        committing.cancel()
+        with contextlib.suppress(asyncio.CancelledError, Exception):
+            await committing
 
     def _fill(self, *, everything: bool = False) -> None:
         most = self._ground.settings.batch
