@@ -260,7 +260,7 @@ def test_sleepy_meters_fail_not_when_they_sleep(sqlite_engine):
 @pytest.mark.parametrize(
     ("kind", "parameters", "says"),
     [
-        ("dance", {}, "no command 'dance'; there are clear alarms, read profile"),
+        ("dance", {}, "no command 'dance'; there are clear alarms, disconnect"),
         ("read registers", {}, "takes names"),
         ("read registers", {"names": []}, "takes names"),
         ("read registers", {"names": ["1.8.0"] * 201}, "takes names"),

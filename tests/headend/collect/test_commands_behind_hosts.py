@@ -16,6 +16,7 @@ from ferraris.headend.collect.commands import ENDED, put_command
 from ferraris.headend.collect.standard_kinds import standard_kinds
 from ferraris.headend.errors import ConflictError
 from ferraris.headend.store.tables.collecting import CONTACT, SESSION
+from ferraris.model.time_control import ControlState
 
 from .hosts import DAY_S, DEINSTALL, HOURS, INSTALL, NOW, TOTAL, VALUE, Hosts
 from .test_gateways import Behind
@@ -274,3 +275,76 @@ def test_behind_gateways(engine):
     assert clock.result["after_s"] == pytest.approx(0, abs=1.5)
     (reading,) = hosts.registers("H2-1")
     assert reading.value == Decimal(hosts.truth(1, 1, NOW)).scaleb(-3)
+
+
+def test_the_valve_of_a_sub_meter_and_the_switch_of_its_host(engine):
+    hosts = Hosts(engine, 1)
+
+    def valve():
+        return ControlState(hosts.device(0, 1).memory(hosts.fleet[0]).valve)
+
+    found, valves = [], []
+
+    async def day():
+        async with hosts.listening():
+            for name, kind in (
+                ("H1-1", "disconnect"), ("H1-1", "reconnect"), ("H1", "disconnect"),
+                ("H1-2", "disconnect"),
+            ):  # fmt: skip
+                put(hosts, name, kind)
+                async with running(hosts):
+                    await until(are_over(hosts))
+                found.append(hosts.commands()[0])
+                valves.append(valve())
+
+    asyncio.run(day())
+    closed, opened, switch, water = found
+    assert closed.result == {"before": "connected", "after": "disconnected"}
+    assert opened.result == {"before": "disconnected", "after": "connected"}
+    assert switch.result == {"before": "connected", "after": "disconnected"}
+    assert valves == [ControlState.DISCONNECTED, *[ControlState.CONNECTED] * 3]
+    assert (water.state, water.result) == ("failed", None)  # it has no valve
+    assert "0-2:24.4.0" in water.message
+
+
+@pytest.mark.parametrize("carried_out", [True, False])
+def test_a_valve_without_an_answer_is_unknown_until_it_is_read_back(engine, carried_out):
+    hosts = Hosts(engine, 1, channels=(1,))
+    acted = []
+
+    @asynccontextmanager
+    async def silent(target):
+        async with hosts.meters().open(target) as face:
+            really = face.meter.act
+
+            async def act(*wanted):
+                acted.append(wanted[1])
+                if carried_out:
+                    await really(*wanted)
+                raise LineError("silence").with_unknown_outcome()
+
+            face.meter.act = act
+            yield face
+
+    async def days():
+        async with hosts.listening():
+            put(hosts, "H1-1", "disconnect")
+            async with running(hosts, silent):
+                await until(are_over(hosts))
+            first = states(hosts)
+            number = hosts.device(0, 1).address.number
+            hosts.change("H1-1", serial_number="12345678")
+            hosts.plan()
+            await hosts.once(silent)  # what another device says is no answer
+            second = states(hosts)
+            hosts.change("H1-1", serial_number=number)
+            hosts.now += 3600
+            await hosts.once(silent)
+            return first, second
+
+    assert asyncio.run(days()) == (["unknown"], ["unknown"])
+    (command,) = hosts.commands()
+    assert command.state == ("done" if carried_out else "failed")
+    assert command.message.startswith("read back: it was ")
+    assert acted == ["0-1:24.4.0*255"]  # nothing was repeated
+    assert hosts.opened == ["H1"] * 3

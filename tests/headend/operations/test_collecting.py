@@ -3,7 +3,7 @@ from __future__ import annotations
 from datetime import UTC, date, datetime
 
 import pytest
-from sqlalchemy import insert, select
+from sqlalchemy import insert, select, update
 
 from ferraris.core.errors import UsageError
 from ferraris.headend import inventory
@@ -150,6 +150,24 @@ def test_commands(opened):
         collecting.cancel_queued_command(desk, made.number)
     with pytest.raises(ForbiddenError):
         collecting.put_new_command(opened.desk(rights=[Right.SEE_METERS]), "m0", wish)
+
+
+def test_commands_to_sub_meters_are_checked_at_the_door(opened):
+    desk, where = opened.desk(), (opened.connection, opened.one)
+    sub_meter = inventory.NewMeter(
+        external_id="gas", kind=inventory.Kind.SUB_METER, behind="m0", channel=1, medium="gas"
+    )
+    inventory.enrol(*where, [sub_meter], at_s=NOW)
+    wish = NewCommand("read registers", {"names": ["0-1:24.2.1*255"]})
+    made = collecting.put_new_command(desk, "gas", wish)
+    assert (made.meter, made.parameters) == ("gas", {"names": ["0-0:24.2.1*255"]})
+    with pytest.raises(UsageError, match="gas has the clock of m0"):
+        collecting.put_new_command(desk, "gas", NewCommand("set clock"))
+    opened.connection.execute(
+        update(METER).where(METER.c.external_id == "m0").values(state="suspended")
+    )
+    with pytest.raises(ConflictError, match="m0, through which it is reached, is suspended"):
+        collecting.put_new_command(desk, "gas", wish)
 
 
 def test_commands_are_listed_with_what_they_brought(opened):

@@ -11,7 +11,15 @@ from ferraris.headend.collect.meter_face import MeterFace
 from ferraris.headend.collect.target import Target
 from ferraris.headend.store.records import Brought
 
-__all__ = ["Answer", "CommandKind", "CommandKinds", "Order", "for_hosts_only"]
+__all__ = [
+    "Answer",
+    "Checked",
+    "CommandKind",
+    "CommandKinds",
+    "Order",
+    "for_hosts_only",
+    "takes_nothing",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +45,13 @@ class Answer:
 
 Carry = Callable[[MeterFace, Order], Awaitable[Answer]]
 Checked = dict[str, Any]
+
+
+def takes_nothing(given: Mapping[str, Any]) -> Checked:
+    """The check of a kind without parameters."""
+    if given:
+        raise UsageError("it takes no parameters", where="command")
+    return {}
 
 
 def for_hosts_only(target: Target, parameters: Mapping[str, Any]) -> Checked:

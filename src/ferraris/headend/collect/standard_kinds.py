@@ -12,9 +12,16 @@ from ferraris.data.obis import Obis
 from ferraris.data.readings import Reading, Series
 from ferraris.headend.collect.alarm_clearing import CLEAR_ALARMS
 from ferraris.headend.collect.channels import plan_name
-from ferraris.headend.collect.command_kinds import Answer, CommandKind, CommandKinds, Order
+from ferraris.headend.collect.command_kinds import (
+    Answer,
+    CommandKind,
+    CommandKinds,
+    Order,
+    takes_nothing,
+)
 from ferraris.headend.collect.meter_face import MeterFace
 from ferraris.headend.collect.session import CLOCK, deviation_of
+from ferraris.headend.collect.switching import DISCONNECT, RECONNECT
 from ferraris.headend.collect.target import Target
 from ferraris.headend.store.blocks import DAY_S
 from ferraris.headend.store.exchange import pack_readings, pack_series, pack_undated
@@ -29,7 +36,7 @@ _CLOCK_TOLERANCE_S: Final = 10.0
 
 
 def standard_kinds() -> CommandKinds:
-    """Reading registers and profiles, setting the clock, clearing alarms."""
+    """Reading registers and profiles, setting the clock, clearing alarms, the switch or valve."""
     return CommandKinds(
         [
             CommandKind(
@@ -40,10 +47,12 @@ def standard_kinds() -> CommandKinds:
                 "read profile", False, _check_profile, _read_profile, at_channel=_profile_at_channel
             ),
             CommandKind(
-                "set clock", True, _check_nothing, _set_clock, _clock_is_set,
+                "set clock", True, takes_nothing, _set_clock, _clock_is_set,
                 at_channel=_clock_of_host,
             ),
             CLEAR_ALARMS,
+            DISCONNECT,
+            RECONNECT,
         ]
     )  # fmt: skip
 
@@ -83,12 +92,6 @@ def _check_profile(given: Mapping[str, Any]) -> dict[str, Any]:
         "since": _text(since),
         "until": _text(until),
     }
-
-
-def _check_nothing(given: Mapping[str, Any]) -> dict[str, Any]:
-    if given:
-        raise UsageError("it takes no parameters", where="command")
-    return {}
 
 
 def _registers_at_channel(target: Target, given: Mapping[str, Any]) -> dict[str, Any]:

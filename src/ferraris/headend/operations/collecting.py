@@ -188,7 +188,7 @@ class CommandView:
 class NewCommand:
     """A command to be; `parameters` is what its kind takes."""
 
-    kind: Annotated[str, "read registers, read profile, set clock, ..."]
+    kind: Annotated[str, "read registers, read profile, set clock, disconnect, reconnect, ..."]
     parameters: Annotated[dict[str, Any], "As JSON."] = field(default_factory=dict)
     not_after: Annotated[datetime | None, "It is not begun later."] = None
     priority: Annotated[int, "0 first, 9 last, among commands."] = 0
