@@ -11,8 +11,10 @@ import typer
 from ferraris.cli.headend_asking import asking
 from ferraris.cli.headend_documents import document
 from ferraris.cli.headend_printing import show
+from ferraris.core.errors import UsageError
 from ferraris.headend.operations.operation import Operation
 from ferraris.headend.operations.shape import Field, bare, body_fields, is_list, shape_of
+from ferraris.headend.operations.streams import Stream
 
 __all__ = ["add_operation", "command_of"]
 
@@ -41,6 +43,8 @@ def command_of(operation: Operation) -> Callable[..., int]:
         }
         values = [(each, given[f"field_{each.name}"]) for each in fields]
         body = document(shape, given.get("body"), values)
+        if shape.result is Stream and given["as_json"] and not given["out"]:
+            raise UsageError("this answer is no JSON: name a file for it, with --out")
         with asking(context) as head:
             answer = head.ask(operation, path, query, body)
             return show(answer, as_json=given["as_json"], out=given.get("out"))

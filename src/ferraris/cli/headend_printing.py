@@ -22,10 +22,12 @@ _WIDEST = 60
 
 
 def show(answer: Any, *, as_json: bool, out: str | None) -> int:
-    """Print it, or write it to a file; 0, or 1 for a check that found something (`intact`)."""
+    """Print it, or write it to a file; 0, or 1 for a check that found something (`intact`).
+
+    What is no JSON, as columns are, goes to a file where JSON is wanted: that tells of the file.
+    """
     if isinstance(answer, Stream):
-        _pour(answer, out)
-        return DONE
+        return _poured(answer, as_json=as_json, out=out)
     plain = msgspec.to_builtins(answer)
     if out is not None:
         Path(out).write_text(json_text(plain) + "\n", encoding="utf-8")
@@ -37,15 +39,20 @@ def show(answer: Any, *, as_json: bool, out: str | None) -> int:
     return REFUSED if isinstance(plain, dict) and plain.get("intact") is False else DONE
 
 
-def _pour(stream: Stream, out: str | None) -> None:
+def _poured(stream: Stream, *, as_json: bool, out: str | None) -> int:
     with closing(stream):
         if out is not None:
             with Path(out).open("wb") as file:
                 file.writelines(stream.chunks)
-            return
+                octets = file.tell()
+            if as_json:
+                told = {"file": out, "media_type": stream.media_type, "octets": octets}
+                typer.echo(json_text(told))
+            return DONE
         for chunk in stream.chunks:
             sys.stdout.buffer.write(chunk)
         sys.stdout.buffer.flush()
+    return DONE
 
 
 def _lines(plain: Any) -> Iterator[str]:
