@@ -24,9 +24,15 @@ from ferraris.messaging.dlms.notify import (
 )
 from ferraris.messaging.dlms.security import CipherKeys, CounterLease, Opener, Sealer
 from ferraris.messaging.dlms.security.control import AUTHENTICATION, BOTH, ENCRYPTION, SIGNED
-from ferraris.messaging.dlms.security.counters import ReplayError
+from ferraris.messaging.dlms.security.counters import ReplayError, SpentTransactionError
 from ferraris.messaging.dlms.security.envelopes import EnvelopeSealer
-from ferraris.messaging.dlms.security.message_keys import MakeKey, OnePass, StaticUnified, Wrapped
+from ferraris.messaging.dlms.security.message_keys import (
+    MakeKey,
+    OnePass,
+    StaticUnified,
+    UncertifiedError,
+    Wrapped,
+)
 
 TITLE, OURS = b"FRR\0\0\0\0\7", b"FRR\0\0\0\0\1"
 NAME = Obis.parse("1-0:1.8.0*255")
@@ -93,7 +99,7 @@ def test_a_ciphered_push_is_opened_by_every_way_to_a_key(way: str, bits: int):
     assert push.protection.counter == 7
     assert push.protection.encrypted == bool(bits & ENCRYPTION)
     assert push.protection.signed == bool(bits & SIGNED)
-    refused(listener, first, ReplayError if way == "named" else SecurityError)
+    refused(listener, first, ReplayError if way == "named" else SpentTransactionError)
     taken(listener, sealer.seal(PLAIN, bits | SUITE))
 
 
@@ -107,7 +113,7 @@ def test_a_signed_push_proves_its_sender_without_a_tag():
     assert (push.protection.authenticated, push.protection.signed) == (True, True)
     assert push.protection.counter is None
     assert "signed" in str(push.protection)
-    refused(listener, octets, SecurityError, "transaction")
+    refused(listener, octets, SpentTransactionError, "transaction")
     taken(listener, sealer.seal(PLAIN, SIGNED | SUITE))
 
 
@@ -117,7 +123,7 @@ def test_the_policy_is_kept():
     refused(both, sender().seal(PLAIN, AUTHENTICATION | SUITE), SecurityError)
     refused(receiver(), sender().seal(PLAIN, ENCRYPTION | SUITE), SecurityError)
     unsigned = receiver(sender_signing=b"")
-    refused(unsigned, sender().seal(PLAIN, SIGNED | SUITE), SecurityError, "no certificate")
+    refused(unsigned, sender().seal(PLAIN, SIGNED | SUITE), UncertifiedError, "no certificate")
     keyless = receiver(authentication_key=None, sender_signing=b"")
     refused(keyless, sender().seal(PLAIN, BOTH | SUITE), SecurityError, "authentication key")
     with pytest.raises(UsageError, match="authentication key"):
@@ -152,7 +158,7 @@ def test_floors_are_told_and_given_back():
     taken(listener, first)
     assert told == [(TITLE, 7)]
     restarted = receiver(transaction_floor=7)
-    refused(restarted, first, SecurityError, "transaction 7")
+    refused(restarted, first, SpentTransactionError, "transaction 7")
     taken(restarted, sealer.seal(PLAIN, SIGNED | SUITE))
 
 

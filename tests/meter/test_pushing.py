@@ -17,17 +17,19 @@ from ferraris.data.kinds import Data, array, enum, octet_string, structure, unsi
 from ferraris.data.obis import Obis
 from ferraris.line.url import parse_url
 from ferraris.messaging.dlms.association.server import Incident
+from ferraris.messaging.dlms.general import decode_general_ciphering, decode_general_glo
 from ferraris.messaging.dlms.names import AttributeDescriptor
 from ferraris.messaging.dlms.notify import EventNotification
 from ferraris.messaging.dlms.security.control import BOTH, SIGNED
 from ferraris.messaging.dlms.security.counters import CounterLease
+from ferraris.messaging.dlms.security.forms import KeySource, source_of
 from ferraris.meter.behaviour.push_setup import course_of, protection_parameters
 from ferraris.meter.behaviour.push_states import PushState
 from ferraris.meter.fleet import Fleet
 from ferraris.meter.pushing import SCHEMES, Pusher
 from ferraris.meter.simulated import SimulatedMeter
 from ferraris.meter.templates import template
-from ferraris.server.device import RequestContext
+from ferraris.server.device import AccessRefused, RequestContext
 from ferraris.server.pushing import data_notification, push_object_list
 
 NOON = 1_795_003_200.0
@@ -276,6 +278,75 @@ def test_signed_pushes_name_their_recipient():
             task.cancel()
 
     run(scenario)
+
+
+@pytest.mark.parametrize("suite", [1, 2])
+@pytest.mark.parametrize("source", [KeySource.WRAPPED, KeySource.ONE_PASS, KeySource.STATIC])
+def test_a_set_up_object_asks_for_keys_of_their_own(source: KeySource, suite: int):
+    pushing = Fleet(template("residential", suite=suite), 1, seed=7)
+    meter, ours, client = pushing[0], b"FRR\0\0\0\0\1", pushing.client_pairs(0)
+    known = ferraris.PushKeys(
+        meter.keys.encryption_key,
+        meter.keys.authentication_key,
+        suite=suite,
+        sender_signing=client.peer_signing,
+        master_key=client.master_key,
+        agreement_key=client.agreement,
+        sender_agreement=client.peer_agreement,
+        client_system_title=ours,
+    )
+
+    async def scenario() -> None:
+        keys = {meter.system_title: known}
+        failures: list[ferraris.Error] = []
+        async with ferraris.listen("tcp://127.0.0.1:0", keys) as listening:
+            sending = pusher(pushing, listening, every_s=None, on_failure=failures.append)
+            task = asyncio.create_task(sending.run())
+            await asyncio.sleep(0)
+            seen = []
+            for control in (BOTH, BOTH | SIGNED):
+                write(meter, ALARM, 10, protection_parameters(control, ours, source))
+                act(meter, ALARM)
+                push = await listening.next()
+                assert push.protection.authenticated
+                assert push.protection.signed == bool(control & SIGNED)
+                message = decode_general_ciphering(push.raw)
+                assert source_of(message.key_info) is source
+                seen.append(message.transaction_id)
+            assert seen[0] < seen[1]
+            assert (listening.failures, failures) == (0, [])
+            write(meter, ALARM, 6, unsigned(0))
+            write(meter, ALARM, 10, protection_parameters(BOTH, b"", source))
+            act(meter, ALARM)
+            while not failures:
+                await asyncio.sleep(0)
+            assert "recipient" in str(failures[0])
+            task.cancel()
+
+    run(scenario)
+
+
+def test_key_information_of_another_form_is_refused():
+    meter = Fleet(template("residential", suite=1), 1, seed=7)[0]
+    nobody = octet_string(b"")
+    for odd in (structure(enum(2)), structure(enum(2), enum(1)), enum(0)):
+        options = structure(nobody, nobody, nobody, nobody, odd)
+        with pytest.raises(AccessRefused):
+            write(meter, ALARM, 10, array(structure(enum(2), options)))
+
+
+def test_pushes_count_on_above_what_an_association_used(fleet: Fleet):
+    meter = fleet[0]
+    sending = Pusher(fleet, parse_url("udp://127.0.0.1:9"), every_s=None, utc=lambda: NOON)
+
+    def counter() -> int:
+        content = decode_general_glo(sending.protected(meter, b"\x0f")).content
+        return int.from_bytes(content[1:5], "big")
+
+    before = counter()
+    assert counter() == before + 1
+    between = meter.counter_lease(1).take()
+    assert before < between < counter()
 
 
 def test_the_period_becomes_the_schedule(fleet: Fleet):

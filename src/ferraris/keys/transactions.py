@@ -34,12 +34,18 @@ class TransactionLedger(Ledger):
 
     def raise_transaction_floor(self, key_id: str, number: int) -> None:
         """Raise the floor of transaction-ids; a lower number changes nothing."""
-        check_name(key_id)
-        if not -1 <= number < _MOST:
-            raise UsageError(f"a transaction-id has at most 9 octets, not {number}")
+        self.raise_transaction_floors({key_id: number})
+
+    def raise_transaction_floors(self, numbers: Mapping[str, int]) -> None:
+        """`raise_transaction_floor` for many ids at the price of one; all of them or none."""
+        for key_id, number in numbers.items():
+            check_name(key_id)
+            if not -1 <= number < _MOST:
+                raise UsageError(f"a transaction-id has at most 9 octets, not {number}")
         with self._writing():
-            if number > self._transactions(key_id, RECEIVE).get(_ANY_KEY, -1):
-                self._set_transaction(key_id, _ANY_KEY, RECEIVE, number)
+            for key_id, number in numbers.items():
+                if number > self._transactions(key_id, RECEIVE).get(_ANY_KEY, -1):
+                    self._set_transaction(key_id, _ANY_KEY, RECEIVE, number)
 
     def transaction_offset(
         self, key_id: str, values: range, *, kind: str = "encryption_key"

@@ -16,6 +16,7 @@ from ferraris.line.outlet import Outlet
 from ferraris.line.url import Endpoint
 from ferraris.messaging.dlms.names import AttributeDescriptor
 from ferraris.messaging.dlms.security.control import BOTH
+from ferraris.messaging.dlms.security.forms import KeySource
 from ferraris.meter.behaviour.push_course import PushCourse
 from ferraris.meter.behaviour.push_setup import PushList, PushSettings, protection_parameters
 from ferraris.meter.behaviour.push_states import PushState
@@ -138,17 +139,22 @@ class Pusher:
         )
 
     def protected(
-        self, meter: SimulatedMeter, plain: bytes, control: int | None = None, to: bytes = b""
+        self,
+        meter: SimulatedMeter,
+        plain: bytes,
+        control: int | None = None,
+        to: bytes = b"",
+        source: KeySource = KeySource.IDENTIFIED,
     ) -> bytes:
         """A notification as it leaves the meter; each takes a fresh invocation counter.
 
         `control` holds bits of the security control and `SIGNED`, 0 for none, None for what the
-        fleet uses; `to` is the system title that a signed one is for. Raises `UsageError` for a
-        signature without one.
+        fleet uses; `source` is where the key comes from. `to` is the system title that an envelope
+        is for: what is signed, or under a key of its own. Raises `UsageError` without one.
         """
         if control is None:
             control = BOTH if self._ciphered else 0
-        return self._sealing.sealed(meter, plain, control, to) if control else plain
+        return self._sealing.sealed(meter, plain, control, to, source) if control else plain
 
     def close(self) -> None:
         """Hang up everywhere."""
@@ -213,7 +219,8 @@ class Pusher:
     async def _try(self, course: PushCourse, endpoint: Endpoint, settings: PushSettings) -> None:
         meter = course.meter
         plain = course.notification(self._utc())
-        apdu = self.protected(meter, plain, settings.protection, settings.recipient)
+        control, recipient = settings.protection, settings.recipient
+        apdu = self.protected(meter, plain, control, recipient, settings.source)
         await self._send(meter, endpoint, apdu, settings.client_sap)
         course.taken(self._utc())
 

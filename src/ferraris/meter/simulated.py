@@ -175,7 +175,7 @@ class SimulatedMeter:
             self.fleet.memory.secure(self)
 
     def data_counters(self, count: int) -> CounterLease:
-        """Fresh invocation counters for protected data, from the range of all APDUs."""
+        """Fresh invocation counters for protected data and pushes, from the range of all APDUs."""
         return self._leased(count)
 
     def counter_lease(self, client_sap: int) -> CounterLease:

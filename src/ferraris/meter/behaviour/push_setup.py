@@ -23,6 +23,8 @@ from ferraris.data.kinds import (
 from ferraris.data.obis import Obis
 from ferraris.messaging.dlms.enumerations import ActionResult, DataAccessResult
 from ferraris.messaging.dlms.security.control import AUTHENTICATION, BOTH, ENCRYPTION, SIGNED
+from ferraris.messaging.dlms.security.data_layers import DataLayer, LayerKind, wished
+from ferraris.messaging.dlms.security.forms import KeySource
 from ferraris.meter.behaviour.behaviour import Behaviour, decoded
 from ferraris.meter.behaviour.push_course import PushCourse
 from ferraris.meter.recurrence import Window
@@ -46,11 +48,12 @@ __all__ = ["PushList", "PushListV1", "PushListV2", "PushSettings", "Sent", "cour
 
 _AXDR = 0
 _PROTECTION = 10
-_RECIPIENT = 2  # among the options [facts-g]
+_RECIPIENT, _KEY_INFO = 2, 4  # among the options [facts-g]
 _CLIENT = 1
 _NOWHERE = bytes(6)
 _NOT_SPECIFIED = b"\xff" * 12
 _PERCENT = 100
+_NO_KEY_INFO = (None, null_data(), octet_string(b""))
 _PROTECTIONS = {0: AUTHENTICATION, 1: ENCRYPTION, 2: BOTH, 3: SIGNED}  # [facts-g]
 
 
@@ -72,7 +75,7 @@ class PushSettings(NamedTuple):
     """What a set-up object says now; seconds are whole.
 
     `protection` holds bits of the security control and `SIGNED`, None where the version does not
-    say; `recipient` is the system title that signatures name.
+    say; `recipient` is the system title that envelopes name, `source` where their keys come from.
     """
 
     destination: Destination
@@ -84,6 +87,7 @@ class PushSettings(NamedTuple):
     port_reference: bytes = _NOWHERE
     protection: int | None = None
     recipient: bytes = b""
+    source: KeySource = KeySource.IDENTIFIED
     confirms: bool = False
 
     def delay_s(self, tries: int) -> float:
@@ -151,6 +155,7 @@ class PushList(Behaviour):
         if attribute == _PROTECTION:
             try:
                 _protection(loaded)
+                _source(loaded)
             except DecodeError as error:
                 raise AccessRefused(DataAccessResult.OTHER_REASON) from error
         super().set(meter, attribute, data, now)
@@ -197,6 +202,7 @@ class PushListV1(PushList):
                 client_sap=self._loaded(meter, 9, now),
                 protection=_protection(parameters),
                 recipient=_recipient(parameters),
+                source=_source(parameters),
             )
         )
 
@@ -261,16 +267,29 @@ def course_of(meter: SimulatedMeter, setup: PushList) -> PushCourse:
     return course
 
 
-def protection_parameters(control: int, recipient: bytes = b"") -> Data:
+def protection_parameters(
+    control: int, recipient: bytes = b"", source: KeySource = KeySource.IDENTIFIED
+) -> Data:
     """The attribute 10 for protection by the meter's own keys, 0 for none.
 
-    `control` holds bits of the security control and `SIGNED`, which names its `recipient`.
+    `control` holds bits of the security control and `SIGNED`; signatures and keys from another
+    `source` than the global ones name their `recipient`.
     """
     wanted = (control & BOTH, control & SIGNED)
     kinds = [kind for kind, bits in _PROTECTIONS.items() if bits in wanted]
     nobody = octet_string(b"")
-    options = structure(nobody, nobody, octet_string(recipient), nobody, null_data())
-    return array(*(structure(enum(kind), options) for kind in kinds))
+    header = (nobody, nobody, octet_string(recipient), nobody)
+    return array(
+        *(structure(enum(kind), structure(*header, _key_info(kind, source))) for kind in kinds)
+    )
+
+
+def _key_info(kind: int, source: KeySource) -> Data:
+    """Nothing for the global key, nor for a signature."""
+    if source is KeySource.IDENTIFIED or kind == LayerKind.SIGNATURE:
+        return null_data()
+    _, (*_, (info_kind, options)) = wished(LayerKind(kind), source).fields
+    return structure(enum(info_kind), options)
 
 
 def _protection(parameters: Sequence[tuple[int, Data]]) -> int:
@@ -281,6 +300,19 @@ def _protection(parameters: Sequence[tuple[int, Data]]) -> int:
             raise DecodeError(f"there is no protection type {kind}", where="push")
         control |= _PROTECTIONS[kind]
     return control
+
+
+def _source(parameters: Sequence[tuple[int, Data]]) -> KeySource:
+    """Where the key of what is ciphered comes from; `DecodeError` for another form of saying so."""
+    for kind, (tag, fields) in parameters:
+        told = fields[_KEY_INFO] if tag == Tag.STRUCTURE and len(fields) > _KEY_INFO else None
+        if kind == LayerKind.SIGNATURE or told in _NO_KEY_INFO:
+            continue
+        if told[0] != Tag.STRUCTURE or len(told[1]) != 2 or told[1][0][0] != Tag.ENUM:
+            raise DecodeError("key information is a kind and its options", where="push")
+        (_, info_kind), options = told[1]
+        return DataLayer.of((kind, (b"", b"", b"", b"", (info_kind, options)))).source
+    return KeySource.IDENTIFIED
 
 
 def _recipient(parameters: Sequence[tuple[int, Data]]) -> bytes:

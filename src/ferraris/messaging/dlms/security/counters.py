@@ -13,7 +13,13 @@ from typing import NoReturn
 
 from ferraris.core.errors import SecurityError, UsageError
 
-__all__ = ["COUNTER_LIMIT", "CounterLease", "ReplayError", "disown_leases"]
+__all__ = [
+    "COUNTER_LIMIT",
+    "CounterLease",
+    "ReplayError",
+    "SpentTransactionError",
+    "disown_leases",
+]
 
 COUNTER_LIMIT = 1 << 32
 """One more than the highest invocation counter, an unsigned 32-bit number."""
@@ -36,6 +42,19 @@ class ReplayError(SecurityError):
     def __init__(self, message: str, *, lowest: int, where: str = "", octets: bytes = b"") -> None:
         super().__init__(message, where=where, octets=octets)
         self.lowest = lowest
+
+
+class SpentTransactionError(SecurityError):
+    """A transaction-id, `number`, that is not above the last accepted one, `floor`.
+
+    Raised only after a tag or a signature verified. Nobody is told the floor: it is no counter.
+    """
+
+    def __init__(self, number: int, floor: int, *, where: str = "") -> None:
+        message = f"transaction {number} is not above the last accepted one"
+        super().__init__(message, where=where)
+        self.number = number
+        self.floor = floor
 
 
 class CounterLease:

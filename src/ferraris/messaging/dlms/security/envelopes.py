@@ -20,8 +20,8 @@ from ferraris.messaging.dlms.general import (
 )
 from ferraris.messaging.dlms.security.cipher_keys import CipherKeys, check_system_title
 from ferraris.messaging.dlms.security.control import BOTH, KEY_SET, SIGNED
-from ferraris.messaging.dlms.security.counters import CounterLease
-from ferraris.messaging.dlms.security.message_keys import Keyring, MakeKey
+from ferraris.messaging.dlms.security.counters import CounterLease, SpentTransactionError
+from ferraris.messaging.dlms.security.message_keys import Keyring, MakeKey, UncertifiedError
 from ferraris.messaging.dlms.security.protection import Opened, Opener, Sealer
 from ferraris.messaging.dlms.tags import ApduTag
 
@@ -154,8 +154,9 @@ class EnvelopeOpener:
         """The APDU within, and how it was protected: `control` carries `SIGNED` when it was signed.
 
         Signature and tag are checked before counters and transaction-ids. Raises `DecodeError`,
-        `ReplayError`, and `SecurityError` for another originator or recipient, a signature or tag
-        that does not verify, an unknown key, or too little protection.
+        `ReplayError`, `SpentTransactionError`, `UncertifiedError`, and other `SecurityError` for
+        another originator or recipient, a signature or tag that does not verify, an unknown key, or
+        too little protection.
         """
         if octets[:1] == bytes((_CIPHERING,)):
             return self.open_ciphered(decode_general_ciphering(octets))
@@ -182,15 +183,14 @@ class EnvelopeOpener:
         message = decode_general_signing(octets)
         self._check_titles(message)
         if not self._peer_signing:
-            raise SecurityError("no certificate of the peer for signatures", where="protection")
+            raise UncertifiedError("no certificate of the peer for signatures", where="protection")
         verify(self._peer_signing, message.signature, message.signed_octets)
         return message.content, _number(message.transaction_id)
 
     def accept(self, transaction: int) -> None:
-        """Raise the floor of transaction-ids; `SecurityError` for one that was used before."""
+        """Raise the floor of transaction-ids; `SpentTransactionError` for one used before."""
         if transaction <= self.transaction_floor:
-            message = f"transaction {transaction} is not above the last accepted one"
-            raise SecurityError(message, where="protection")
+            raise SpentTransactionError(transaction, self.transaction_floor, where="protection")
         self.transaction_floor = transaction
 
     def decipher(self, message: GeneralCiphering) -> tuple[tuple[int, int, bytes], int]:

@@ -23,12 +23,17 @@ from ferraris.messaging.dlms.security.agreement import (
 )
 from ferraris.messaging.dlms.security.suites import SecuritySuite
 
-__all__ = ["Keyring", "MakeKey", "OnePass", "StaticUnified", "Wrapped"]
+__all__ = ["Keyring", "MakeKey", "OnePass", "StaticUnified", "UncertifiedError", "Wrapped"]
 
 _WHERE = "general-ciphering"
 _MASTER = 0  # the only key under which others travel [asn1]
 _ONE_PASS = b"\x01"  # C(1e,1s) [asn1]
 _STATIC_UNIFIED = b"\x02"  # C(0e,2s) [asn1]
+
+
+class UncertifiedError(SecurityError):
+    """What would prove or open a message is not known here: a certificate of the peer, or a private
+    key of ours."""
 
 
 class MakeKey(Protocol):
@@ -125,7 +130,7 @@ class Keyring:
             raise SecurityError("the message brings no key", where=_WHERE)
         own = self.own
         if own is None:
-            raise SecurityError("no key-agreement key of ours is known", where=_WHERE)
+            raise UncertifiedError("no key-agreement key of ours is known", where=_WHERE)
         originator = message.originator_system_title
         if info.key_parameters == _ONE_PASS and self.peer_signing:
             curve = curve_of(suite)
@@ -144,7 +149,7 @@ class Keyring:
                 recipient_title=own_title,
                 transaction_id=message.transaction_id,
             )
-        raise SecurityError(
+        raise UncertifiedError(
             f"no certificate of the peer serves the agreement {info.key_parameters.hex() or '?'}",
             where=_WHERE,
         )
