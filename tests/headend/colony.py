@@ -62,7 +62,7 @@ class Colony:
             self.tenant = connection.execute(
                 insert(TENANT).values(name="north").returning(TENANT.c.id)
             ).scalar_one()
-        self.strangers = Strangers(engine, self.clock)
+        self.strangers = Strangers(engine, self.clock, journal=self.write)
 
     def close(self):
         self.keys.close()

@@ -8,12 +8,14 @@ import socket
 from functools import cache
 
 import pytest
+from colony import TITLE
 from sqlalchemy import func, select
 
 from ferraris.headend.collect import DlmsFace
 from ferraris.headend.intake import CallIntake, CallSettings
 from ferraris.headend.store.archive import Archive
 from ferraris.line.url import Endpoint, parse_url
+from ferraris.messaging.dlms.security.forms import KeySource
 from ferraris.meter.calling import Patience, call_in
 from ferraris.meter.fleet import Fleet
 from ferraris.meter.pushing import SCHEMES, Pusher
@@ -64,12 +66,13 @@ def pusher(fleet, intake, clock, scheme="udp", **changes):
     return Pusher(fleet, endpoint, every_s=None, utc=clock, **changes)
 
 
-def apdu(fleet, index=0, **changes):
-    """A push of a meter as octets for a datagram."""
+def apdu(fleet, index=0, control=None, source=KeySource.IDENTIFIED, **changes):
+    """A push of a meter as octets for a datagram; `control` and `source` as `Pusher.protected`."""
     meter = fleet[index]
     made = Pusher.__new__(Pusher)  # no plan for the whole fleet, only what makes a push
     made.__dict__ |= bare_pusher(fleet.template, **changes).__dict__ | {"_fleet": fleet}
-    return wrapper.pack(meter.server_sap, 1, made.protected(meter, made.notification(meter)))
+    octets = made.protected(meter, made.notification(meter), control, TITLE, source)
+    return wrapper.pack(meter.server_sap, 1, octets)
 
 
 @cache
@@ -95,9 +98,9 @@ class Talker:
         self.socket.close()
 
 
-def household(colony, count=1, **fields):
+def household(colony, count=1, *, suite=0, **fields):
     """Meters that are active already."""
-    fleet = Fleet(template("residential"), count, seed=7)
+    fleet = Fleet(template("residential", suite=suite), count, seed=7)
     fields = {"state": "active"} | fields
     numbers = [colony.deliver(fleet, index, **fields) for index in range(count)]
     return fleet, numbers

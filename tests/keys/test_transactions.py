@@ -55,6 +55,15 @@ def test_floors_rise_and_outlive_keys(keys: MemoryKeys | KeyStore) -> None:
         keys.transaction_floor("")
 
 
+def test_floors_of_many_ids_rise_together_or_not_at_all(keys: MemoryKeys | KeyStore) -> None:
+    keys.raise_transaction_floors({"m1": 1 << 40, "m2": 7})
+    keys.raise_transaction_floors({"m1": 3, "m2": 9, "m3": 0})
+    assert [keys.transaction_floor(name) for name in ("m1", "m2", "m3")] == [1 << 40, 9, 0]
+    with pytest.raises(UsageError):
+        keys.raise_transaction_floors({"m1": 1 << 50, "m2": 1 << 96})
+    assert keys.transaction_floor("m1") == 1 << 40
+
+
 def test_what_is_sent_rises_over_keys_that_come_and_come_back(keys: MemoryKeys | KeyStore) -> None:
     last = -1
     for key in (ONE, ONE, TWO, THREE, TWO, ONE, ONE, THREE):

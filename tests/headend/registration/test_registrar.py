@@ -188,7 +188,8 @@ def test_a_meter_with_the_right_keys_and_another_name_is_quarantined(colony, lie
     assert colony.progress(number).step is Step.QUARANTINED
     assert colony.meter(number).state == "known"
     assert colony.quarantined()
-    assert [line["outcome"] for line in colony.journal] == ["failed"]
+    told = [(line["action"], line["outcome"]) for line in colony.journal]
+    assert told == [("registration: quarantine", "failed"), ("stranger: turn away", "refused")]
 
 
 def test_two_rows_of_one_name_are_not_both_right(colony):

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import threading
 
 import pytest
+from sqlalchemy import select
 
+from ferraris.headend.audit import Journal, check
 from ferraris.headend.registration import Bounds, Reason, Strangers
 from ferraris.headend.registration.strangers import OTHERS
 from ferraris.headend.store import StoreError
 from ferraris.headend.store.engine import Engine
+from ferraris.headend.store.tables.access import AUDIT
 
 NOON = 1_795_003_200.0
 
@@ -37,6 +41,35 @@ def test_the_same_one_is_one_row_that_counts(colony):
     assert one.peer == "udp://192.0.2.1:4"
     assert (other.reason, other.times) == ("replay", 1)
     assert [row.subject for row in colony.told("stranger")] == ["ab", "ab"]  # told once each
+
+
+@BOTH
+def test_each_row_has_a_line_in_the_audit_log_and_a_flood_has_no_more(colony):
+    journal = Journal()
+    strangers = Strangers(colony.engine, colony.clock, Bounds(of_a_host=10), journal=journal.write)
+    message = "its certificate was revoked"
+    for number in range(1000):
+        peer = f"udp://192.0.2.7:{number}"
+        strangers.take_note(
+            colony.tenant, f"{number:016x}", Reason.CERTIFICATE, peer=peer, message=message
+        )
+        if number % 300 == 0:
+            strangers.flush()
+    rows = colony.quarantined()
+    strangers.flush()
+    with colony.engine.reading() as connection:
+        lines = connection.execute(select(AUDIT).order_by(AUDIT.c.sequence)).all()
+        assert list(check(connection)) == []
+    assert len(lines) == 11
+    assert {row.identity for row in rows} == {line.subject for line in lines}
+    assert {(line.action, line.outcome, line.tenant) for line in lines} == {
+        ("stranger: turn away", "refused", colony.tenant)
+    }
+    assert json.loads(lines[0].detail) == {
+        "reason": "certificate",
+        "peer": "udp://192.0.2.7:0",
+        "message": message,
+    }
 
 
 def test_one_host_with_many_names_gets_few_rows(colony):

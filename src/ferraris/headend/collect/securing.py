@@ -111,7 +111,8 @@ class Pairs:
     """Key pairs for associations in suites 1 and 2: ours by the head-end's system title, the
     meters' by their certificates, which are checked against the roots in the key store.
 
-    What was checked is believed for ten minutes. Any thread may ask; it waits for the key store.
+    What was checked is believed for ten minutes; a meter without certificates is looked up each
+    time. Any thread may ask; it waits for the key store.
     """
 
     def __init__(self, keys: Keys, system_title: bytes, clock: Callable[[], float]) -> None:
@@ -135,11 +136,15 @@ class Pairs:
             kept = self._kept.get(place)
         if kept is None or not 0 <= now - kept.at_s < _KEPT_S:
             kept = _Kept(self._checked(meter, now), now)
-            with self._lock:
-                if len(self._kept) >= _MOST_KEPT:
-                    self._kept.clear()
-                self._kept[place] = kept
+            if kept.pairs.peer_signing or kept.pairs.peer_agreement:
+                self._keep(place, kept)
         return replace(kept.pairs, master_key=self._master(key_id)) if wraps else kept.pairs
+
+    def _keep(self, place: tuple[str, bytes, int], kept: _Kept) -> None:
+        with self._lock:
+            if len(self._kept) >= _MOST_KEPT:
+                self._kept.clear()
+            self._kept[place] = kept
 
     def _checked(self, meter: Secured, now: float) -> KeyPairs:
         own = self._own_pairs(meter)

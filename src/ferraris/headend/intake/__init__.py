@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from ferraris.headend.intake.calls import CallCounts, CallIntake, CallSettings, Serve
-from ferraris.headend.intake.pushes import Counts, PushIntake, PushSettings
+from ferraris.headend.intake.counts import Counts, PushSettings
+from ferraris.headend.intake.pushes import PushIntake
 from ferraris.headend.intake.senders import Senders
 from ferraris.headend.intake.writing import PushWriter
 

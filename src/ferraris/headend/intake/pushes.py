@@ -11,14 +11,14 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass, field
 
 from ferraris.client import Listening, Push, PushFailed
 from ferraris.client.push_receiving import PushReceiver
-from ferraris.core.errors import Error, LineError, SecurityError
-from ferraris.headend.intake.senders import Senders
+from ferraris.core.errors import LineError, SecurityError
+from ferraris.headend.intake.counts import Counts, PushSettings
+from ferraris.headend.intake.envelopes import came_last
+from ferraris.headend.intake.senders import Sender, Senders
 from ferraris.headend.intake.writing import Arrived, Outcome, PushWriter
 from ferraris.headend.observe.observer import Observer, Observers
 from ferraris.headend.registration.recognition import Reason
@@ -26,48 +26,17 @@ from ferraris.headend.registration.renewing import Offload
 from ferraris.headend.registration.strangers import Strangers
 from ferraris.headend.store.records import StoreError
 from ferraris.line.url import Endpoint
-from ferraris.messaging.dlms.general import decode_general_glo
-from ferraris.messaging.dlms.security.counters import ReplayError
+from ferraris.messaging.dlms.security.counters import ReplayError, SpentTransactionError
+from ferraris.messaging.dlms.security.message_keys import UncertifiedError
 
-__all__ = ["Counts", "PushIntake", "PushSettings"]
+__all__ = ["PushIntake"]
 
 _LOG = logging.getLogger("ferraris.intake")
 _LAST_TRIES = 3
-
-
-@dataclass(frozen=True, slots=True)
-class PushSettings:
-    """How much is taken at once."""
-
-    batch: int = 512
-    """Most pushes of one transaction."""
-    linger_s: float = 0.05
-    """How long a push may wait for others to share its transaction."""
-    waiting: int = 4096
-    """Pushes in memory, for each listener and for looking up senders."""
-    pause_s: float = 2.0
-    """Before a store that is away is tried again."""
-    second_look_s: float = 1.0
-    """How often the keys of one sender are looked up again at most, whatever it sends."""
-    confirm: bool = True
-    """Whether pushes that ask for it are confirmed: when they are on the disk, never before."""
-
-
-@dataclass(slots=True)
-class Counts:
-    """What became of what came, in this process."""
-
-    taken: int = 0
-    stored: int = 0
-    duplicates: int = 0
-    """The same push again: dropped."""
-    turned_away: Counter[str] = field(default_factory=Counter)
-    announced: int = 0
-    """By meters that are known and not active yet."""
-    undecodable: int = 0
-    """Proven, and not what its list says, or not what the store takes."""
-    lost: int = 0
-    """Taken, and not written before the process had to end: the store was away."""
+_REMEDY = (
+    "import the meter's with the shipment, or by `ferraris pki import`; "
+    "ours are made by `ferraris pki issue client`"
+)
 
 
 class PushIntake:
@@ -105,7 +74,11 @@ class PushIntake:
         self._sleep = sleep
         self._offload = offload
         self._receiver = PushReceiver(
-            senders.push_keys, plain=True, lists=senders.push_list, on_floor=self._floor
+            senders.push_keys,
+            plain=True,
+            lists=senders.push_list,
+            on_floor=self._floor,
+            on_transaction=self._transaction,
         )
         self._listenings = [self._listening(endpoint) for endpoint in endpoints]
         self._second: list[tuple[bytes, PushFailed]] = []
@@ -178,12 +151,21 @@ class PushIntake:
         if sender is not None and not broadcast:
             sender.accepted(counter)
 
+    def _transaction(self, title: bytes, number: int) -> None:
+        sender = self._senders.get(title)
+        if sender is not None:
+            sender.transaction = max(sender.transaction, number)
+
+    def _keep(self, fresh: Iterable[Sender]) -> None:
+        for title in self._senders.keep(fresh):
+            self._receiver.forget(title)
+
     # -- what could not be taken ------------------------------------------------------------
 
     def _failed(self, failed: PushFailed) -> None:
         error, title = failed.error, failed.system_title
-        if isinstance(error, ReplayError):
-            self._replayed(failed)
+        if isinstance(error, ReplayError | SpentTransactionError):
+            self._replayed(failed, error)
         elif not isinstance(error, SecurityError):
             self._turn_away(failed, Reason.GARBAGE)
         elif title and self._may_look_again(title):
@@ -195,13 +177,19 @@ class PushIntake:
                 for listening in self._listenings:
                     listening.hold()
         else:
-            sender = self._senders.get(title)
-            reason = None if sender is None else sender.verdict.reason
-            self._turn_away(failed, reason or Reason.WRONG_KEY)
+            self._turn_away(failed, self._reason(failed))
 
-    def _replayed(self, failed: PushFailed) -> None:
-        lowest = getattr(failed.error, "lowest", 0)
-        if _counter(failed.raw) == lowest - 1:
+    def _reason(self, failed: PushFailed) -> Reason:
+        """Why something that nothing proves is not taken."""
+        sender = self._senders.get(failed.system_title)
+        reason = None if sender is None else sender.verdict.reason
+        if reason is not None:
+            return reason
+        is_uncertified = isinstance(failed.error, UncertifiedError)
+        return Reason.CERTIFICATE if is_uncertified else Reason.WRONG_KEY
+
+    def _replayed(self, failed: PushFailed, error: ReplayError | SpentTransactionError) -> None:
+        if came_last(failed.raw, error):
             self.counts.duplicates += 1
         else:
             self._turn_away(failed, Reason.REPLAY)
@@ -245,7 +233,7 @@ class PushIntake:
         self._pending -= titles
         if not self._second:
             self._second_ready.clear()
-        self._senders.keep(found)
+        self._keep(found)
         pushes = [push for title, failed in now for push in self._taken_again(title, failed)]
         if self._held and not self._closing.is_set():
             self._held = False
@@ -257,8 +245,7 @@ class PushIntake:
         """Under every key that the sender may have."""
         sender = self._senders.get(title)
         if sender is None or not sender.stages:
-            reason = None if sender is None else sender.verdict.reason
-            self._turn_away(failed, reason or Reason.WRONG_KEY)
+            self._turn_away(failed, self._reason(failed))
             return []
         last = failed
         for stage in [sender.stage, *(each for each in sender.stages if each != sender.stage)]:
@@ -270,13 +257,13 @@ class PushIntake:
                 taken[-1].on_confirm = failed.on_confirm
                 return taken
             last = next(each for each in found if isinstance(each, PushFailed))
-            if isinstance(last.error, ReplayError):
-                self._replayed(last)
+            if isinstance(last.error, ReplayError | SpentTransactionError):
+                self._replayed(last, last.error)
                 return []
             sender.stage = before
         self._receiver.forget(title)
         is_security = isinstance(last.error, SecurityError)
-        self._turn_away(last, Reason.WRONG_KEY if is_security else Reason.GARBAGE)
+        self._turn_away(last, self._reason(last) if is_security else Reason.GARBAGE)
         return []
 
     def _turn_away(self, failed: PushFailed, reason: Reason) -> None:
@@ -284,12 +271,12 @@ class PushIntake:
         self._observer.pushed("push", reason.value, 1)
         title = failed.system_title
         sender = self._senders.get(title) if title else None
-        identity = title.hex() or "(garbage)"
+        identity, message = title.hex() or "(garbage)", failed.error.message
         if sender is not None and sender.verdict.known is not None:
             identity = sender.verdict.known.external_id
-        self._strangers.take_note(
-            self._tenant, identity, reason, peer=failed.peer, message=failed.error.message
-        )
+        if reason is Reason.CERTIFICATE and sender is not None:
+            message = sender.trouble or f"{message}: {_REMEDY}"
+        self._strangers.take_note(self._tenant, identity, reason, peer=failed.peer, message=message)
 
     # -- into the store ---------------------------------------------------------------------
 
@@ -338,7 +325,7 @@ class PushIntake:
                 await self._sleep(self._settings.pause_s)
         for push in outcome.kept:
             push.confirm()
-        self._senders.keep(outcome.fresh)
+        self._keep(outcome.fresh)
         if self._touched is not None and outcome.days:
             self._touched(outcome.days)
         self._tell(outcome)
@@ -384,11 +371,3 @@ class PushIntake:
                     await self._arrived(push)
         await self._ready.put(None)
         await writing
-
-
-def _counter(raw: bytes) -> int | None:
-    """The invocation counter of a push in general-glo-ciphering, which its tag has proved."""
-    try:
-        return int.from_bytes(decode_general_glo(raw).content[1:5], "big")
-    except Error:
-        return None

@@ -16,6 +16,8 @@ from sqlalchemy import select
 
 from ferraris.client import PushedList, PushKeys
 from ferraris.core.errors import UsageError
+from ferraris.crypto.certificates import CertificateError
+from ferraris.headend.collect.securing import Pairs
 from ferraris.headend.inventory import key_id
 from ferraris.headend.registration.meter_keys import CURRENT, PREVIOUS, MeterKeys, stages_to_try
 from ferraris.headend.registration.push_lists import PushLists
@@ -31,6 +33,7 @@ from ferraris.headend.registration.recognition import (
 from ferraris.headend.store.engine import Engine
 from ferraris.headend.store.tables.inventory import METER, PUSH_LISTS, REGISTRATION
 from ferraris.keys import RECEIVE, KeyStore
+from ferraris.messaging.dlms.security.forms import NO_PAIRS, KeyPairs
 
 __all__ = ["Sender", "Senders"]
 
@@ -41,7 +44,11 @@ _NOBODY = Verdict(None, Reason.UNKNOWN)
 
 @dataclass(slots=True)
 class Sender:
-    """A system title as it is known: who it is, its keys by stage, its lists; from when."""
+    """A system title as it is known: who it is, its keys by stage, its lists; from when.
+
+    `pairs` are what its certificates say and the keys of ours that go with them; `trouble` says why
+    there are none.
+    """
 
     title: bytes
     verdict: Verdict
@@ -51,6 +58,9 @@ class Sender:
     floor: int = -1
     floor_key: bytes = b""
     lists: PushLists | None = None
+    pairs: KeyPairs = NO_PAIRS
+    trouble: str = ""
+    transaction: int = -1
 
     @property
     def known(self) -> Known | None:
@@ -62,6 +72,15 @@ class Sender:
         key = self.stages[self.stage][0]
         self.floor = counter if key != self.floor_key else max(self.floor, counter)
         self.floor_key = key
+
+    def is_certified_as(self, other: Sender) -> bool:
+        """Whether what is known of its certificates is what the other one knows."""
+        return self._certified() == other._certified()
+
+    def _certified(self) -> tuple[object, ...]:
+        pairs = self.pairs
+        own = b"" if pairs.agreement is None else pairs.agreement.public_key
+        return own, pairs.peer_signing, pairs.peer_agreement, pairs.master_key, self.trouble
 
 
 class Senders:
@@ -86,6 +105,7 @@ class Senders:
         self._clock = clock
         self._key_name = key_name
         self._again_s = again_s
+        self._pairs = Pairs(keys, system_title, clock)
         self._kept: dict[bytes, Sender] = {}  # at most as many as the inventory has
         self._unknown: OrderedDict[bytes, Sender] = OrderedDict()
         self._lists: dict[int, PushLists] = {}
@@ -102,11 +122,17 @@ class Senders:
         if pair is None:
             return None
         floor = sender.floor if sender.floor_key in (b"", pair[0]) else -1
+        pairs = sender.pairs
         return PushKeys(
             *pair,
             system_title=title,
             floor=floor,
             client_system_title=self._system_title,
+            sender_signing=pairs.peer_signing,
+            master_key=pairs.master_key,
+            agreement_key=pairs.agreement,
+            sender_agreement=pairs.peer_agreement,
+            transaction_floor=sender.transaction,
         )
 
     def push_list(self, title: bytes) -> PushedList | None:
@@ -127,8 +153,13 @@ class Senders:
         """Whether it is time to look it up again: its life may have gone on."""
         return self._clock() - sender.looked_up_s > self._again_s
 
-    def keep(self, senders: Iterable[Sender]) -> None:
-        """What was looked up is what is known now; the floor of a key only rises."""
+    def keep(self, senders: Iterable[Sender]) -> list[bytes]:
+        """What was looked up is what is known now; floors only rise.
+
+        Returns the titles whose certificates are others now, or hold no more: what was made of the
+        old ones is to be forgotten.
+        """
+        others = []
         for fresh in senders:
             old = self._kept.pop(fresh.title, None)
             if old is not None and old.floor_key:
@@ -137,6 +168,10 @@ class Senders:
                         fresh.stage, fresh.floor_key = stage, encryption
                         fresh.floor = max(fresh.floor, old.floor)
                         break
+            if old is not None:
+                fresh.transaction = max(fresh.transaction, old.transaction)
+                if not fresh.is_certified_as(old):
+                    others.append(fresh.title)
             if fresh.verdict.known is None:
                 self._unknown[fresh.title] = fresh
             else:
@@ -144,6 +179,7 @@ class Senders:
                 self._kept[fresh.title] = fresh
         while len(self._unknown) > _MOST_UNKNOWN:
             self._unknown.popitem(last=False)
+        return others
 
     # -- in threads -------------------------------------------------------------------------
 
@@ -191,15 +227,20 @@ class Senders:
     def keep_floors(self, senders: Iterable[Sender]) -> None:
         """Write the floors of senders to the key store: no push of theirs is taken twice, ever."""
         by_kind: dict[str, dict[str, int]] = {}
+        transactions: dict[str, int] = {}
         for sender in senders:
             known = sender.verdict.known
-            if known is None or sender.floor < 0:
+            if known is None:
                 continue
-            kind = self._kind(known, sender)
+            if sender.transaction >= 0:
+                transactions[known.key_id] = sender.transaction
+            kind = self._kind(known, sender) if sender.floor >= 0 else None
             if kind is not None:
                 by_kind.setdefault(kind, {})[known.key_id] = sender.floor
         for kind, floors in by_kind.items():
             self._keys.raise_floors(floors, RECEIVE, kind=kind)
+        if transactions:
+            self._keys.raise_transaction_floors(transactions)
 
     def _kind(self, known: Known, sender: Sender) -> str | None:
         """What the key is called by now that the sender used.
@@ -233,7 +274,18 @@ class Senders:
             kind = f"{sender.stage}encryption_key"
             sender.floor = self._keys.floor(known.key_id, RECEIVE, kind=kind)
             sender.floor_key = sender.stages[sender.stage][0]
+        if sender.verdict.reason is None:
+            self._certify(sender, known)
         return sender
+
+    def _certify(self, sender: Sender, known: Known) -> None:
+        """The key pairs of a sender that has some, and how far its transaction-ids are."""
+        try:
+            sender.pairs = self._pairs.of(known, known.key_id).for_association()
+        except (CertificateError, UsageError) as error:
+            sender.trouble = error.message
+        if known.suite or sender.pairs.master_key is not None:
+            sender.transaction = self._keys.transaction_floor(known.key_id)
 
     def _read_lists(self, connection: Any, number: int) -> PushLists:
         query = select(PUSH_LISTS.c.document).where(PUSH_LISTS.c.id == number)

@@ -14,6 +14,7 @@ from ferraris.client import Push
 from ferraris.core.errors import Error
 from ferraris.headend.collect.alarms import LAST_GASP, Signal, all_alarms, signal
 from ferraris.headend.intake.decoding import Told, told_by
+from ferraris.headend.intake.envelopes import rests_on_certificates
 from ferraris.headend.intake.senders import Sender, Senders
 from ferraris.headend.registration.recognition import Known, Reason
 from ferraris.headend.registration.strangers import Strangers
@@ -128,10 +129,12 @@ class PushWriter:
         by_name: dict[str, Known],
         outcome: Outcome,
     ) -> Known | None:
-        push = arrived.push
+        push, message = arrived.push, ""
         if arrived.sender is not None:
-            found = fresh.get(arrived.sender.title, arrived.sender).verdict
-            known, reason = found.known, found.reason
+            sender = fresh.get(arrived.sender.title, arrived.sender)
+            known, reason = sender.verdict.known, sender.verdict.reason
+            if reason is None and sender.trouble and rests_on_certificates(push):
+                reason, message = Reason.CERTIFICATE, sender.trouble
         else:
             known = by_name.get(push.device)
             reason = _of_claim(known)
@@ -139,7 +142,7 @@ class PushWriter:
             return known
         outcome.turned_away[reason.value] += 1
         name = push.device if known is None else known.external_id
-        self._strangers.take_note(self._tenant, name, reason, peer=push.peer)
+        self._strangers.take_note(self._tenant, name, reason, peer=push.peer, message=message)
         return None
 
     def _told(self, arrived: Arrived, known: Known) -> Told | None:

@@ -40,7 +40,7 @@ class Reason(StrEnum):
     WRONG_KEY = "wrong key"
     """The keys that are known for it do not fit, or a message was altered: one cannot tell."""
     CERTIFICATE = "certificate"
-    """Its certificate does not lead to a trusted root, was revoked, or is another's."""
+    """Its certificate leads to no trusted root, was revoked, ran out, is another's or missing."""
     OTHER_IDENTITY = "another identity"
     """It has the keys of one meter and the name, number or title of another."""
     UNPROTECTED = "unprotected"

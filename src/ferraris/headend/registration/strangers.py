@@ -1,7 +1,8 @@
 """Who is not known, or not who it says: counted by identity and reason, in bounded room.
 
 Whatever a flood of strangers sends, a process holds so many of them in memory, the table so many
-rows, and one host so many identities; all beyond are counted together.
+rows, and one host so many identities; all beyond are counted together. The audit log has a line of
+each row, written with it.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Any
 
 from sqlalchemy import Connection, func, select, update
 
+from ferraris.headend.audit import Audit
 from ferraris.headend.registration.recognition import Reason
 from ferraris.headend.store.changes import note
 from ferraris.headend.store.engine import Engine
@@ -54,9 +56,15 @@ class Strangers:
     """Takes note of strangers, in any thread; `flush` writes what came since."""
 
     def __init__(
-        self, engine: Engine, clock: Callable[[], float], bounds: Bounds | None = None
+        self,
+        engine: Engine,
+        clock: Callable[[], float],
+        bounds: Bounds | None = None,
+        *,
+        journal: Audit | None = None,
     ) -> None:
         self._engine = engine
+        self._journal = journal
         self._clock = clock
         self._bounds = bounds or Bounds()
         self._lock = threading.Lock()
@@ -132,7 +140,17 @@ class Strangers:
                 if _count_again(connection, (tenant, identity, reason), seen):
                     continue
             room[tenant] -= 1
-            _add(connection, (tenant, identity, reason), seen)
+            if _add(connection, (tenant, identity, reason), seen) and self._journal is not None:
+                self._journal(
+                    connection,
+                    tenant=tenant,
+                    principal="intake",
+                    action="stranger: turn away",
+                    subject=identity,
+                    outcome="refused",
+                    detail={"reason": reason, "peer": seen.peer, "message": seen.message},
+                    at_s=seen.last_s,
+                )
 
 
 def _rows(connection: Connection, tenant: int) -> int:
@@ -159,7 +177,8 @@ def _count_again(connection: Connection, key: tuple[int, str, str], seen: _Seen)
     return bool(changed.rowcount)
 
 
-def _add(connection: Connection, key: tuple[int, str, str], seen: _Seen) -> None:
+def _add(connection: Connection, key: tuple[int, str, str], seen: _Seen) -> bool:
+    """Whether there is a new row."""
     tenant, identity, reason = key
     values: dict[str, Any] = {
         "tenant": tenant,
@@ -173,9 +192,10 @@ def _add(connection: Connection, key: tuple[int, str, str], seen: _Seen) -> None
     }
     if not add(connection, STRANGER, [values]):  # another process was quicker
         _count_again(connection, key, seen)
-        return
+        return False
     detail = {"reason": reason, "peer": seen.peer}
     note(connection, tenant, "stranger", identity, at_s=seen.last_s, detail=detail)
+    return True
 
 
 def _host(peer: str) -> str:

@@ -152,7 +152,7 @@ def _put_together(
     )
     validation = Validation(Rounds(engine, sealer, _members), clock=clock)
     house = House(engine, keys, clock, {CustomerSealer: sealer, Collection: collection})
-    strangers = Strangers(engine, clock)
+    strangers = Strangers(engine, clock, journal=house.journal.write)
     registrar = Registrar(
         engine,
         keys,
