@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import subprocess
 import sys
 from typing import Any
 
 import pytest
+
+from ferraris.headend.demo.night import Night, NightSettings
+from ferraris.meter.faults import lots
 
 COMMAND = [sys.executable, "-c", "from ferraris.cli.main import main; main()", "demo"]
 
@@ -61,3 +65,39 @@ def test_a_night_and_the_same_night_again(tmp_path) -> None:
 @pytest.mark.services
 def test_the_same_in_postgresql(postgresql_location: str) -> None:
     check_night(summary_of(postgresql_location, 24), 24, 2)
+
+
+def test_a_machine_that_lets_everybody_wait_changes_no_count(tmp_path, monkeypatch) -> None:
+    """Whenever meters are read, none of them is heard the first time."""
+    failed: list[int] = []
+
+    async def story() -> Night:
+        settings = NightSettings(store=tmp_path / "demo.sqlite", keys=tmp_path / "keys", meters=4)
+        async with Night(settings) as night:
+            assert night.deliver() == await night.commission() == 4
+            meters, run_once = list(night.neighbourhood.fleets[0]), night.whole.collection.run_once
+
+            async def waiting() -> Any:
+                now, silent = int(night.clock()), not failed or failed[-1] == 0
+                for meter in meters if silent else ():
+                    lots.begin(meter, "cut before answer", now, share=1.0)
+                summary = await run_once()
+                for meter in meters if silent else ():
+                    lots.end(meter, "cut before answer", now)
+                failed.append(summary.failed)
+                return summary
+
+            monkeypatch.setattr(night.whole.collection, "run_once", waiting)
+            evening = await night.evening()
+            assert evening is not None
+            assert (evening.failed, evening.intervals) == (0, 2 * 96 * 4)
+            for part in (night.first_round, night.second_round, night.third_round):
+                await part()
+            night.compare()
+            return night
+
+    told = asyncio.run(story()).told
+    assert (told.summary.registers, told.summary.intervals) == (20 * 4, 96 * 4)
+    assert failed == [4, 0, 4, 0, 0, 0]  # the evening and three rounds, two of them once more
+    assert told.success[0].in_time == 4
+    assert told.agreement.whole

@@ -34,7 +34,7 @@ from ferraris.headend.demo.columns_truth import Agreement, agreement
 from ferraris.headend.demo.household import household_rules
 from ferraris.headend.demo.neighbourhood import Neighbourhood
 from ferraris.headend.demo.settings import PROFILE, REGISTERS, NightSettings
-from ferraris.headend.demo.told import Success, Told
+from ferraris.headend.demo.told import Success, Told, joined
 from ferraris.headend.inventory import NodeKind, State, create_node, key_id, move_many, nodes
 from ferraris.headend.inventory.naming import numbers_of
 from ferraris.headend.inventory.shipments import import_shipment
@@ -59,7 +59,8 @@ _MOST_COMMISSIONED: Final = 20
 _TWO_DAYS_UP_TO: Final = 1000
 """Larger neighbourhoods read one day, so the first interval of it has no register before it."""
 _CELLS: Final = 4
-_LATE_TRIES: Final = 4
+_TRIES: Final = 4
+_AGAIN_AFTER_S: Final = 1800.0
 _PATIENCE_S: Final = 600.0
 """How long after the end of a day nothing of it counts as late; longer in earnest."""
 
@@ -170,32 +171,27 @@ class Night:
     async def evening(self) -> Summary | None:
         """What there is of the days before, where the neighbourhood is small enough for it."""
         if self._days > 1:
-            self.told.evening = await self._read()
+            self.told.evening = await self._read(-6 * 3600, trouble=0)
         return self.told.evening
 
     async def first_round(self) -> Summary:
         """Twenty past midnight: everybody is read; the dead and the flaky are not."""
         self.hour(20 * 60)
         self.neighbourhood.trouble(self.clock())
-        return await self._round()
+        dead, flaky = self.neighbourhood.dead, self.neighbourhood.flaky
+        return await self._round(20 * 60, trouble=len(dead) + len(flaky))
 
     async def second_round(self) -> Summary:
         """Half past two: bad lines are better, and only what is missing is read."""
         self.hour(150 * 60)
         self.neighbourhood.mend(self.neighbourhood.flaky, self.clock())
-        return await self._round()
+        return await self._round(150 * 60, trouble=len(self.neighbourhood.dead))
 
     async def third_round(self) -> Summary:
         """A quarter past seven, after the deadline: the dead are back, their day is late."""
         self.hour(435 * 60)
         self.neighbourhood.mend(self.neighbourhood.dead, self.clock())
-        summary = await self._round()
-        for again in range(1, _LATE_TRIES):  # a busy machine may have let somebody wait too long
-            if not summary.failed:
-                break
-            self.hour((435 + 30 * again) * 60)
-            summary = self.told.add_to_last(summary, await self._read())
-        return summary
+        return await self._round(435 * 60, trouble=0)
 
     def compare(self, progress: Callable[[int], None] = lambda done: None) -> Agreement:
         """Everything that is stored against what the meters really counted."""
@@ -257,7 +253,21 @@ class Night:
 
     # -- how ----------------------------------------------------------------------------------
 
-    async def _read(self) -> Summary:
+    async def _read(self, after_midnight_s: float, *, trouble: int) -> Summary:
+        """Read, and half an hour later again while more meters fail than are in `trouble`.
+
+        Meters and head-end are one process here: when the machine lets it wait, all of them seem
+        silent at once, which no meter of the story is.
+        """
+        summary = await self._read_once()
+        for again in range(1, _TRIES):
+            if summary.failed <= trouble:
+                break
+            self.hour(after_midnight_s + again * _AGAIN_AFTER_S)
+            summary = joined(summary, await self._read_once())
+        return summary
+
+    async def _read_once(self) -> Summary:
         summary = await self.whole.collection.run_once()
         self.whole.meters.keep()
         begun = time.monotonic()
@@ -265,8 +275,8 @@ class Night:
         self._took("validate", begun)
         return summary
 
-    async def _round(self) -> Summary:
-        summary = await self._read()
+    async def _round(self, after_midnight_s: float, *, trouble: int) -> Summary:
+        summary = await self._read(after_midnight_s, trouble=trouble)
         self.told.rounds.append(summary)
         with self.whole.house.engine.reading() as connection:
             self.told.success.append(self._success(connection))

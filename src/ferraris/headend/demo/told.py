@@ -8,7 +8,7 @@ from typing import Any, Final
 from ferraris.headend.collect import Summary
 from ferraris.headend.demo.columns_truth import Agreement
 
-__all__ = ["HOURS", "Success", "Told"]
+__all__ = ["HOURS", "Success", "Told", "joined"]
 
 HOURS: Final = ("00:20", "02:30", "07:15")
 """When the rounds of the night are."""
@@ -36,17 +36,6 @@ class Told:
     finals: list[dict[str, int]] = field(default_factory=list)
     agreement: Agreement = field(default_factory=Agreement)
     seconds: dict[str, float] = field(default_factory=dict)
-
-    def add_to_last(self, before: Summary, more: Summary) -> Summary:
-        """A round that went on: both parts as one."""
-        whole = replace(
-            more,
-            registers=before.registers + more.registers,
-            intervals=before.intervals + more.intervals,
-            duration_s=round(before.duration_s + more.duration_s, 3),
-        )
-        self.rounds[-1] = whole
-        return whole
 
     @property
     def summary(self) -> Summary:
@@ -86,3 +75,13 @@ class Told:
             },
             "seconds": self.seconds,
         }
+
+
+def joined(before: Summary, more: Summary) -> Summary:
+    """A round that went on: both parts as one."""
+    return replace(
+        more,
+        registers=before.registers + more.registers,
+        intervals=before.intervals + more.intervals,
+        duration_s=round(before.duration_s + more.duration_s, 3),
+    )
