@@ -7,7 +7,7 @@ import asyncio
 import threading
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import event, select, update
 
 from ferraris.core.errors import Error
 from ferraris.headend.privacy import CustomerSealer
@@ -80,6 +80,33 @@ def test_it_goes_on_when_the_store_is_back(make_world, monkeypatch):
         asyncio.run(part(world, sleep=sleep).run())
     assert slept == [2.0] * 3
     assert (IMPORT, DAY) in world.finals()
+
+
+@pytest.mark.parametrize(
+    "location", [pytest.param("postgresql", marks=pytest.mark.services)], indirect=True
+)
+def test_what_was_undone_for_others_is_done_again_and_counted_once(engine):
+    world = World(engine, meters=3)
+    for meter in range(3):
+        world.put(rows_of(START - 900, END), meter=meter)
+    commits = []
+
+    def in_the_way(connection):
+        """Every other transaction that writes comes to nothing when it would have been done."""
+        if connection.get_execution_options().get("postgresql_readonly"):
+            return
+        commits.append(len(commits))
+        if commits[-1] % 2 == 0:
+            raising = "DO $$ BEGIN RAISE EXCEPTION 'quicker' USING ERRCODE = '40001'; END $$"
+            connection.exec_driver_sql(raising)
+
+    event.listen(engine.sqlalchemy, "commit", in_the_way)
+    kept = asyncio.run(part(world).catch_up())
+    event.remove(engine.sqlalchemy, "commit", in_the_way)
+    assert len(commits) == 6  # days of which nothing came, the claim, what was made of it
+    assert (kept.due, kept.finals) == (6, 3)
+    assert {version for _, _, version in world.versions()} == {1}
+    assert world.due() == []
 
 
 def test_it_finishes_its_round_before_it_stops(make_world):

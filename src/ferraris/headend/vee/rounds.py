@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 from dataclasses import dataclass, field
 
+from sqlalchemy import Connection
+
 from ferraris.headend.store.engine import Engine
 from ferraris.headend.store.records import StoreError
 from ferraris.headend.store.sealing import NoSealer, Sealer
@@ -41,10 +43,7 @@ class Rounds:
             tenant = next_tenant(connection, now)
         if tenant is None:
             return None
-        with self.engine.transaction() as connection:
-            if tenant not in self._catalogues:
-                install(connection, tenant, at_s=now)
-            due = claim(connection, tenant, self.most, now=now, lease_s=self.lease_s)
+        due = self.engine.repeated(lambda connection: self._claim(connection, tenant, now))
         if not due:
             return Kept()
         try:
@@ -59,6 +58,11 @@ class Rounds:
         while (kept := self.once(now)) is not None and kept.due:
             whole = whole.and_then(kept)
         return whole
+
+    def _claim(self, connection: Connection, tenant: int, now: float) -> list[Due]:
+        if tenant not in self._catalogues:
+            install(connection, tenant, at_s=now)
+        return claim(connection, tenant, self.most, now=now, lease_s=self.lease_s)
 
     def _work(self, due: list[Due], now: float) -> Kept:
         tenant = due[0].tenant

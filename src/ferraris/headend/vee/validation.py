@@ -80,6 +80,5 @@ class Validation:
         hour = int(now // 3600)
         if hour == self._swept_hour:
             return
-        with self.rounds.engine.transaction() as connection:
-            mark_absent(connection, now, self.patience_s)
+        self.rounds.engine.repeated(lambda found: mark_absent(found, now, self.patience_s))
         self._swept_hour = hour
