@@ -31,7 +31,10 @@ def row(end):
 
 @st.composite
 def histories(draw):
-    """What of ten days ever comes, and how it comes: lots of hours in some order."""
+    """What of ten days ever comes, and how it comes: lots of hours in some order.
+
+    Among them hours, alone and negative, at which the registers are read by themselves.
+    """
     lost = draw(
         st.lists(st.tuples(st.integers(0, HOURS), st.integers(1, 70)), max_size=4)
     )  # fmt: skip
@@ -39,7 +42,10 @@ def histories(draw):
     hours = [hour for hour in range(HOURS + 1) if hour not in gone]
     cuts = sorted(draw(st.sets(st.integers(1, max(1, len(hours) - 1)), max_size=6)))
     lots = [hours[a:b] for a, b in zip([0, *cuts], [*cuts, len(hours)], strict=True)]
-    lots = [lot for lot in lots if lot]
+    reads = draw(
+        st.sets(st.integers(1, DAYS).map((24).__mul__) | st.integers(1, HOURS), max_size=4)
+    )
+    lots = [lot for lot in lots if lot] + [[-hour] for hour in sorted(reads)]
     return draw(st.permutations(lots)), draw(st.sampled_from(["UTC", "Europe/Berlin"]))
 
 
@@ -70,7 +76,11 @@ def _empty_store():
 
 def told(world, lots, *, one_by_one):
     for lot in lots:
-        world.put([row(FIRST + hour * HOUR_S) for hour in lot], names=(IMPORT, EXPORT))
+        if lot[0] < 0:
+            end, *values = row(FIRST - lot[0] * HOUR_S)
+            world.read(dict(zip((IMPORT, EXPORT), values, strict=True)), end)
+        else:
+            world.put([row(FIRST + hour * HOUR_S) for hour in lot], names=(IMPORT, EXPORT))
         if one_by_one:
             world.run()
     world.run()
@@ -101,7 +111,7 @@ def agrees_with_the_register(world, name, seed, divisor, lots):
             for place, value in enumerate(columns.final[0].tolist()):
                 assert columns.quality[0, place] != Quality.MISSING or value == 0
                 values[day.start_s + (place + 1) * HOUR_S] = value
-    instants = sorted(FIRST + hour * HOUR_S for lot in lots for hour in lot)
+    instants = sorted(FIRST + hour * HOUR_S for lot in lots for hour in lot if hour >= 0)
     for begin, end in pairwise(instants):
         ends = range(begin + HOUR_S, end + 1, HOUR_S)
         found = [values.get(each) for each in ends]

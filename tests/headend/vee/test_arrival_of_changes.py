@@ -23,6 +23,7 @@ DAYS = 5
 HOURS = DAYS * 24
 SPENT = "1-0:1.29.0*255"  # what each interval brought
 DAILY = "1-0:98.2.0*255"
+READ = ("read",)  # a register that is read by itself
 SETS = ((IMPORT,), (IMPORT, EXPORT), (EXPORT,), (IMPORT, SPENT), (SPENT,))
 
 
@@ -51,8 +52,11 @@ def lives(draw):
     rows.sort()
     at = sorted(draw(st.sets(st.integers(1, max(1, len(rows) - 1)), max_size=5)))
     lots = [rows[a:b] for a, b in pairwise([0, *at, len(rows)])]
-    midnights = draw(st.sets(st.integers(0, DAYS), max_size=3))
-    lots += [[(FIRST + day * DAY_S, None, 0, DAY_S)] for day in sorted(midnights)]
+    midnights = draw(
+        st.lists(st.tuples(st.integers(0, DAYS), st.sampled_from(((), READ))), max_size=4,
+                 unique=True)
+    )  # fmt: skip
+    lots += [[(FIRST + day * DAY_S, names, 0, DAY_S)] for day, names in sorted(midnights)]
     return draw(st.permutations([lot for lot in lots if lot])), draw(
         st.sampled_from(["UTC", "Europe/Berlin"])
     )
@@ -63,6 +67,10 @@ def put(world, lot):
     for kind in sorted({row[1:3] for row in lot}, key=repr):
         names, scaler = kind
         some = [row for row in lot if row[1:3] == kind]
+        if names == READ:
+            for end, *_ in some:
+                world.read({IMPORT: counted(end)}, end)
+            continue
         profile = {} if names else {"profile": DAILY}
         names = names or (IMPORT,)
         values = [

@@ -64,13 +64,14 @@ class World:
         with self.engine.transaction() as connection:
             return self.archive.put(connection, self.meters[meter], brought, now=self.now)
 
-    def read(self, readings, at, *, meter=0):
-        """Store registers that were read at an instant: names to values."""
+    def read(self, readings, at, *, of=None, meter=0):
+        """Store registers that were read at an instant, and are `of` another: names to values."""
+        moment = datetime.fromtimestamp(at if of is None else of, UTC)
         found = [
-            Reading("", Obis.parse(name), value, units.unit(30), datetime.fromtimestamp(at, UTC))
+            Reading("", Obis.parse(name), value, units.unit(30), moment)
             for name, value in readings.items()
         ]
-        brought = Brought(reads=[pack_readings((at - 1) // DAY_S, at, found)])
+        brought = Brought(reads=[pack_readings(at // DAY_S, at, found)])
         with self.engine.transaction() as connection:
             self.archive.put(connection, self.meters[meter], brought, now=self.now)
 

@@ -11,9 +11,10 @@ from sqlalchemy import Connection, select
 from ferraris.headend.store.blocks import day_of, unpack
 from ferraris.headend.store.bulk import add_each
 from ferraris.headend.store.catalogue import Catalogue
-from ferraris.headend.store.due import mark_due
+from ferraris.headend.store.due import mark_due, mark_heard
 from ferraris.headend.store.engine import Engine
 from ferraris.headend.store.exchange import digest
+from ferraris.headend.store.heard import Heard
 from ferraris.headend.store.putting import BLOCKS, READS, Candidate, Putting
 from ferraris.headend.store.reading import Reader
 from ferraris.headend.store.records import Brought, PackedUndated, Stored, Total
@@ -65,7 +66,7 @@ class Archive(Reader):
 
         What was there already changes nothing; a day that gains or changes rows gets a new
         version that holds both. The totals of the days follow, and the days are marked for
-        validation.
+        validation; so are final days that wait for registers which were read.
         """
         found: list[Stored] = []
         for start in range(0, len(batch), _WINDOW):
@@ -98,6 +99,7 @@ class Archive(Reader):
                 seal = seals.get((meter, day_of(now)), CLEAR)
                 self._put_undated(connection, meter, undated, seal, now)
         self._follow(connection, [c for c in blocks if c.version], putting.layouts, now)
+        self._hear(connection, [c for c in reads if c.version and c.heard], now)
         lines = self._put_events(connection, batch, now)
         intervals, registers = _added(blocks), _added(reads)
         return [
@@ -120,7 +122,9 @@ class Archive(Reader):
     ) -> Candidate:
         layout = self.catalogue.make_layout(connection, read.channels)
         key = (meter, read.day, read.read_s, layout)
-        return Candidate(key, place, len(read.channels), read.body, read.digest, source)
+        return Candidate(
+            key, place, len(read.channels), read.body, read.digest, source, heard=read.heard
+        )  # fmt: skip
 
     def _seals(
         self, connection: Connection, days: Iterable[tuple[int, int]]
@@ -147,6 +151,18 @@ class Archive(Reader):
         write_totals(connection, self.tenant, totals, again)
         due = [(meter, profile, day) for meter, profile, day, _ in (c.key for c in written)]
         mark_due(connection, self.tenant, due, reason="new", at_s=float(now))
+
+    def _hear(self, connection: Connection, written: Iterable[Candidate], now: int) -> None:
+        """Mark the final days that new reads of registers may tell something."""
+        told: dict[int, set[Heard]] = {}
+        for candidate in written:
+            meter, layout = candidate.key[0], candidate.key[-1]
+            channels = self.catalogue.layout(connection, layout).channels
+            told.setdefault(meter, set()).update(
+                Heard(channels[place].name, channels[place].unit, at_s)
+                for place, at_s in candidate.heard
+            )
+        mark_heard(connection, self.tenant, told, at_s=float(now))
 
     def totals(
         self, connection: Connection, meter: int, profile: int, day: int

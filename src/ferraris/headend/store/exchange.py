@@ -18,6 +18,7 @@ from ferraris.data.obis import Obis
 from ferraris.data.readings import Channel, Event, Quality, Reading, Series
 from ferraris.headend.store.blocks import Rows, pack, split_days, within
 from ferraris.headend.store.columns_codec import pack_column, tagged, unpack_column, untagged
+from ferraris.headend.store.heard import heard_at
 from ferraris.headend.store.records import (
     ChannelKey,
     PackedBlock,
@@ -112,8 +113,9 @@ def pack_readings(day: int, read_s: int, readings: Sequence[Reading]) -> PackedR
     """Pack values that were read at about one moment, for a day of the plan."""
     shape, values, times = [], [], []
     moment = read_s * 1_000_000
-    previous, micros = None, None
-    for reading in readings:
+    previous, micros, at_s = None, None, heard_at(day, read_s, None)
+    heard = []
+    for place, reading in enumerate(readings):
         value, scaler = reading.value, 0
         if type(value) is Decimal and (scaler := _exponent(value)):
             value = int(value.scaleb(-scaler))
@@ -123,10 +125,14 @@ def pack_readings(day: int, read_s: int, readings: Sequence[Reading]) -> PackedR
         if reading.time is not previous:
             previous = reading.time
             micros = None if previous is None else (previous - _UNIX) // _MICROSECOND - moment
+            at_s = heard_at(day, read_s, micros)
+        if at_s is not None and type(value) is int and code != _NO_UNIT:
+            heard.append((place, at_s))
         times.append(micros)
     qualities = [int(reading.quality) for reading in readings]
     body = pack_column(values) + pack_column(times) + pack_column(qualities)
-    return PackedRead(day, read_s, _keys_of_shape(tuple(shape)), body, digest(body))
+    keys = _keys_of_shape(tuple(shape))
+    return PackedRead(day, read_s, keys, body, digest(body), tuple(heard))
 
 
 def unpack_read(body: bytes, count: int) -> tuple[list[Any], list[int | None], list[int]]:

@@ -63,7 +63,8 @@ class _Known(NamedTuple):
 class Candidate:
     """A body that somebody brought, and what became of it.
 
-    `place` tells whose it is in the batch, `digest` is that of the plain body. After writing
+    `place` tells whose it is in the batch, `digest` is that of the plain body, `heard` are the
+    registers among its columns that intervals may begin or end with, and when. After writing
     `version` is its version, 0 when nothing was new, and `added` how much was new.
     """
 
@@ -74,6 +75,7 @@ class Candidate:
     digest: bytes
     source: str
     totals: tuple[Total | None, ...] = ()
+    heard: tuple[tuple[int, int], ...] = ()
     version: int = 0
     added: int = 0
 

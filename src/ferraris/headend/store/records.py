@@ -87,13 +87,17 @@ class PackedBlock:
 
 @dataclass(frozen=True, slots=True)
 class PackedRead:
-    """Registers read at one moment (`read_s`, UTC epoch seconds) for a day of the plan."""
+    """Registers read at one moment (`read_s`, UTC epoch seconds) for a day of the plan.
+
+    `heard` are the places of those that intervals may begin or end with, and when.
+    """
 
     day: int
     read_s: int
     channels: tuple[ChannelKey, ...]
     body: bytes
     digest: bytes
+    heard: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,14 +6,13 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from enum import StrEnum
 from fnmatch import fnmatchcase
-from functools import lru_cache
 
 from ferraris.core.errors import UsageError
 from ferraris.data import units
 from ferraris.data.obis import Obis
 from ferraris.headend.store.records import ChannelKey
 
-__all__ = ["EVERYTHING", "LAST", "Applies", "Counting", "register_of"]
+__all__ = ["EVERYTHING", "LAST", "Applies", "Counting"]
 
 LAST = 9
 """The last in the order of sets of rules; those that come with Ferraris are there."""
@@ -84,18 +83,3 @@ class Applies:
 
 
 EVERYTHING = Applies()
-
-
-@lru_cache(maxsize=4096)
-def register_of(name: str) -> str:
-    """The OBIS code of the register that counts what a channel tells interval by interval.
-
-    The name itself where that is a register already, or nobody knows.
-    """
-    try:
-        code = Obis.parse(name)
-    except UsageError:
-        return name
-    if code.a != _ELECTRICITY or code.d not in _INTERVALS:
-        return name
-    return str(code.with_groups(d=_COUNTED))

@@ -11,15 +11,14 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from ferraris.core.errors import DecodeError
 from ferraris.headend.store.exchange import unpack_read
+from ferraris.headend.store.heard import heard_at, register_of
 from ferraris.headend.store.records import ChannelKey
-from ferraris.headend.vee.applies import register_of
 from ferraris.headend.vee.columns_days import Unpacked
 from ferraris.headend.vee.columns_grid import Placed
 from ferraris.headend.vee.gathering import ReadBody
 
 __all__ = ["hear_profiles", "hear_reads"]
 
-_MICROSECONDS = 1_000_000
 _VALUE = 2
 
 
@@ -68,7 +67,7 @@ def hear_reads(
         except DecodeError:
             continue
         for place in places:
-            instant = _instant(each.read_s, times[place])
+            instant = heard_at(each.day, each.read_s, times[place])
             key, value = keys[place], values[place]
             if instant is None or type(value) is not int:
                 continue
@@ -83,12 +82,6 @@ def _by_name(wanted: Mapping[int, ChannelKey]) -> dict[tuple[str, int], Collecti
     for number, key in wanted.items():
         found[register_of(key.name), key.unit].append(number)
     return dict(found)
-
-
-def _instant(read_s: int, micros: int | None) -> int | None:
-    """Whole seconds UTC; None in between."""
-    seconds, rest = divmod(micros or 0, _MICROSECONDS)
-    return None if rest else read_s + seconds
 
 
 def _scaled(value: int, exponent: int) -> int | None:

@@ -10,6 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 from sqlalchemy import Connection
 
+from ferraris.headend.store.heard import READ_WITHIN_DAYS
 from ferraris.headend.store.records import ChannelKey
 from ferraris.headend.store.sealing import Sealer
 from ferraris.headend.vee.applies import Counting
@@ -107,9 +108,13 @@ class Sources:
             numbers = {number for each in unpacked for number in each.channels}
             keys = self._catalogue.channels(self.connection, numbers)
             hear_profiles(placed, meters, channels, unpacked, keys)
-        reads = reads_of(self.connection, self.sealer, asked, days)
+        reads = reads_of(
+            self.connection, self.sealer, asked, (days[0], days[1] + READ_WITHIN_DAYS)
+        )  # fmt: skip
         layouts = {}
         for layout, numbers_of in self.layouts({each.layout for each in reads}).items():
             found = self._catalogue.channels(self.connection, numbers_of)
             layouts[layout] = [found[number] for number in numbers_of]
+        turns = {layout: turn for turn, layout in enumerate(layouts)}
+        reads.sort(key=lambda each: (each.meter, each.read_s, turns[each.layout], each.day))
         hear_reads(placed, meters, channels, reads, layouts)

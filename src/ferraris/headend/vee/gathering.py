@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Select, func, or_, select
 
+from ferraris.headend.store.heard import register_of
 from ferraris.headend.store.newest import is_newest
 from ferraris.headend.store.records import ChannelKey
 from ferraris.headend.store.sealing import ErasedError, Sealer, seal_context
@@ -19,7 +20,6 @@ from ferraris.headend.store.tables.collecting import ITEM
 from ferraris.headend.store.tables.inventory import METER, SERVICE_POINT, SERVICE_POINT_METER
 from ferraris.headend.store.tables.readings import BLOCK, CHANNEL, LAYOUT, PROFILE, REGISTER_READ
 from ferraris.headend.store.tables.validated import FINAL, HUMAN_EDIT
-from ferraris.headend.vee.applies import register_of
 
 __all__ = [
     "Block",
@@ -59,6 +59,7 @@ class ReadBody(NamedTuple):
     """Registers of a meter that were read at about one moment, in the clear."""
 
     meter: int
+    day: int
     read_s: int
     layout: int
     registers: int
@@ -330,7 +331,7 @@ def reads_of(
         for *key, count, seal, body in connection.execute(query):
             plain = opened(sealer, "register_read", key, seal, body)
             if plain is not None:
-                found.append(ReadBody(key[0], key[2], key[3], count, plain))
+                found.append(ReadBody._make((*key[:4], count, plain)))
     return found
 
 
