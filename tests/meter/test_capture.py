@@ -17,6 +17,7 @@ from ferraris.meter.outages import is_off
 from ferraris.meter.patterns import CHANNELS
 from ferraris.meter.power import outage
 from ferraris.meter.simulated import SimulatedMeter
+from ferraris.meter.state import Step
 from ferraris.meter.templates import template
 from ferraris.meter.timekeeping import drift, set_time
 from ferraris.meter.zone import DAY, Zone
@@ -37,7 +38,7 @@ EVENTS = st.lists(
         Event,
         st.integers(1, 9000),
         st.sampled_from(("set", "set", "outage", "drift", "summer")),
-        st.integers(-5000, 5000),
+        st.integers(-5000, 5000) | st.integers(-9, 9),
     ),
     max_size=6,
 )
@@ -60,16 +61,30 @@ def play(meter: SimulatedMeter, event: Event, now: int) -> int:
 def expected(meter: SimulatedMeter, period: int, begin: int, end: int) -> list[tuple[int, bytes]]:
     """What a clock of this meter meets second by second: UTC and stamp of each capture."""
     grid, found = Periodically(period), []
-    zone = meter.clock(begin).zone or RESIDENTIAL.zone
-    before, law = grid.number(meter.local(begin), zone), meter.clock(begin)
+    before, law = 0, meter.clock(begin)
+
+    def number(law: Step, utc: int) -> int:
+        return grid.number(law.local(utc), law.zone or RESIDENTIAL.zone)
+
+    def capture(law: Step, utc: int, instant: int) -> None:
+        zone = law.zone or RESIDENTIAL.zone
+        found.append((utc, zone.stamp(grid.instant(instant, zone))))
+
+    before = number(law, begin)
     for utc in range(begin + 1, end + 1):
         # The clock goes on as before up to the second in which it is set.
-        number = grid.number(law.local(utc), law.zone or RESIDENTIAL.zone)
-        if number > before and not is_off(meter, utc - 1):
-            zone = law.zone or RESIDENTIAL.zone
-            found += [(utc, zone.stamp(grid.instant(each, zone))) for each in (number,)]
-        law = meter.clock(utc)
-        before = grid.number(law.local(utc), law.zone or RESIDENTIAL.zone)
+        last = number(law, utc)
+        if last > before and not is_off(meter, utc - 1):
+            capture(law, utc, last)
+        before, following = max(before, last), meter.clock(utc)
+        if (following.mark and following is not law) or following.zone != law.zone:
+            before = number(following, utc)
+        elif following is not law:  # it was shifted, and what it leapt over is captured
+            for instant in range(before + 1, number(following, utc) + 1):
+                zone = following.zone or RESIDENTIAL.zone
+                capture(following, following.utc(grid.instant(instant, zone)), instant)
+            before = max(before, number(following, utc))
+        law = following
     return found
 
 

@@ -23,7 +23,7 @@ from ferraris.data.obis import Obis
 from ferraris.messaging.dlms.enumerations import ActionResult, DataAccessResult
 from ferraris.messaging.dlms.names import Selection
 from ferraris.meter.behaviour.captured import CapturedProfile
-from ferraris.meter.behaviour.clock import Clock
+from ferraris.meter.behaviour.clock import Clock, ShiftLimit
 from ferraris.meter.behaviour.demand import MaximumDemand
 from ferraris.meter.behaviour.event_log import EventCode
 from ferraris.meter.behaviour.identity import FixedData
@@ -55,6 +55,7 @@ def made() -> SimulatedMeter:
     failures = (CLOCK_COLUMN, Column(1, CODE, 2, 2), Column(3, DURATION, 2, 5))
     placed = [
         Placed(Clock(CLOCK, BASE.zone), one, {2: one}),
+        Placed(ShiftLimit(), one),
         Placed(FixedData(VALUE, double_long(0)), one, {2: one}),
         Placed(FixedData(PAIR, structure(unsigned(7), integer(-8))), one),
         Placed(Energy(ENERGY, 0), one),

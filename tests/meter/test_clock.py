@@ -71,6 +71,8 @@ def test_setting_without_deviation_and_under_its_own_tag(fleet: Fleet) -> None:
     [
         (unsigned(1), DataAccessResult.TYPE_UNMATCHED),
         (octet_string(b"\xff" * 12), DataAccessResult.OTHER_REASON),
+        (octet_string(bytes.fromhex("07ea0916ffff1e0000ff8880")), DataAccessResult.OTHER_REASON),
+        (octet_string(bytes.fromhex("07ea0916ff10ff0000ff8880")), DataAccessResult.OTHER_REASON),
         (octet_string(bytes.fromhex("07d0010f040d000000ffc400")), DataAccessResult.OTHER_REASON),
         (octet_string(bytes.fromhex("0bb8010f040d000000ffc400")), DataAccessResult.OTHER_REASON),
     ],
@@ -94,6 +96,24 @@ def test_adjusting(fleet: Fleet) -> None:
     assert act(fleet[2], CLOCK, 8, 6, integer(1)) == ActionResult.TYPE_UNMATCHED
 
 
+@pytest.mark.parametrize(
+    ("second", "method", "shown"),
+    [
+        (449, 1, 0),
+        (450, 1, 900),
+        (899, 1, 900),
+        (29, 3, 0),
+        (30, 3, 60),
+    ],
+)
+def test_adjusting_goes_to_the_nearest(fleet: Fleet, second: int, method: int, shown: int) -> None:
+    """Of two that are as near, to the later one."""
+    quarter = NOW // 900 * 900
+    assert act(fleet[0], CLOCK, 8, method, now=quarter + second) == ActionResult.SUCCESS
+    now = quarter + second
+    assert get(fleet[0], CLOCK, 8, now=now) == fleet.template.zone.stamp(quarter + shown)
+
+
 @pytest.mark.parametrize(("period_s", "shown"), [(900, -23), (3600, -923), (10_800, -4523)])
 def test_adjusting_to_the_measuring_period(fleet: Fleet, period_s: int, shown: int) -> None:
     meter = fleet[0]  # it is 16:15:23
@@ -108,8 +128,10 @@ def test_adjusting_to_a_preset_time(fleet: Fleet) -> None:
     times = [octet_string(zone.stamp(t)) for t in (NOW + 300, NOW - 60, NOW + 60)]
     assert act(meter, CLOCK, 8, 5, structure(*times)) == ActionResult.SUCCESS
     assert act(meter, CLOCK, 8, 4, now=NOW + 61) == ActionResult.OTHER_REASON
+    assert act(meter, CLOCK, 8, 4, now=NOW - 61) == ActionResult.OTHER_REASON
     assert act(meter, CLOCK, 8, 4) == ActionResult.SUCCESS
     assert get(meter, CLOCK, 8) == zone.stamp(NOW + 300)
+    assert [row[1] for row in rows(meter, LOG)][-2:] == [4, 5]
     assert act(meter, CLOCK, 8, 5, structure(*times[:2])) == ActionResult.TYPE_UNMATCHED
 
 
@@ -223,6 +245,9 @@ def test_rules_of_the_zone_are_written_and_old_rows_keep_their_stamps(fleet: Fle
     [
         (3, integer(1), DataAccessResult.TYPE_UNMATCHED),
         (3, long(900), DataAccessResult.OTHER_REASON),
+        (5, octet_string(bytes.fromhex("ffff03fe07020000007fff00")), DataAccessResult.OTHER_REASON),
+        (5, octet_string(bytes.fromhex("ffff03fe07023c00008000ff")), DataAccessResult.OTHER_REASON),
+        (7, integer(121), DataAccessResult.OTHER_REASON),
         (5, octet_string(b"\xff" * 12), DataAccessResult.OTHER_REASON),
         (6, octet_string(b"\xff" * 5), DataAccessResult.TYPE_UNMATCHED),
         (6, long(1), DataAccessResult.TYPE_UNMATCHED),

@@ -106,6 +106,29 @@ def test_the_maximum_follows_the_own_clock_and_outages(fleet: Fleet) -> None:
     assert get(meter, MAXIMUM, 4, now=end) == max(averages)
 
 
+@pytest.mark.parametrize(("period_s", "periods"), [(900, 1), (300, 3)])
+def test_the_maximum_is_the_highest_average_that_was_seen(
+    fleet: Fleet, period_s: int, periods: int
+) -> None:
+    """Also where clients end periods before their time, or let the averages begin anew."""
+    meter = fleet[3]
+    begin = meter.zone.month_begin(meter.zone.month(NOW) + 1)
+    shape(meter, period_s, periods, begin)
+    seen = [0]
+    for place in range(40):
+        start = begin + place * period_s
+        if place % 5 in (1, 2):
+            early = start + period_s // 2
+            assert act(meter, DEMAND, 5, 2, now=early) == ActionResult.SUCCESS
+            seen.append(get(meter, DEMAND, 5, 3, now=early))
+        seen.append(get(meter, DEMAND, 5, 3, now=start + period_s))
+        assert get(meter, MAXIMUM, 4, now=start + period_s) == max(seen)
+    assert act(meter, DEMAND, 5, 1, now=start + period_s + 60) == ActionResult.SUCCESS
+    later = [start + (2 + place) * period_s for place in range(6)]
+    seen += [get(meter, DEMAND, 5, 3, now=at) for at in later]
+    assert get(meter, MAXIMUM, 4, now=later[-1]) == max(seen)
+
+
 def test_maxima_by_rate_count_while_the_rate_does(fleet: Fleet) -> None:
     meter = fleet[6]
     begin = meter.zone.month_begin(meter.zone.month(NOW))

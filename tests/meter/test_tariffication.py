@@ -21,13 +21,8 @@ from ferraris.data.kinds import (
 from ferraris.data.obis import Obis
 from ferraris.messaging.dlms.enumerations import ActionResult, DataAccessResult
 from ferraris.meter import rates
-from ferraris.meter.behaviour.tariffication import (
-    ACTIVATION,
-    ACTIVE_RATE,
-    CALENDAR,
-    SPECIAL_DAYS,
-    TARIFF_SCRIPTS,
-)
+from ferraris.meter.behaviour.register_activation import ACTIVATION, ACTIVE_RATE
+from ferraris.meter.behaviour.tariffication import CALENDAR, SPECIAL_DAYS, TARIFF_SCRIPTS
 from ferraris.meter.fleet import Fleet
 from ferraris.meter.power import outage
 from ferraris.meter.simulated import SimulatedMeter
@@ -263,9 +258,9 @@ def test_a_clock_that_runs_fast_takes_its_tariff_along(
 
 
 def test_masks_are_made_and_deleted() -> None:
+    from ferraris.meter.behaviour.register_activation import RegisterActivation, tariff_scripts
     from ferraris.meter.behaviour.registers import Energy
     from ferraris.meter.behaviour.scripts import Scripts
-    from ferraris.meter.behaviour.tariffication import RegisterActivation, tariff_scripts
     from ferraris.meter.template import Placed, Template, rights_of
     from ferraris.server.device import AssociationSettings
 

@@ -16,18 +16,16 @@ from ferraris.data.kinds import (
 from ferraris.data.obis import Obis
 from ferraris.messaging.dlms.enumerations import ActionResult, DataAccessResult
 from ferraris.meter.behaviour.clock import Clock
-from ferraris.meter.behaviour.registers import Energy
-from ferraris.meter.behaviour.scripts import Scripts
-from ferraris.meter.behaviour.tariffication import (
+from ferraris.meter.behaviour.register_activation import (
     ACTIVATION,
     ACTIVE_RATE,
-    SPECIAL_DAYS,
-    TARIFF_SCRIPTS,
     ActiveRate,
     RegisterActivation,
-    SpecialDays,
     tariff_scripts,
 )
+from ferraris.meter.behaviour.registers import Energy
+from ferraris.meter.behaviour.scripts import Scripts
+from ferraris.meter.behaviour.tariffication import SPECIAL_DAYS, TARIFF_SCRIPTS, SpecialDays
 from ferraris.meter.behaviour.timetable import Timetable
 from ferraris.meter.fleet import Fleet
 from ferraris.meter.power import outage
@@ -183,9 +181,21 @@ def test_a_clock_set_forward_is_like_an_outage_and_back_repeats(meter: Simulated
     assert [rate(meter, four + 60 + hours * 3600) for hours in (0, 1, 2)] == [3, 2, 3]
 
 
+def test_no_range_of_indices_names_nothing(meter: SimulatedMeter) -> None:
+    """Indices begin at 1: a range from 0 to 0 is none."""
+    assert write(meter, entry(0, 1, 2)) == DataAccessResult.OTHER_REASON
+    assert write(meter, entry(1, 1, 2)) == DataAccessResult.SUCCESS
+    none = structure(*(long_unsigned(0) for _ in range(4)))
+    assert act(meter, TABLE, 10, 1, none) == ActionResult.SUCCESS
+    assert [row[1][1][1] for row in get(meter, TABLE, 10)] == [True]
+
+
 @pytest.mark.parametrize(
     ("data", "result"),
     [
+        (array(entry(1, 24, 1)), DataAccessResult.OTHER_REASON),
+        (array(entry(1, 1, 1, minute=60)), DataAccessResult.OTHER_REASON),
+        (array(entry(1, 1, 1, end=b"\x07\xea\x00\x01\xff")), DataAccessResult.OTHER_REASON),
         (array(unsigned(1)), DataAccessResult.TYPE_UNMATCHED),
         (array(entry(1, 0xFF, 1)), DataAccessResult.OTHER_REASON),
         (array(*(entry(index, 1, 1) for index in range(65))), DataAccessResult.OTHER_REASON),

@@ -6,13 +6,43 @@ from calendar import monthrange
 from datetime import date
 from functools import lru_cache
 
-__all__ = ["ANY", "ANY_YEAR", "DST_BEGIN", "DST_END", "fits", "in_year", "wildcards"]
+__all__ = [
+    "ANY",
+    "ANY_YEAR",
+    "DST_BEGIN",
+    "DST_END",
+    "fits",
+    "in_year",
+    "is_date",
+    "is_time",
+    "wildcards",
+]
 
 ANY, ANY_YEAR = 0xFF, 0xFFFF
 DST_END, DST_BEGIN = 0xFD, 0xFE
 """In the place of a month: the day on which daylight saving ends or begins [facts-g]."""
 
 _LAST, _LAST_BUT_ONE = 0xFE, 0xFD  # in the place of a day [facts-g]
+
+
+def is_date(octets: bytes) -> bool:
+    """Tell whether 5 octets are a date: every field in its range, special or left open."""
+    if len(octets) != 5:
+        return False
+    month, of_month, of_week = octets[2:]
+    return (
+        (1 <= month <= 12 or month in (DST_END, DST_BEGIN, ANY))
+        and (1 <= of_month <= 31 or of_month in (_LAST, _LAST_BUT_ONE, ANY))
+        and (1 <= of_week <= 7 or of_week == ANY)
+    )
+
+
+def is_time(octets: bytes) -> bool:
+    """Tell whether 4 octets are a time of day: every field in its range or left open."""
+    limits = (24, 60, 60, 100)
+    return len(octets) == 4 and all(
+        octet < limit or octet == ANY for octet, limit in zip(octets, limits, strict=True)
+    )
 
 
 def fits(pattern: bytes, day: date) -> bool:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from ferraris.meter import outages
 from ferraris.meter.behaviour import clock
-from ferraris.meter.behaviour.function_control import is_off
+from ferraris.meter.behaviour.function_control import is_off, present
 from ferraris.meter.happenings import Happening
 from ferraris.meter.state import NEVER
 
@@ -108,7 +108,7 @@ def switch_on(meter: SimulatedMeter, at: int) -> None:
     outages.end(meter, at)
     clock.power_up(meter, since, at)
     meter.note(Happening.POWER_UP, at)
-    for behaviour in meter.fleet.template.living:
+    for behaviour in present(meter):
         behaviour.power_up(meter, since, at)
     state.due = at
     meter.fleet.happened(meter, None, at)

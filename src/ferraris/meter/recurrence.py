@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from datetime import date, timedelta
 from functools import lru_cache
 
-from ferraris.meter.dates import ANY, ANY_YEAR, DST_BEGIN, DST_END, fits
+from ferraris.meter.dates import ANY, ANY_YEAR, DST_BEGIN, DST_END, fits, in_year
 from ferraris.meter.zone import DAY, Zone
 
-__all__ = ["ANY_DATE", "ANY_TIME", "Window", "is_on", "next_time", "within"]
+__all__ = ["ANY_DATE", "ANY_TIME", "Window", "first_in_year", "is_on", "next_time", "within"]
 
 ANY_DATE, ANY_TIME = b"\xff" * 5, b"\xff" * 4
 Window = tuple[bytes, bytes]
@@ -86,13 +86,22 @@ def _is_past(day: bytes, today: date) -> bool:
 
 def is_on(zone: Zone, day: bytes, today: date) -> bool:
     """Tell whether a local day fits a date of 5 octets with wildcards."""
-    month = day[2]
-    if month not in (DST_END, DST_BEGIN):
+    if day[2] not in (DST_END, DST_BEGIN):
         return fits(day, today)
-    if int.from_bytes(day[:2], "big") not in (ANY_YEAR, today.year):
-        return False
-    change = zone.changes(today.year)[month == DST_END]
-    return change is not None and zone.local_day(change) == (today - _EPOCH).days
+    return first_in_year(zone, day, today.year) == today
+
+
+def first_in_year(zone: Zone, day: bytes, year: int) -> date | None:
+    """The first local day of a year that fits a date with wildcards, None when there is none.
+
+    In the place of the month may stand the day on which daylight saving begins or ends.
+    """
+    if day[2] not in (DST_END, DST_BEGIN):
+        return in_year(day, year)
+    change = zone.changes(year)[day[2] == DST_END]
+    if change is None or int.from_bytes(day[:2], "big") not in (ANY_YEAR, year):
+        return None
+    return _EPOCH + timedelta(days=zone.local_day(change))
 
 
 def _least(zone: Zone, number: int, after: int) -> int:

@@ -379,7 +379,8 @@ class SimulatedMeter:
             self.log(coded.log, coded.code, now)
         signal(self, happening, coded, now)
         for behaviour in self.fleet.template.hearers.get(happening, ()):
-            behaviour.noted(self, happening, now)
+            if not is_off(self, behaviour.key):
+                behaviour.noted(self, happening, now)
 
     def log(self, log: int, code: int, now: int) -> int:
         """Write an event to a log and return its serial."""

@@ -16,6 +16,7 @@ from ferraris.data.obis import Obis
 from ferraris.messaging.dlms.enumerations import ActionResult
 from ferraris.meter.behaviour.behaviour import Behaviour
 from ferraris.meter.behaviour.configured import parameter_of
+from ferraris.meter.behaviour.function_control import is_off
 from ferraris.model import management
 from ferraris.model.management import EntrySpan, ManagedArray
 from ferraris.model.references import AttributeIdentity
@@ -73,14 +74,14 @@ class ArrayManagement(Behaviour):
         self._write(meter, number, entries, now)
         return None
 
-    def _what(self, number: int) -> AttributeIdentity:
+    def _what(self, meter: SimulatedMeter, number: int) -> AttributeIdentity:
         what = self._arrays.get(number)
-        if what is None:
+        if what is None or is_off(meter, (what.class_id, bytes(what.logical_name))):
             raise ActionRefused(ActionResult.OBJECT_UNAVAILABLE)
         return what
 
     def _entries(self, meter: SimulatedMeter, number: int, now: int) -> list[Data]:
-        what = self._what(number)
+        what = self._what(meter, number)
         behaviour = _behaviour(meter, what)
         try:
             tag, entries = axdr.decode(behaviour.get(meter, what.attribute, None, now))
@@ -91,7 +92,7 @@ class ArrayManagement(Behaviour):
         return list(entries)
 
     def _write(self, meter: SimulatedMeter, number: int, entries: list[Data], now: int) -> None:
-        what = self._what(number)
+        what = self._what(meter, number)
         behaviour = _behaviour(meter, what)
         try:
             behaviour.declares.attributes[what.attribute].type.load(array(*entries))

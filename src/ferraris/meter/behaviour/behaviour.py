@@ -111,6 +111,9 @@ class Living(Behaviour):
     def power_up(self, meter: SimulatedMeter, since: int, at: int) -> None:
         """The power that went at `since` is back: make up for what was missed, or drop it."""
 
+    def functions_changed(self, meter: SimulatedMeter, now: int) -> None:
+        """Functions of the meter were switched at UTC second `now`, maybe this one's own."""
+
     def noted(self, meter: SimulatedMeter, happening: Happening, now: int) -> None:
         """One of the `happenings` was noted at UTC second `now`."""
 

@@ -90,6 +90,10 @@ class EndOfBilling(Schedule):
             billing.depart(meter, at)
             super().clock_set(meter, before, at)
 
+    def functions_changed(self, meter: SimulatedMeter, now: int) -> None:
+        """A schedule that may be off, or its scripts, does not follow from the template alone."""
+        billing.depart(meter, now)
+
     def set(self, meter: SimulatedMeter, attribute: int, data: bytes, now: int) -> None:
         """Attributes 2 to 4."""
         super().set(meter, attribute, data, now)

@@ -148,21 +148,44 @@ def runs(
     """The captures a profile of `entries` rows holds at `now`, oldest first.
 
     A clock that was set leaves a gap, or instants that come twice, an outage leaves a gap; the mark
-    of a stretch without captures goes to the next capture that there is.
+    of a stretch without captures goes to the next capture that there is. A clock that was shifted
+    has every instant once: what it leapt over by the clock as it is now [memory].
     """
     found: list[Run] = []
     mark = 0
-    for start, stop, law, marked in stretches(meter, now):
-        mark |= marked
-        lower = start if since is None else max(start, since)
-        if lower >= stop:
-            continue
-        zone = law.zone or meter.fleet.template.zone
-        run = _run(grid, law, zone, lower, stop)
+    for stretch, run in _numbered(grid, meter, now, since):
+        mark |= stretch.mark
         if run is not None:
             found.append(run._replace(mark=mark))
             mark = 0
     return _last(found, entries)
+
+
+def _numbered(
+    grid: Grid, meter: SimulatedMeter, now: int, since: int | None
+) -> Iterator[tuple[Stretch, Run | None]]:
+    """What is captured in each stretch, its mark left aside; None for nothing."""
+    known: int | None = None  # the last instant that the clock has passed since it was set
+    before: Stretch | None = None
+    for stretch in stretches(meter, now):
+        start, stop, law, _ = stretch
+        zone = law.zone or meter.fleet.template.zone
+        if before is None or not _goes_on(before.law, law):
+            known = None
+        lower = start if since is None else max(start, since)
+        first = grid.number(law.local(lower), zone) + 1
+        if known is not None and before is not None:
+            is_next = before.stop == lower
+            first = known + 1 if is_next else max(first, known + 1)
+        last = grid.number(law.local(stop), zone)
+        is_captured = lower < stop and first <= last
+        yield stretch, Run(first, last + 1, law, zone, 0, start) if is_captured else None
+        known, before = last if known is None else max(known, last), stretch
+
+
+def _goes_on(before: Step, law: Step) -> bool:
+    """Whether a clock was at most shifted, so that nothing is missing and nothing comes twice."""
+    return before is law or (not law.mark and before.zone == law.zone)
 
 
 def captures(
@@ -250,12 +273,10 @@ def totals_of(
 def pending_mark(grid: Grid, meter: SimulatedMeter, now: int) -> int:
     """The bits that the next capture will carry for what has happened since the last one."""
     mark = 0
-    for start, stop, law, marked in stretches(meter, now):
-        zone = law.zone or meter.fleet.template.zone
+    for (_, stop, law, marked), run in _numbered(grid, meter, now, None):
         mark |= marked
         # What is captured at this very second still carries it.
-        last = law.local(stop) - (stop == now)
-        if grid.number(law.local(start), zone) < grid.number(last, zone):
+        if run is not None and run.first <= grid.number(law.local(stop) - (stop == now), run.zone):
             mark = 0
     return mark
 

@@ -17,6 +17,7 @@ from ferraris.data.obis import Obis
 from ferraris.messaging.dlms.enumerations import ActionResult, DataAccessResult
 from ferraris.meter.behaviour.behaviour import Living, decoded
 from ferraris.meter.behaviour.capture import Periodically
+from ferraris.meter.behaviour.clock import passed
 from ferraris.meter.behaviour.profile import CLOCK_COLUMN, Column, Profile
 from ferraris.meter.happenings import Happening
 from ferraris.meter.zone import DAY
@@ -136,12 +137,20 @@ class CapturedProfile(Profile, Living):
         if not period_s:
             return None
         grid, zone, law = Periodically(period_s), meter.zone, meter.clock(after)
-        following = grid.number(law.local(after), zone) + 1
+        following = grid.number(passed(meter, after), zone) + 1
         return max(after + 1, law.utc(grid.instant(following, zone)))
 
     def happen(self, meter: SimulatedMeter, at: int) -> None:
         """Capture."""
         self.capture(meter, at)
+
+    def clock_set(self, meter: SimulatedMeter, before: int, at: int) -> None:
+        """Capture what a shift has leapt over; one that is set leaves a gap."""
+        period_s, zone = self._number(meter, _PERIOD, at), meter.zone
+        if period_s and not meter.clock(at).mark:
+            grid = Periodically(period_s)
+            if grid.number(before, zone) < grid.number(meter.local(at), zone):
+                self.capture(meter, at)
 
     def noted(self, meter: SimulatedMeter, happening: Happening, now: int) -> None:
         """Capture; the code of the event is known by now."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from types import EllipsisType
 from typing import TYPE_CHECKING, ClassVar
 
@@ -21,11 +22,13 @@ from ferraris.data.obis import Obis
 from ferraris.messaging.dlms.enumerations import ActionResult, DataAccessResult
 from ferraris.meter.behaviour.behaviour import Behaviour, decoded, encoded
 from ferraris.meter.behaviour.capture import Periodically
+from ferraris.meter.behaviour.function_control import present
 from ferraris.meter.behaviour.registers import stamp
+from ferraris.meter.dates import ANY, is_date, is_time
 from ferraris.meter.happenings import Happening
 from ferraris.meter.patterns import QUARTER
 from ferraris.meter.state import COMMISSIONED, Step
-from ferraris.meter.zone import Zone
+from ferraris.meter.zone import DAY, Zone
 from ferraris.model import time_control
 from ferraris.model.data_storage import ProfileGeneric, Register
 from ferraris.model.time_control import ClockBase
@@ -44,6 +47,7 @@ __all__ = [
     "is_invalid",
     "is_right",
     "lose_time",
+    "passed",
     "power_up",
     "set_clock",
     "set_drift",
@@ -59,9 +63,11 @@ STATUS_ADJUSTED, STATUS_NOT_VALID = 0x20, 0x04
 _DAY_MINUTES = 1440
 _RIGHT_S, _MONTH_S = 60, 30 * 86_400
 _LONGEST_SHIFT_S = 900
-_FARTHEST_ZONE = 840  # minutes
 _LATEST = 4_102_444_800  # 2100-01-01: a clock is not set beyond the life of a meter
 _TIME_ZONE, _DST_BEGIN, _DST_END, _DST_DEVIATION, _DST_ENABLED = 3, 5, 6, 7, 8
+_FARTHEST = {_TIME_ZONE: (Tag.LONG, 840), _DST_DEVIATION: (Tag.INTEGER, 120)}
+"""Kind and most minutes, either way [memory]."""
+
 _RULES = (_TIME_ZONE, _DST_BEGIN, _DST_END, _DST_DEVIATION, _DST_ENABLED)
 _LOAD_PROFILE = (ProfileGeneric.class_id, bytes(Obis.of(1, 0, 99, 1, 0)))
 _SHIFT_LIMIT = bytes(Obis.of(1, 0, 0, 9, 11))
@@ -100,7 +106,7 @@ class Clock(Behaviour):
         tag, value = decoded(data)
         if tag not in (Tag.OCTET_STRING, Tag.DATE_TIME):
             raise AccessRefused(DataAccessResult.TYPE_UNMATCHED)
-        instant = meter.zone.instant(bytes(value))
+        instant = None if ANY in bytes(value)[5:7] else meter.zone.instant(bytes(value))
         if instant is None or not COMMISSIONED <= instant < _LATEST:
             raise AccessRefused(DataAccessResult.OTHER_REASON)
         set_clock(meter, now, instant)
@@ -134,11 +140,12 @@ class Clock(Behaviour):
             if not _is_rule(bytes(value)):
                 raise AccessRefused(DataAccessResult.OTHER_REASON)
             data = axdr.encode(octet_string(bytes(value)))
-        elif attribute == _TIME_ZONE and (tag != Tag.LONG or abs(value) > _FARTHEST_ZONE):
-            wrong_kind = tag != Tag.LONG
-            raise AccessRefused(
-                DataAccessResult.TYPE_UNMATCHED if wrong_kind else DataAccessResult.OTHER_REASON
-            )
+        elif attribute in _FARTHEST:
+            kind, farthest = _FARTHEST[attribute]
+            if tag != kind:
+                raise AccessRefused(DataAccessResult.TYPE_UNMATCHED)
+            if abs(value) > farthest:
+                raise AccessRefused(DataAccessResult.OTHER_REASON)
         super().set(meter, attribute, data, now)
         self._rezone(meter, now)
 
@@ -197,6 +204,8 @@ def set_clock(meter: SimulatedMeter, now: int, instant: int, status: int = 0) ->
     if instant == before and status == law.status:
         return
     is_shift = status == law.status and abs(instant - before) <= _shift_limit(meter, now)
+    if is_shift:
+        before = passed(meter, now)
     mark = 0 if is_shift else STATUS_ADJUSTED | STATUS_NOT_VALID
     if not is_shift:
         meter.note(Happening.CLOCK_OLD_TIME, now)
@@ -231,6 +240,20 @@ def power_up(meter: SimulatedMeter, since: int, at: int) -> None:
     stood = at - since - meter.fleet.template.reserve_s
     if stood > 0:
         lose_time(meter, at, meter.local(at) - stood)
+
+
+def passed(meter: SimulatedMeter, now: int) -> int:
+    """The latest that the clock has shown until `now` since it was last set, UTC as it believes.
+
+    A clock that was only shifted back, as time is kept in step, has passed what it shows again:
+    nothing is done for it twice, as nothing is left out when it is shifted forward [memory].
+    """
+    own = meter.local(now)
+    taken = [step for step in meter.state.steps if step.start <= now]
+    for before, step in pairwise((meter.first_clock, *taken)):
+        is_near = not step.mark and step.start >= now - DAY
+        own = max(own, before.local(step.start)) if is_near else meter.local(now)
+    return own
 
 
 def is_right(meter: SimulatedMeter, now: int) -> bool:
@@ -274,7 +297,7 @@ def _step(
 
 
 def _tell(meter: SimulatedMeter, before: int, now: int) -> None:
-    for behaviour in meter.fleet.template.living:
+    for behaviour in present(meter):
         behaviour.clock_set(meter, before, now)
 
 
@@ -346,14 +369,13 @@ def _change(month: int, deviation: int, status: int) -> bytes:
 
 def _is_rule(octets: bytes) -> bool:
     """Whether a date-time tells one moment in every year, or in one year."""
-    if len(octets) != 12 or not 1 <= octets[2] <= 12:
+    if len(octets) != 12:
         return False
-    of_month, of_week = octets[3:5]
-    hour, minute, second = octets[5:8]
+    deviation = int.from_bytes(octets[9:11], "big", signed=True)
     return (
-        (1 <= of_month <= 31 or of_month in (0xFD, 0xFE))
-        and (1 <= of_week <= 7 or of_week == 0xFF)
-        and hour < 24
-        and (minute < 60 or minute == 0xFF)
-        and (second < 60 or second == 0xFF)
+        is_date(octets[:5])
+        and is_time(octets[5:9])
+        and octets[2] <= 12
+        and ANY not in (octets[3], octets[5])
+        and (deviation == -0x8000 or abs(deviation) <= _FARTHEST[_TIME_ZONE][1])
     )

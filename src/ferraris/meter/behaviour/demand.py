@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
@@ -11,7 +12,7 @@ from ferraris.data.kinds import Tag
 from ferraris.messaging.dlms.enumerations import ActionResult, DataAccessResult
 from ferraris.meter import billing, rates
 from ferraris.meter.behaviour.behaviour import Behaviour, decoded, encoded
-from ferraris.meter.behaviour.capture import Periodically, runs, totals_of
+from ferraris.meter.behaviour.capture import Periodically, Run, runs, totals_of
 from ferraris.meter.behaviour.registers import Billed, scaler_unit, stamp
 from ferraris.meter.consumption import unpack_totals
 from ferraris.meter.patterns import ACTIVE_IMPORT, QUARTER
@@ -172,17 +173,36 @@ class MaximumDemand(Billed):
         period_s, periods = (QUARTER, 1)
         if self._demand is not None:
             period_s, periods = self._demand.periods(meter, end)
+        begun = None if self._demand is None else meter.state.found(_Begun, self._demand.key)
+        ended = () if begun is None else begun.ended
+        ends: deque[tuple[int, int]] = deque(maxlen=periods + 1)  # of periods in a row, with totals
+        following: int | None = None
+        for run in runs(Periodically(period_s), meter, end, entries=_UNLIMITED, since=begin):
+            found = self._ends(meter, run, period_s, ended)
+            if following != run.first:
+                start = max(begin, found[0][0] - period_s, run.start)
+                ends.clear()
+                ends.append((start, meter.total(self.channel, start)))
+            following = run.stop
+            for at, total in found:
+                ends.append((at, total))
+                start, before = ends[0]
+                if begun is not None and start < begun.reset <= at:
+                    before = meter.total(self.channel, begun.reset)
+                yield (total - before) * _HOUR // (period_s * periods), at
+
+    def _ends(
+        self, meter: SimulatedMeter, run: Run, period_s: int, ended: tuple[int, ...]
+    ) -> list[tuple[int, int]]:
+        """When the periods of a run were over, and the totals then."""
         grid = Periodically(period_s)
-        for run in runs(grid, meter, end, entries=_UNLIMITED, since=begin):
-            instants = [
-                run.law.utc(grid.instant(number, run.zone)) for number in range(run.first, run.stop)
-            ]
-            before = meter.total(self.channel, max(begin, instants[0] - period_s, run.start))
-            totals = unpack_totals(totals_of(meter, run, grid, run.first, run.stop)[self.channel])
-            used = [b - a for a, b in pairwise((before, *totals))]
-            for place, at in enumerate(instants):
-                window = sum(used[max(0, place + 1 - periods) : place + 1])
-                yield window * _HOUR // (period_s * periods), at
+        instants = [run.law.utc(grid.instant(n, run.zone)) for n in range(run.first, run.stop)]
+        column = totals_of(meter, run, grid, run.first, run.stop)[self.channel]
+        found = dict(zip(instants, unpack_totals(column), strict=True))
+        for at in ended:
+            if instants[0] - period_s < at < instants[-1]:
+                found[at] = meter.total(self.channel, at)
+        return sorted(found.items())
 
     def act(self, meter: SimulatedMeter, method: int, data: bytes | None, now: int) -> bytes | None:
         """Method 1: start again from here."""

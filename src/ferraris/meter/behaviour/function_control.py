@@ -6,14 +6,14 @@ no script and do nothing by themselves [memory].
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ferraris.data import axdr
 from ferraris.data.obis import Obis
 from ferraris.messaging.dlms.enumerations import ActionResult
-from ferraris.meter.behaviour.behaviour import Behaviour
+from ferraris.meter.behaviour.behaviour import Behaviour, Living
 from ferraris.meter.behaviour.configured import parameter_of
 from ferraris.model import management
 from ferraris.model.access_control import AssociationLn, SapAssignment, SecuritySetup
@@ -25,7 +25,7 @@ from ferraris.server.device import ActionRefused, ObjectKey
 if TYPE_CHECKING:
     from ferraris.meter.simulated import SimulatedMeter
 
-__all__ = ["FunctionControl", "is_off"]
+__all__ = ["FunctionControl", "is_off", "present"]
 
 _MOST_FUNCTIONS = 32
 _LONGEST_NAME = 32  # octets
@@ -54,6 +54,11 @@ def is_off(meter: SimulatedMeter, key: ObjectKey) -> bool:
     """Whether an object belongs to a function that is switched off."""
     functions = meter.state.found(Functions)
     return functions is not None and key in functions.hidden
+
+
+def present(meter: SimulatedMeter) -> Iterator[Living]:
+    """What has a future of its own and is not switched off, in the order of the objects."""
+    return (each for each in meter.fleet.template.living if not is_off(meter, each.key))
 
 
 class FunctionControl(Behaviour):
@@ -98,6 +103,8 @@ class FunctionControl(Behaviour):
         functions_now.hidden = frozenset(
             key for name in functions_now.off for key in known.get(name, ())
         )
+        for behaviour in meter.fleet.template.living:
+            behaviour.functions_changed(meter, now)
         return None
 
     def _switch(self, meter: SimulatedMeter, states: Sequence[FunctionStatus]) -> None:

@@ -11,9 +11,12 @@ from ferraris.data.kinds import Data, Tag, array, enum, long_unsigned, octet_str
 from ferraris.data.obis import Obis
 from ferraris.messaging.dlms.enumerations import ActionResult, DataAccessResult
 from ferraris.meter.behaviour.behaviour import Behaviour, Living, decoded
+from ferraris.meter.behaviour.clock import passed
 from ferraris.meter.behaviour.function_control import is_off
+from ferraris.meter.dates import ANY, ANY_YEAR, is_date, is_time
 from ferraris.meter.recurrence import next_time
 from ferraris.model.time_control import (
+    ExecutionTime,
     Script,
     ScriptAction,
     ScriptTable,
@@ -27,6 +30,12 @@ if TYPE_CHECKING:
     from ferraris.meter.simulated import SimulatedMeter
 
 __all__ = ["Schedule", "Scripts", "execution_times", "run_script"]
+
+
+_MOST_TIMES = 128
+_KINDS = frozenset(SingleActionType)
+_EXACT = (SingleActionType.SAME_TIME, SingleActionType.DIFFERENT_TIMES)
+_SAME = (SingleActionType.SAME_TIME, SingleActionType.SAME_TIME_WITH_WILDCARDS)
 
 
 class Scripts(Behaviour):
@@ -54,6 +63,8 @@ class Scripts(Behaviour):
 class Schedule(Living):
     """A single action schedule; without execution times nothing ever happens.
 
+    Its type says what the times may be [facts-g]: one alone, or as many as there is room for; all
+    at the same time of day, or not; with wildcards in their dates, or without any [memory].
     An execution that was missed while the power was off is made up for once [memory].
     """
 
@@ -66,7 +77,7 @@ class Schedule(Living):
 
     def due(self, meter: SimulatedMeter, after: int) -> int | None:
         """The next execution time by the meter's own clock."""
-        coming = self._next(meter, meter.local(after), after)
+        coming = self._next(meter, passed(meter, after), after)
         return None if coming is None else max(after + 1, meter.clock(after).utc(coming))
 
     def happen(self, meter: SimulatedMeter, at: int) -> None:
@@ -98,12 +109,34 @@ class Schedule(Living):
         return min(coming, default=None)
 
     def set(self, meter: SimulatedMeter, attribute: int, data: bytes, now: int) -> None:
-        """Attributes 2 to 4; what comes next follows from the new ones."""
+        """Attributes 2 to 4; what comes next follows from the new ones, which have to agree."""
+        wanted = {3: self.get(meter, 3, None, now), 4: self.get(meter, 4, None, now)}
+        wanted[attribute] = data
         try:
             self.declares.attributes[attribute].type.load(decoded(data))
+            kind = self.declares.type.type.load(decoded(wanted[3]))
+            times = self.declares.execution_time.type.load(decoded(wanted[4]))
         except DecodeError as error:
             raise AccessRefused(DataAccessResult.TYPE_UNMATCHED) from error
+        if kind not in _KINDS or not _may_be(kind, times):
+            raise AccessRefused(DataAccessResult.OTHER_REASON)
         super().set(meter, attribute, data, now)
+
+
+def _may_be(kind: int, times: Sequence[ExecutionTime]) -> bool:
+    """Whether a schedule of a type may have these execution times."""
+    most = 1 if kind == SingleActionType.ONE_WITH_WILDCARDS else _MOST_TIMES
+    if len(times) > most:
+        return False
+    if not all(is_date(bytes(each.date)) and is_time(bytes(each.time)) for each in times):
+        return False
+    is_exact = all(
+        int.from_bytes(bytes(each.date)[:2], "big") != ANY_YEAR
+        and ANY not in bytes(each.date)[2:4] + bytes(each.time)[:3]
+        for each in times
+    )
+    is_same = len({bytes(each.time)[:3] for each in times}) <= 1
+    return (is_exact or kind not in _EXACT) and (is_same or kind not in _SAME)
 
 
 def run_script(meter: SimulatedMeter, table: bytes, selector: int, now: int) -> bool:
@@ -112,7 +145,7 @@ def run_script(meter: SimulatedMeter, table: bytes, selector: int, now: int) -> 
     Selector 0 means no action.
     """
     scripts = meter.fleet.template.behaviours.get((ScriptTable.class_id, table))
-    if not selector or scripts is None:
+    if not selector or scripts is None or is_off(meter, scripts.key):
         return False
     try:
         scripts.act(meter, 1, axdr.encode(long_unsigned(selector)), now)

@@ -13,9 +13,10 @@ from ferraris.data.obis import Obis
 from ferraris.messaging.dlms.enumerations import ActionResult, DataAccessResult
 from ferraris.meter.activity import special_day
 from ferraris.meter.behaviour.behaviour import Living, decoded
+from ferraris.meter.behaviour.clock import passed
 from ferraris.meter.behaviour.scripts import run_script
 from ferraris.meter.behaviour.tariffication import SPECIAL_DAYS, SpecialDays
-from ferraris.meter.dates import ANY, ANY_YEAR
+from ferraris.meter.dates import ANY, ANY_YEAR, is_date, is_time
 from ferraris.meter.recurrence import next_time
 from ferraris.meter.zone import Zone
 from ferraris.model.event_control import Schedule, ScheduleEntry
@@ -55,13 +56,13 @@ class Timetable(Living):
 
     def due(self, meter: SimulatedMeter, after: int) -> int | None:
         """The next time of any entry that is enabled."""
-        coming = [each.instant for each in self._coming(meter, meter.local(after), after)]
+        coming = [each.instant for each in self._coming(meter, passed(meter, after), after)]
         return max(after + 1, meter.clock(after).utc(min(coming))) if coming else None
 
     def happen(self, meter: SimulatedMeter, at: int) -> None:
         """Run the entries whose time this is."""
         own = meter.local(at)
-        before = meter.local(at - 1)
+        before = passed(meter, at - 1)
         for each in self._coming(meter, min(before, own - 1), at):
             if each.instant <= own:
                 _run(meter, each.entry, at)
@@ -75,14 +76,14 @@ class Timetable(Living):
         self._make_up(meter, before, at)
 
     def set(self, meter: SimulatedMeter, attribute: int, data: bytes, now: int) -> None:
-        """Attribute 2, all entries; each has an hour and a minute."""
+        """Attribute 2, all entries; each has an hour and a minute, and an index from 1 on."""
         if attribute != 2:
             raise AccessRefused(DataAccessResult.READ_WRITE_DENIED)
         try:
             entries = self.declares.entries.type.load(decoded(data))
         except DecodeError as error:
             raise AccessRefused(DataAccessResult.TYPE_UNMATCHED) from error
-        if len(entries) > _MOST_ENTRIES or any(ANY in bytes(e.switch_time)[:2] for e in entries):
+        if len(entries) > _MOST_ENTRIES or not all(_may_be(each) for each in entries):
             raise AccessRefused(DataAccessResult.OTHER_REASON)
         super().set(meter, attribute, data, now)
 
@@ -97,6 +98,7 @@ class Timetable(Living):
             raise ActionRefused(ActionResult.TYPE_UNMATCHED) from error
         entries = {each.entry_index: each for each in self._entries(meter, now)}
         if method == 1:
+            # Indices begin at 1, so that a range from 0 to 0 names none.
             disabled = range(parameter.first_index_a, parameter.last_index_a + 1)
             enabled = range(parameter.first_index_b, parameter.last_index_b + 1)
             for index, each in entries.items():
@@ -163,6 +165,18 @@ class Timetable(Living):
 
     def _entries(self, meter: SimulatedMeter, now: int) -> list[ScheduleEntry]:
         return self.declares.entries.type.load(axdr.decode(self.get(meter, 2, None, now)))
+
+
+def _may_be(entry: ScheduleEntry) -> bool:
+    """Whether an entry has a number, a time at which it is run, and dates that can be."""
+    time = bytes(entry.switch_time)
+    return (
+        entry.entry_index > 0
+        and is_time(time)
+        and ANY not in time[:2]
+        and is_date(bytes(entry.begin_date))
+        and is_date(bytes(entry.end_date))
+    )
 
 
 def _run(meter: SimulatedMeter, entry: ScheduleEntry, at: int) -> None:

@@ -50,15 +50,11 @@ from ferraris.meter.behaviour.power_failures import (
     FailureThreshold,
 )
 from ferraris.meter.behaviour.push_setup import PushList, PushListV1, PushListV2
+from ferraris.meter.behaviour.register_activation import ActiveRate, tariff_scripts
 from ferraris.meter.behaviour.scripts import Schedule, Scripts
 from ferraris.meter.behaviour.security_setup import SecuritySetup, SecuritySetupV1
 from ferraris.meter.behaviour.shown import Shown, ShownData, ShownExtended, Told
-from ferraris.meter.behaviour.tariffication import (
-    ActiveRate,
-    ActivityCalendar,
-    SpecialDays,
-    tariff_scripts,
-)
+from ferraris.meter.behaviour.tariffication import ActivityCalendar, SpecialDays
 from ferraris.meter.behaviour.timetable import Timetable
 from ferraris.meter.consumption import Consumption
 from ferraris.meter.measures import Measure, measure_of

@@ -55,7 +55,7 @@ def switching(readers: frozenset[int], writers: frozenset[int]) -> Iterator[Plac
     ]
     yield Placed(Scripts(SWITCH_SCRIPTS, scripts), readers, methods={1: writers})
     schedule = Schedule("0-0:15.0.1*255", SWITCH_SCRIPTS, 1)
-    yield Placed(schedule, readers, {2: writers, 4: writers})
+    yield Placed(schedule, readers, dict.fromkeys((2, 3, 4), writers))
 
 
 def supervision(readers: frozenset[int], writers: frozenset[int]) -> Iterator[Placed]:

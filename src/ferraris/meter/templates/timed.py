@@ -27,18 +27,20 @@ from ferraris.meter.behaviour.power_failures import (
     FailureLog,
     FailureThreshold,
 )
+from ferraris.meter.behaviour.register_activation import (
+    ACTIVATION,
+    ACTIVE_RATE,
+    ActiveRate,
+    RegisterActivation,
+    tariff_scripts,
+)
 from ferraris.meter.behaviour.registers import Billed
 from ferraris.meter.behaviour.scripts import Scripts
 from ferraris.meter.behaviour.tariffication import (
-    ACTIVATION,
-    ACTIVE_RATE,
     CALENDAR,
     TARIFF_SCRIPTS,
-    ActiveRate,
     ActivityCalendar,
-    RegisterActivation,
     SpecialDays,
-    tariff_scripts,
 )
 from ferraris.meter.tariff import Tariff
 from ferraris.meter.template import Placed
@@ -113,7 +115,7 @@ def billing_block(
     yield Placed(profile, readers, methods={1: writers, 2: writers})
     scripts = Scripts(BILLING_SCRIPTS, billing_scripts())
     yield Placed(scripts, readers, methods={1: writers})
-    yield Placed(EndOfBilling(), readers, {4: writers})
+    yield Placed(EndOfBilling(), readers, {3: writers, 4: writers})
     yield Placed(PeriodFact("1-0:0.1.0*255", PeriodFacts.COUNTER), readers)
     yield Placed(PeriodFact("1-0:0.1.2*255", PeriodFacts.STAMP), readers)
     for each in stored(kept, places):
