@@ -20,13 +20,17 @@ if TYPE_CHECKING:
     from ferraris.headend.collect.target import Target
 
 __all__ = [
+    "CHANNEL_LOG",
     "ChannelFace",
     "MBusDevice",
     "at_channel",
+    "channel_of",
     "client_of",
     "is_at_channel",
     "is_of_channel",
     "mismatch",
+    "own_name",
+    "own_series",
     "plan_name",
 ]
 
@@ -35,7 +39,12 @@ _CLIENT: Final = 1  # field D: M-Bus client
 _OF_CHANNEL: Final = frozenset(
     {_CLIENT, 2, 3, 4, 5, 9}
 )  # value, profile, valve, its log, diagnosis
+_PLATE: Final = (96, 1)  # C and D [facts-g]
+_VALVE_CODE: Final = (96, 11, 4)  # C, D and E [memory]
 _LETTER_BITS: Final = 5
+
+CHANNEL_LOG: Final = (_MBUS, 5)
+"""C and D of the log of a valve [facts-g]."""
 
 
 class MBusDevice(NamedTuple):
@@ -76,6 +85,18 @@ def is_of_channel(name: str) -> bool:
     """Whether a plan's name is that of an object of a sub-meter, whichever its channel."""
     obis = _parsed(name)
     return (obis.a, obis.b, obis.c) == (0, 0, _MBUS) and obis.d in _OF_CHANNEL
+
+
+def channel_of(name: Obis) -> int:
+    """The channel whose sub-meter an object of a host belongs to, 0 for objects of the host.
+
+    Besides those of M-Bus they are the number on the plate and the code of the valve's log.
+    """
+    if name.a or not name.b:
+        return 0
+    if name.c == _MBUS:
+        return name.b if name.d in _OF_CHANNEL else 0
+    return name.b if (name.c, name.d) == _PLATE or (name.c, name.d, name.e) == _VALVE_CODE else 0
 
 
 def is_at_channel(name: str) -> bool:
@@ -131,6 +152,23 @@ def mismatch(known: tuple[str, str], found: MBusDevice) -> str:
     return ""
 
 
+def own_name(name: Obis | str, channel: int) -> Obis | str:
+    """The name under which what a host has for a channel is kept for its sub-meter."""
+    if isinstance(name, Obis) and (name.a, name.b) == (0, channel):
+        return Obis.of(0, 0, name.c, name.d, name.e, name.f)
+    return name
+
+
+def own_series(found: Series, profile: Obis | str, channel: int) -> Series:
+    """The same rows as those of a sub-meter's profile."""
+    return Series(
+        found.device, profile, found.ends,
+        [each._replace(name=own_name(each.name, channel)) for each in found.channels],
+        found.columns, stamps=found.stamps, status=found.status, quality=found.quality,
+        undated=found.undated,
+    )  # fmt: skip
+
+
 class ChannelFace:
     """The part of a host's association that is a sub-meter (`meter_face.MeterFace`)."""
 
@@ -148,17 +186,12 @@ class ChannelFace:
     ) -> Series:
         """The rows of a profile of the channel, under the name that the plan gave."""
         found = await self._host.read_profile(at_channel(profile, self._channel), since, until)
-        return Series(
-            found.device, _parsed(profile), found.ends,
-            [each._replace(name=self._own(each.name)) for each in found.channels],
-            found.columns, stamps=found.stamps, status=found.status, quality=found.quality,
-            undated=found.undated,
-        )  # fmt: skip
+        return own_series(found, _parsed(profile), self._channel)
 
     async def read_registers(self, names: Sequence[str]) -> list[Reading]:
         """Those values that the channel has."""
         found = await self._host.read_registers([at_channel(name, self._channel) for name in names])
-        return [each._replace(name=self._own(each.name)) for each in found]
+        return [each._replace(name=own_name(each.name, self._channel)) for each in found]
 
     async def read_device(self, channel: int) -> MBusDevice:
         """Who is on a channel of the host."""
@@ -167,11 +200,6 @@ class ChannelFace:
     async def set_clock(self, when: datetime) -> None:
         """A sub-meter has the clock of its host."""
         raise RefusedError("a sub-meter has the clock of its host", where="collect")
-
-    def _own(self, name: Obis | str) -> Obis | str:
-        if isinstance(name, Obis) and (name.a, name.b) == (0, self._channel):
-            return Obis.of(0, 0, name.c, name.d, name.e, name.f)
-        return name
 
 
 _parsed = lru_cache(maxsize=4096)(Obis.parse)

@@ -6,6 +6,8 @@ from typing import Any, Final
 
 from sqlalchemy import TextClause, bindparam, text
 
+from ferraris.headend.inventory.hosts import CHANNEL_SINCE
+
 __all__ = [
     "BEGUN_DAYS",
     "COMPLETE_DAYS",
@@ -61,10 +63,7 @@ SELECT id FROM meter WHERE behind IN :meters AND kind = 'sub-meter' AND state = 
 # of its channel are those of another device as long as that one was not retired.
 _COLUMNS: Final = f"""{_TARGET},
   c.state, c.worker, c.tries, c.not_before_s, c.reason, c.message, c.since_s,
-  CASE WHEN m.kind = 'sub-meter' THEN (
-    SELECT MAX(l.at_s) FROM meter o JOIN life l ON l.meter = o.id
-    WHERE o.behind = m.behind AND o.channel = m.channel AND o.id <> m.id AND l.after = 'retired')
-  END AS channel_since_s
+  CASE WHEN m.kind = 'sub-meter' THEN {CHANNEL_SINCE} END AS channel_since_s
 {_METER_AND_HOST}
 LEFT JOIN contact c ON c.meter = CASE WHEN m.kind = 'sub-meter' THEN m.behind ELSE m.id END
 WHERE m.tenant = :tenant AND m.state = 'active'

@@ -39,5 +39,7 @@ class Counts:
     """By meters that are known and not active yet."""
     undecodable: int = 0
     """Proven, and not what its list says, or not what the store takes."""
+    channels: Counter[str] = field(default_factory=Counter)
+    """What hosts told of meters on their channels: stored, or why not."""
     lost: int = 0
     """Taken, and not written before the process had to end: the store was away."""

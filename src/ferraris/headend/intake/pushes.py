@@ -333,6 +333,7 @@ class PushIntake:
         self.counts.announced += outcome.announced
         self.counts.undecodable += outcome.undecodable
         self.counts.turned_away.update(outcome.turned_away)
+        self.counts.channels.update(outcome.channels)
 
     def _tell(self, outcome: Outcome) -> None:
         """What became of a batch, and of datagrams that the kernel had no room for meanwhile."""
@@ -340,6 +341,8 @@ class PushIntake:
         for what in ("stored", "announced", "undecodable"):
             if count := getattr(outcome, what):
                 tell("push", what, count)
+        for what, count in outcome.channels.items():
+            tell("channel", what, count)
         for reason, count in outcome.turned_away.items():
             tell("push", reason, count)
         dropped, self._dropped = self.drops - self._dropped, self.drops

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -13,15 +13,23 @@ from sqlalchemy import Connection, bindparam, update
 from ferraris.client import Push
 from ferraris.core.errors import Error
 from ferraris.headend.collect.alarms import LAST_GASP, Signal, all_alarms, signal
-from ferraris.headend.intake.decoding import Told, told_by
+from ferraris.headend.intake.decoding import NOBODY, Told, told_by
 from ferraris.headend.intake.envelopes import rests_on_certificates
 from ferraris.headend.intake.senders import Sender, Senders
+from ferraris.headend.intake.sub_meters import (
+    ANOTHER,
+    STORED,
+    STRANGE,
+    channels_in,
+    objection,
+)
+from ferraris.headend.inventory.hosts import SubMeter, sub_meters
 from ferraris.headend.registration.recognition import Known, Reason
 from ferraris.headend.registration.strangers import Strangers
 from ferraris.headend.store.archive import Archive
 from ferraris.headend.store.changes import note_many
 from ferraris.headend.store.engine import Engine
-from ferraris.headend.store.records import StoreAwayError, StoreError
+from ferraris.headend.store.records import Brought, StoreAwayError, StoreError
 from ferraris.headend.store.tables.inventory import METER, TENANT
 
 __all__ = ["Arrived", "Outcome", "PushWriter"]
@@ -41,7 +49,8 @@ class Arrived(NamedTuple):
 @dataclass(slots=True)
 class Outcome:
     """What became of a batch; `fresh` are senders that were looked up again, `days` those of which
-    readings came, `kept` the pushes that are on the disk."""
+    readings came, `kept` the pushes that are on the disk. `channels` counts what hosts told of the
+    meters behind them, once for each channel of a push."""
 
     stored: int = 0
     undecodable: int = 0
@@ -50,6 +59,7 @@ class Outcome:
     fresh: list[Sender] = field(default_factory=list)
     days: set[int] = field(default_factory=set)
     kept: list[Push] = field(default_factory=list)
+    channels: Counter[str] = field(default_factory=Counter)
 
 
 class _Line(NamedTuple):
@@ -58,6 +68,29 @@ class _Line(NamedTuple):
     known: Known
     push: Push
     told: Told
+
+
+class _Entry(NamedTuple):
+    """What goes into the store for one meter: who pushed, or one behind it."""
+
+    number: int
+    external_id: str
+    brought: Brought
+
+
+def _entries(lines: Sequence[_Line]) -> list[_Entry]:
+    found = []
+    for line in lines:
+        found.append(_Entry(line.known.number, line.known.external_id, line.told.brought))
+        found += [_Entry(who.number, who.external_id, its.brought) for who, its in line.told.behind]
+    return found
+
+
+def _tells_of_channels(push: Push) -> bool:
+    try:
+        return bool(channels_in(push))
+    except (Error, ValueError, ArithmeticError):  # it is no more than that, as will be found out
+        return False
 
 
 class PushWriter:
@@ -81,6 +114,7 @@ class PushWriter:
         self._announced = announced
         self._clock = clock
         self._heard: dict[int, float] = {}
+        self._warned: set[tuple[int, int]] = set()
 
     def write(self, batch: Sequence[Arrived]) -> Outcome:
         """Sort, take apart and write; the floors follow what they stand for.
@@ -90,6 +124,7 @@ class PushWriter:
         """
         outcome = Outcome()
         known = self._whose(batch, outcome)
+        behind = self._behind(batch, known)
         lines: list[_Line] = []
         newcomers: dict[int, tuple[Known, str]] = {}
         for arrived, whose in zip(batch, known, strict=True):
@@ -98,16 +133,19 @@ class PushWriter:
             if whose.state != "active":
                 newcomers[whose.number] = (whose, arrived.push.peer)
                 continue
-            told = self._told(arrived, whose)
+            channels = behind.get(whose.number, NOBODY)
+            told = self._told(arrived, whose, channels)
             if told is None:
                 outcome.undecodable += 1
             else:
+                if whose.number in behind:
+                    self._judge(arrived.push, whose, told, channels, outcome)
                 lines.append(_Line(whose, arrived.push, told))
         self._into_store(lines, list(newcomers.values()), outcome)
         outcome.announced = len(newcomers)
-        for line in lines:
-            outcome.days |= {block.day for block in line.told.brought.blocks}
-            outcome.days |= {read.day for read in line.told.brought.reads}
+        for each in _entries(lines):
+            outcome.days |= {block.day for block in each.brought.blocks}
+            outcome.days |= {read.day for read in each.brought.reads}
         self._senders.keep_floors({a.sender.title: a.sender for a in batch if a.sender}.values())
         return outcome
 
@@ -145,7 +183,59 @@ class PushWriter:
         self._strangers.take_note(self._tenant, name, reason, peer=push.peer, message=message)
         return None
 
-    def _told(self, arrived: Arrived, known: Known) -> Told | None:
+    # -- of whom ----------------------------------------------------------------------------
+
+    def _behind(
+        self, batch: Sequence[Arrived], known: Sequence[Known | None]
+    ) -> dict[int, dict[int, SubMeter]]:
+        """The sub-meters of those hosts that tell of their channels, by host and channel."""
+        hosts = {
+            whose.number
+            for arrived, whose in zip(batch, known, strict=True)
+            if whose is not None and whose.state == "active" and _tells_of_channels(arrived.push)
+        }
+        if not hosts:
+            return {}
+        with self._engine.reading() as connection:
+            return sub_meters(connection, hosts)
+
+    def _judge(
+        self,
+        push: Push,
+        host: Known,
+        told: Told,
+        channels: Mapping[int, SubMeter],
+        outcome: Outcome,
+    ) -> None:
+        """Keep what a host may tell of the meters behind it; say what became of the rest."""
+        for channel in sorted(channels_in(push) - set(channels)):
+            outcome.channels[STRANGE] += 1
+            self._warn(host, channel, "no meter is known there: its values are kept as the host's")
+        kept = []
+        for sub_meter, its in told.behind:
+            what, why = objection(push, sub_meter)
+            outcome.channels[what or STORED] += 1
+            if not what:
+                kept.append((sub_meter, its))
+                continue
+            self._warn(host, sub_meter.channel, why)
+            if what == ANOTHER:
+                self._strangers.take_note(
+                    self._tenant, sub_meter.external_id, Reason.OTHER_IDENTITY, peer=push.peer,
+                    message=f"channel {sub_meter.channel} of {host.external_id}: {why}",
+                )  # fmt: skip
+        told.behind = kept
+
+    def _warn(self, host: Known, channel: int, why: str) -> None:
+        """Once in this process: a host pushes often."""
+        if (host.number, channel) in self._warned or len(self._warned) >= _MOST_HEARD:
+            return
+        self._warned.add((host.number, channel))
+        _LOG.warning("%s pushes values of channel %d: %s", host.external_id, channel, why)
+
+    def _told(
+        self, arrived: Arrived, known: Known, channels: Mapping[int, SubMeter]
+    ) -> Told | None:
         sender = arrived.sender
         try:
             return told_by(
@@ -154,6 +244,7 @@ class PushWriter:
                 companion=known.companion,
                 lists=None if sender is None else sender.lists,
                 now=self._clock(),
+                behind=channels,
             )
         except (Error, ValueError, ArithmeticError) as error:
             _LOG.warning("%s: a push that is not what its list says: %s", known.external_id, error)
@@ -213,29 +304,30 @@ class PushWriter:
             self._announced(connection, known, peer)
         if not lines:
             return {}
+        entries = _entries(lines)
         stored = self._archive.put_many(
             connection,
-            [(line.known.number, line.told.brought) for line in lines],
+            [(each.number, each.brought) for each in entries],
             source="push",
             now=now,
         )
         signal(connection, self._tenant, [_signal_of(line) for line in lines])
         gained = {
-            line.known.external_id
-            for line, each in zip(lines, stored, strict=True)
+            entry.external_id
+            for entry, each in zip(entries, stored, strict=True)
             if each.intervals or each.events
         }
         note_many(connection, self._tenant, "readings", sorted(gained), at_s=now)
-        return self._note_heard(connection, lines, now)
+        return self._note_heard(connection, {each.number for each in entries}, now)
 
     def _note_heard(
-        self, connection: Connection, lines: Sequence[_Line], now: float
+        self, connection: Connection, numbers: Collection[int], now: float
     ) -> dict[int, float]:
         """When meters were heard, to the minute: not a row for each push."""
         heard = {
-            line.known.number: now
-            for line in lines
-            if now - self._heard.get(line.known.number, -1e9) >= _HEARD_EVERY_S
+            number: now
+            for number in numbers
+            if now - self._heard.get(number, -1e9) >= _HEARD_EVERY_S
         }
         if heard:
             connection.execute(

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
+from typing import Final, NamedTuple
 
-from sqlalchemy import Connection, bindparam, select, update
+from sqlalchemy import Connection, bindparam, select, text, update
 
 from ferraris.core.errors import UsageError
 from ferraris.headend.errors import ConflictError
@@ -13,9 +14,46 @@ from ferraris.headend.inventory.records import HOSTS, Kind
 from ferraris.headend.inventory.states import State
 from ferraris.headend.store.tables.inventory import METER
 
-__all__ = ["attach", "behind", "dialled", "hang", "taken_channels"]
+__all__ = [
+    "CHANNEL_SINCE",
+    "SubMeter",
+    "attach",
+    "behind",
+    "dialled",
+    "hang",
+    "sub_meters",
+    "taken_channels",
+]
 
 _MOST_HOSTS = 3  # a sub-meter, its meter, the gateway of that
+
+CHANNEL_SINCE: Final = """(
+    SELECT MAX(l.at_s) FROM meter o JOIN life l ON l.meter = o.id
+    WHERE o.behind = m.behind AND o.channel = m.channel AND o.id <> m.id AND l.after = 'retired')"""
+"""Since when the channel of a sub-meter `m` has nobody else's rows, as an expression of SQL."""
+
+_SUB_METERS: Final = text(
+    f"""
+SELECT m.id, m.external_id, m.state, m.behind, m.channel, m.maker, m.serial_number,
+  {CHANNEL_SINCE} AS since_s
+FROM meter m
+WHERE m.behind IN :hosts AND m.kind = 'sub-meter' AND m.state <> 'retired'
+"""  # noqa: S608 - made of constants
+).bindparams(bindparam("hosts", expanding=True))
+
+
+class SubMeter(NamedTuple):
+    """Who is on a channel, as the inventory has it.
+
+    `device` are maker and serial number. Rows up to `since_s` are those of the one before.
+    """
+
+    number: int
+    external_id: str
+    state: str
+    channel: int
+    device: tuple[str, str]
+    since_s: float
 
 
 def attach(
@@ -89,6 +127,18 @@ def taken_channels(connection: Connection, hosts: Iterable[int]) -> dict[tuple[i
         )
         taken.update(((host, channel), name) for host, channel, name in rows)
     return taken
+
+
+def sub_meters(connection: Connection, hosts: Collection[int]) -> dict[int, dict[int, SubMeter]]:
+    """The sub-meters of these hosts (rows) that are not retired: by host, then by channel."""
+    found: dict[int, dict[int, SubMeter]] = {host: {} for host in hosts}
+    for some_hosts in chunks(hosts):
+        for row in connection.execute(_SUB_METERS, {"hosts": some_hosts}):
+            found[row.behind][row.channel] = SubMeter(
+                row.id, row.external_id, row.state, row.channel, (row.maker, row.serial_number),
+                row.since_s or 0.0,
+            )  # fmt: skip
+    return found
 
 
 def dialled(address: str, gateway: str | None) -> str:

@@ -93,7 +93,7 @@ class PushLearning:
             return None
         if not found:
             return None
-        digest = push_lists.fingerprint(found, kind)
+        digest = push_lists.fingerprint(found, kind, number)
         row: int | None = await self._offload(self._known, number, digest)
         if row is None:
             learnt = await push_lists.learn(meter, [name for name, _ in found])

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,6 +25,8 @@ __all__ = ["PushLists", "fingerprint", "learn", "listed"]
 
 _PUSH_SETUP, _PUSH_OBJECT_LIST = 40, 2
 _PROFILE, _BUFFER = 7, 2
+_OF_CHANNEL = re.compile(rb"\x09\x06\x00[\x01-\xff]\x18", re.DOTALL)
+"""The beginning of a logical name in a list: A 0, B a channel, C that of M-Bus [facts-g]."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +74,14 @@ async def listed(meter: Meter) -> list[tuple[Obis, bytes]]:
     return found
 
 
-def fingerprint(found: list[tuple[Obis, bytes]], kind: str) -> bytes:
-    """What tells lists apart; `kind` is how alike meters are called."""
+def fingerprint(found: list[tuple[Obis, bytes]], kind: str, number: int) -> bytes:
+    """What tells lists apart; `kind` is how alike meters are called.
+
+    A list with objects of channels is that of meter `number` alone: their scalers are those of the
+    devices there, and not the same in alike hosts.
+    """
+    if any(_OF_CHANNEL.search(octets) for _, octets in found):
+        kind = f"{kind}/{number}"
     hashed = hashlib.blake2b(kind.encode(), digest_size=16)
     for name, octets in found:
         hashed.update(bytes(name) + len(octets).to_bytes(4, "big") + octets)
