@@ -384,6 +384,9 @@ _MAKERS: tuple[tuple[int, str, Maker], ...] = (
     (1, "0-*:96.1.*", hosting.mbus_equipment),
     (1, "1-0:0.2.0", _named(lambda name: FirmwareVersion(name, FIRST_FIRMWARE), Tag.OCTET_STRING)),
     (1, "1-0:0.2.8", _named(lambda name: FirmwareSignature(name, FIRST_FIRMWARE))),
+    # Of two firmwares the one that measures is sealed.
+    (1, "7-1:0.2.1", _named(lambda name: FirmwareVersion(name, FIRST_FIRMWARE), Tag.OCTET_STRING)),
+    (1, "7-1:0.2.8", _named(lambda name: FirmwareSignature(name, FIRST_FIRMWARE))),
     (1, "*-*:0.2.*", _octets(FIRST_FIRMWARE)),
     (1, "0-0:1.1.0", _unix_time),
     (1, "0-0:96.14.0", _named(ActiveRate, Tag.UNSIGNED)),
