@@ -12,6 +12,7 @@ from ferraris.headend.store.tables.readings import CHANNEL, PROFILE
 from ferraris.headend.vee import Finding, Made, Quality
 from ferraris.headend.vee.decisions import About, DecisionKind, decide, decisions_about
 from ferraris.headend.vee.local_days import DAY_S
+from ferraris.headend.vee.rule_sets import put_rules, withdraw
 
 from .world import DAY, IMPORT, World, counted, rows_of
 
@@ -134,3 +135,86 @@ def test_decisions_that_cannot_be(world, kind, values, more, message):
     with pytest.raises(UsageError, match=message):
         decided(world, kind, values, **more)
     assert world.due() == []
+
+
+OURS = """
+name = "ours"
+[applies]
+channels = ["1-0:1.8.0*255"]
+order = 1
+[estimation]
+methods = ["similar_days"]
+[[rules]]
+rule = "gaps"
+[[rules]]
+rule = "high"
+limit = 1
+"""
+
+
+def test_what_was_decided_stays_whatever_comes_later(engine):
+    """Other rules, the days before and after it, late rows: nothing overrules it."""
+    world = with_a_hole(World(engine))
+    decided(world, SET, [(at(41), 7), (at(5), 3)])
+    world.run()
+
+    def stays():
+        world.run()
+        for place, value in ((41, 7), (5, 3)):
+            assert place_of(world, place)[:3] == (value, Quality.EDITED, Made.HUMAN)
+
+    stays()
+    world.put(rows_of(END, END + DAY_S))
+    stays()
+    world.put(rows_of(START - 8 * DAY_S, START - 900))
+    stays()
+    with world.engine.transaction() as connection:
+        put_rules(connection, world.tenant, OURS, by="anna", at_s=world.now, back_log_days=200)
+    assert world.due()
+    stays()
+    assert place_of(world, 60)[1] == Quality.MISSING  # no other value is believed any more
+    with world.engine.transaction() as connection:
+        withdraw(connection, world.tenant, "ours", by="anna", at_s=world.now, back_log_days=200)
+    stays()
+    late(world)
+    assert [bool(place_of(world, n)[3] & Finding.CONTRADICTED) for n in (41, 5)] == [True, False]
+    stays()
+
+
+def test_what_was_decided_about_a_lost_day_stays_when_it_comes(engine):
+    """A day of three that nobody knew, and what a register between them then tells."""
+    world = World(engine)
+    gone = START - DAY_S + 3600, END + DAY_S - 3600
+    rows = rows_of(START - 2 * DAY_S, END + 2 * DAY_S)
+    world.put([row for row in rows if not gone[0] < row[0] < gone[1]])
+    world.run()
+    decided(world, SET, [(at(20), 1000)])
+    world.run()
+    _, before = world.finals()[IMPORT, DAY]
+    assert before.final[0, 20] == 1000
+    world.read({IMPORT: counted(START)}, START)
+    world.run()
+    world.read({IMPORT: counted(END)}, END)
+    world.run()
+    _, columns = world.finals()[IMPORT, DAY]
+    assert (columns.final[0, 20], columns.quality[0, 20]) == (1000, Quality.EDITED)
+    assert columns.final.sum() == counted(END) - counted(START)
+    world.put([row for row in rows if gone[0] < row[0] < gone[1]])
+    world.run()
+    _, columns = world.finals()[IMPORT, DAY]
+    assert (columns.final[0, 20], columns.quality[0, 20]) == (1000, Quality.EDITED)
+    assert columns.findings[0, 20] & Finding.CONTRADICTED
+    assert columns.final[0, 21] == counted(at(21)) - counted(at(20))
+
+
+def test_what_was_decided_serves_later_days_as_a_similar_one(make_world):
+    world = make_world()
+    week = 7 * DAY_S
+    guess = START + week + 8 * 3600, START + week + 20 * 3600
+    world.put([row for row in rows_of(START - 900, END + week) if not guess[0] < row[0] < guess[1]])
+    world.run()
+    guessed = world.values(DAY + 7)
+    decided(world, SET, [(at(41), 4000)])
+    assert world.run().marked == 1
+    assert world.values(DAY + 7)[41] > 10 * guessed[41]
+    assert sum(world.values(DAY + 7)) == sum(guessed)

@@ -133,7 +133,7 @@ def test_again(office):
 
 def test_rules(office):
     names = [each.name for each in office.ask("list_rules")]
-    assert names == ["household-electricity", "electricity", "gas-and-water"]
+    assert names == ["household-electricity", "electricity", "gas-and-water", "heat"]
     text = built_in()["electricity"].replace("limit = 15000", "limit = 3")
     checked = office.ask("check_rules", {"document": text})
     assert "high: reject" in checked.rules

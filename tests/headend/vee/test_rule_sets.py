@@ -136,7 +136,15 @@ def test_which_rules_are_for_a_channel(make_world):
     assert names(key(IMPORT)) == {"ours": [0], "household-electricity": [1]}
     assert names(key("1-0:2.8.0*255")) == {"electricity": [0, 1]}
     assert names(key("7-0:3.0.0*255", 13, -3)) == {"gas-and-water": [0, 1]}
-    for channel in (key("1-0:32.7.0*255", 35), key("1-0:1.7.0*255", 27), key(IMPORT, attribute=5)):
+    for name in ("6-0:1.0.0*255", "5-0:1.0.0*255", "0-1:24.2.1*255"):
+        assert names(key(name, 30, 3)) == {"heat": [0, 1]}
+    assert names(key("0-1:24.2.1*255", 13, -3)) == {"gas-and-water": [0, 1]}
+    for channel in (
+        key("6-0:10.0.0*255", 9),
+        key("1-0:32.7.0*255", 35),
+        key("1-0:1.7.0*255", 27),
+        key(IMPORT, attribute=5),
+    ):
         assert names(channel) == {}
     (ruled, _), *_ = book.assigned(key("1-0:1.29.0*255"), meters)
     assert ruled.counting(key("1-0:1.29.0*255")) is Counting.INTERVAL

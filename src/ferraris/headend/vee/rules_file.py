@@ -25,7 +25,7 @@ from ferraris.model.companion.tables import Table
 __all__ = ["built_in", "default_rules", "digest_of", "load", "parse"]
 
 _DEFAULT = "household-electricity.toml"
-_BUILT_IN = (_DEFAULT, "electricity.toml", "gas-and-water.toml")
+_BUILT_IN = (_DEFAULT, "electricity.toml", "gas-and-water.toml", "heat.toml")
 _APPLIES, _ESTIMATION = "applies", "estimation"
 _LONGEST_S = 86_400
 
