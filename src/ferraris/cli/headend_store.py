@@ -25,6 +25,7 @@ from ferraris.headend.store.engine import Engine
 from ferraris.headend.store.restoring import restore, rows_in
 from ferraris.headend.store.retention import Retention, apply
 from ferraris.headend.store.tables.inventory import CUSTOMER
+from ferraris.headend.vee.columns_checking import check_finals
 from ferraris.keys import Keys
 
 __all__ = ["COMMANDS"]
@@ -38,10 +39,10 @@ _KEEP = Annotated[
 
 
 def check_whole(context: typer.Context, as_json: _JSON = False) -> int:
-    """Verify the store: its structure, every body, the totals, the audit log; 1 for a fault."""
+    """Verify the store: structure, bodies, totals, final values, the audit log; 1 for a fault."""
     faults = []
     with _store(context) as engine, progress_bar("checked") as progress:
-        for fault in check(engine, progress=progress, further=[check_audit]):
+        for fault in check(engine, progress=progress, further=[check_finals, check_audit]):
             faults.append(fault)
             if not as_json:
                 typer.echo(fault)

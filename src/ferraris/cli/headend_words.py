@@ -45,7 +45,7 @@ _FURTHER: Final = {
         "run",
     ),
     "check": (
-        "Verify the store: its structure, every body, the totals, the audit log; 1 for a fault.",
+        "Verify the store: structure, bodies, totals, final values, the audit log; 1 for a fault.",
         "store",
     ),
     "backup": (

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
+
 import pytest
 from sqlalchemy import func, insert, select, text
 
@@ -13,12 +15,21 @@ from ferraris.headend.audit.checking import check as check_audit
 from ferraris.headend.store.changes import note
 from ferraris.headend.store.checking import check
 from ferraris.headend.store.exchange import pack_readings
-from ferraris.headend.store.partitions import month_of, months_of
+from ferraris.headend.store.partitions import ensure_partitions, month_of, months_of
 from ferraris.headend.store.records import Brought
 from ferraris.headend.store.retention import Retention, apply
-from ferraris.headend.store.tables.access import AUDIT, CHANGE
-from ferraris.headend.store.tables.collecting import COMMAND, SESSION
-from ferraris.headend.store.tables.readings import ALARM, BLOCK, REGISTER_READ
+from ferraris.headend.store.tables.access import AUDIT, CHANGE, IDEMPOTENCY, PRINCIPAL
+from ferraris.headend.store.tables.collecting import COMMAND, PLAN, READ_SUCCESS, SESSION
+from ferraris.headend.store.tables.inventory import STRANGER
+from ferraris.headend.store.tables.readings import (
+    ALARM,
+    BLOCK,
+    CHANNEL,
+    EVENT,
+    PROFILE,
+    REGISTER_READ,
+)
+from ferraris.headend.store.tables.validated import FINAL
 
 from ..neighbourhood import DAY, DAY_S, NOW, series
 from .test_archive import END, START, archive, brought, put, shown, totals
@@ -152,3 +163,46 @@ def test_every_day_has_a_month_or_none():
     assert month_of(DAY) == (2024, 10)
     assert month_of(-1) == (1969, 12)
     assert month_of(1 << 40) is None
+
+
+def test_every_kind_has_its_days(old):
+    """Of each kind what is older than a year goes, and nothing else."""
+    engine, shared = old.engine, {"tenant": old.tenant}
+    ages = 400, 300
+    with engine.transaction() as connection:
+        plan = insert(PLAN).values(name="p", changed_s=0, **shared).returning(PLAN.c.id)
+        who = insert(PRINCIPAL).values(name="w", created_s=0, **shared).returning(PRINCIPAL.c.id)
+        number, principal = (connection.execute(each).scalar_one() for each in (plan, who))
+        channel = connection.execute(select(CHANNEL.c.id).limit(1)).scalar_one()
+        profile = connection.execute(select(PROFILE.c.id).limit(1)).scalar_one()
+        for age in ages:
+            at, day = NOW - age * DAY_S, DAY - age
+            ensure_partitions(connection, {day})
+            rows = {
+                EVENT: {"meter": 1, "log": "l", "at_s": int(at), "turn": 0, "code": 1,
+                        "stamp": b"", "stored_s": int(at)},
+                STRANGER: {"identity": str(age), "peer": "", "reason": "unknown", "message": "",
+                           "first_s": at, "last_s": at, "times": 1},
+                READ_SUCCESS: {"plan": number, "day": day, "node": 0, "model": "", "firmware": "",
+                               "due": 1, "in_time": 1, "late": 0, "deadline_s": at,
+                               "counted_s": at, "final": 1},
+                IDEMPOTENCY: {"principal": principal, "key": str(age), "request": b"",
+                              "status": 200, "media_type": "", "response": b"", "until_s": at},
+                FINAL: {"meter": 1, "profile": profile, "channel": channel, "day": day,
+                        "version": 1, "zone": "UTC", "start_s": day * DAY_S, "period_s": 900,
+                        "intervals": 0, "suspect": 0, "estimated": 0, "edited": 0, "missing": 0,
+                        "findings": 0, "rules": "", "stored_s": int(at), "digest": b"",
+                        "body": b""},
+            }  # fmt: skip
+            for table, values in rows.items():
+                connection.execute(insert(table).values(shared | values))
+    kinds = {"events": EVENT, "strangers": STRANGER, "success": READ_SUCCESS,
+             "answers": IDEMPOTENCY, "finals": FINAL}  # fmt: skip
+    for kind, table in kinds.items():
+        kept = Retention(**({"answers": None, "changes": None} | {kind: 365}))
+        (gone,) = apply(engine, kept, NOW)
+        assert (gone.kind, gone.rows, count(old, table)) == (kind, 1, 1)
+    assert len(days_of(old)) == 70
+    tested = {"blocks", "versions", "registers", "totals", "alarms", "sessions", "commands",
+              "changes", "audit"}  # fmt: skip
+    assert tested | set(kinds) == {each.name for each in fields(Retention)}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from itertools import islice
+from itertools import chain, islice
 from typing import Final
 
 from ferraris.headend.access.rights import Right
@@ -18,6 +18,7 @@ from ferraris.headend.operations.privacy import sealer_of
 from ferraris.headend.store.archive import Archive
 from ferraris.headend.store.checking import examine
 from ferraris.headend.store.opening import summary_of
+from ferraris.headend.vee.columns_checking import check_finals
 
 __all__ = ["StoreCheck", "StoreView", "VersionView", "check_store", "list_versions", "show_store"]
 
@@ -79,12 +80,15 @@ def show_store(desk: Desk) -> StoreView:
 
 @operation("GET /store/check", command="store check", right=Right.MANAGE_ACCESS)
 def check_store(desk: Desk) -> StoreCheck:
-    """Verify every block and register read of the tenant against its hash, its row and its totals.
+    """Verify all that is stored of the tenant's meters against its hash, its row and its totals.
 
     All faults are counted, and the first thousand told.
     """
     desk.demand_everywhere(Right.MANAGE_ACCESS)
-    found = examine(desk.connection, tenant=desk.tenant)
+    found = chain(
+        examine(desk.connection, tenant=desk.tenant),
+        check_finals(desk.connection, tenant=desk.tenant),
+    )
     told = list(islice(found, _MOST_FINDINGS))
     faults = len(told) + sum(1 for _ in found)
     return StoreCheck(not faults, faults, told)
