@@ -61,7 +61,12 @@ class Validated(Hosts):
 
 @pytest.fixture
 def hosts(engine):
-    made = Validated(engine, 1)
+    return ruled(engine)
+
+
+def ruled(engine, **options):
+    """With the rules that come with the program."""
+    made = Validated(engine, 1, **options)
     with engine.transaction() as connection:
         install(connection, made.tenant, at_s=0.0)
     return made
@@ -117,3 +122,23 @@ def test_hours_of_a_gas_meter_become_final_values_of_its_own_day(hosts):
     assert [late.version[place] for place in (0, 21, 22, 23)] == [1, 2, 2, 2]
     for place in (21, 22, 23):
         assert late.final[place] == used(hosts, 1, DAY[place], DAY[place] - HOUR)
+
+
+def test_heat_and_electricity_behind_a_host_have_final_values_too(sqlite_engine):
+    hosts = ruled(sqlite_engine, channels=(3, 4))
+    hosts.plan(back_days=3, before_days=3)
+
+    async def night():
+        async with hosts.listening():
+            await hosts.once()
+            hosts.now += DAY_S
+            hosts.validate()
+
+    asyncio.run(night())
+    midnight = NOW // DAY_S * DAY_S
+    for channel in (3, 4):
+        day = hosts.days(f"H1-{channel}")[midnight // DAY_S - 1]
+        assert day == (midnight - DAY_S, HOUR, 24, "UTC", VALUE)
+        one = hosts.final(f"H1-{channel}")
+        assert set(one.quality) == {Quality.VALID}
+        assert sum(one.final) == used(hosts, channel) > 0
