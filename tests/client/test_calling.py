@@ -252,6 +252,61 @@ def test_wrong_keys_are_refused() -> None:
     run(procedure())
 
 
+@pytest.mark.parametrize("scheme", ["tcp", "tcp+hdlc"])
+def test_other_ways_are_tried_and_one_leads_to_the_next_on_one_connection(scheme: str) -> None:
+    meters = fleet()
+    password = meters.line(0, "")["password"].encode()
+    told: list[str] = []
+
+    async def then(meter: Meter) -> Access:
+        told.append(str((await meter.read(ENERGY)).unit))
+        return Access(gmac(meters))
+
+    async def otherwise(error: Error) -> Access | None:
+        told.append(type(error).__name__)
+        return Access(Password(password), client=2, then=then)
+
+    wrong = Access(HighGMAC(bytes(16), bytes(16), invocation_counter=1), otherwise=otherwise)
+
+    async def procedure() -> None:
+        asked: list[Identity] = []
+
+        def keys(identity: Identity) -> Access:
+            asked.append(identity)
+            return wrong
+
+        async with (
+            accept(f"{scheme}://127.0.0.1:0", keys) as calls,
+            calling(meters, calls, scheme),
+        ):
+            meter = await anext(calls)
+            assert meter.identity is asked[0]
+            assert (await meter.read(ENERGY)).value > 0
+            await meter.close()
+        assert len(asked) == 1
+
+    run(procedure())
+    assert told == ["RefusedError", "Wh"]
+
+
+def test_who_hangs_up_after_a_no_is_refused_for_that_no() -> None:
+    meters, refused = fleet(), Refused()
+
+    async def procedure() -> None:
+        async def otherwise(error: Error) -> Access | None:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+            return Access(gmac(meters))
+
+        wrong = Access(HighGMAC(bytes(16), bytes(16), invocation_counter=1), otherwise=otherwise)
+        async with accept("tcp://127.0.0.1:0", lambda _: wrong, on_refused=refused) as calls:
+            endpoint = Endpoint("tcp", "127.0.0.1", calls.port)
+            task = asyncio.create_task(call_in(meters, endpoint, utc=lambda: NOON))
+            assert isinstance((await refused.first()).error, RefusedError)
+
+    run(procedure())
+
+
 def test_who_is_here_already_is_refused_and_the_first_lives_on() -> None:
     async def procedure() -> None:
         meters = fleet()

@@ -125,10 +125,10 @@ def seen(intake):
 class Door:
     """A door that remembers what was read of whom."""
 
-    def __init__(self, colony, endpoint=None, **settings):
+    def __init__(self, colony, endpoint=None, *, offload=asyncio.to_thread, **settings):
         self.read = {}
         self.collection = None
-        self.registrar = colony.registrar()
+        self.registrar = colony.registrar(offload=offload)
         self.intake = CallIntake(
             endpoint or Endpoint("tcp", "127.0.0.1", 0),
             colony.tenant,
@@ -140,6 +140,7 @@ class Door:
             system_title=b"FRR\x00\x00\x00\x00\x01",
             settings=CallSettings(timeout_s=5.0, **settings),
             clock=colony.clock,
+            offload=offload,
         )
 
     async def serve(self, known, meter):

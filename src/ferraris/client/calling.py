@@ -37,7 +37,14 @@ _SCHEMES = ("tcp", "tls", "tcp+hdlc", "tls+hdlc")
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """How to speak to a meter that called: what `connect` takes as arguments of the same names."""
+    """How to speak to a meter that called: what `connect` takes as arguments of the same names.
+
+    Attributes:
+        then: what is done in this association before another one, which it tells, is opened on the
+            same connection; this one is not handed out.
+        otherwise: asked when the meter refuses this way; tells another one to try on the same
+            connection, None for no more.
+    """
 
     security: Security = field(default_factory=NoSecurity)
     client: int | None = None
@@ -47,6 +54,8 @@ class Access:
     kind: Kind | None = None
     kinds: KindCache | None = None
     counter_object: str | None = None
+    then: Callable[[Meter], Awaitable[Access]] | None = None
+    otherwise: Callable[[Error], Awaitable[Access | None]] | None = None
 
 
 class Refusal(NamedTuple):
@@ -310,10 +319,28 @@ class _Caller:
         return self.identity
 
     async def associate(self, access: Access) -> Meter:
-        """Open the association that `access` describes on the same connection."""
-        meter = await self._open(access, self.identity.name)
-        meter.identity = self.identity
-        return meter
+        """Open the association that `access` leads to on the same connection."""
+        refusal: Error | None = None
+        while True:
+            try:
+                meter = await self._open(access, self.identity.name)
+            except (RefusedError, SecurityError) as error:
+                following = None if access.otherwise is None else await access.otherwise(error)
+                if following is None:
+                    raise
+                refusal, access = error, following
+                continue
+            except LineError:
+                if refusal is not None:  # it hung up when it had said no
+                    raise refusal from None
+                raise
+            if access.then is None:
+                meter.identity = self.identity
+                return meter
+            try:
+                access, refusal = await access.then(meter), None
+            finally:
+                await meter.close()
 
     def _note_greeting(self) -> None:
         greeting = next((each.octets for each in self._greetings if each.octets), b"")

@@ -5,17 +5,19 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import update
 
 from ferraris.client import Access, Identity, Meter, Refusal, Security, accept
-from ferraris.core.errors import Error, SecurityError
+from ferraris.core.errors import Error, SecurityError, UsageError
 from ferraris.crypto.certificates import CertificateError
 from ferraris.headend.collect.securing import plain, uses_keys
 from ferraris.headend.inventory import key_id
-from ferraris.headend.registration.meter_keys import CURRENT, MeterKeys, stages_to_try
+from ferraris.headend.registration.giving import first_way
+from ferraris.headend.registration.meter_keys import MeterKeys, stages_to_try
 from ferraris.headend.registration.recognition import (
     KeyName,
     Known,
@@ -25,7 +27,7 @@ from ferraris.headend.registration.recognition import (
     recognise,
 )
 from ferraris.headend.registration.registrar import Registrar
-from ferraris.headend.registration.renewing import Offload
+from ferraris.headend.registration.renewing import Offload, UnfitError
 from ferraris.headend.registration.strangers import Strangers
 from ferraris.headend.store.engine import Engine
 from ferraris.headend.store.records import StoreError
@@ -63,17 +65,30 @@ class CallCounts:
     reasons: dict[str, int] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+_FIRST = None
+"""Among the ways of a caller: the one that it came with, before it has keys."""
+
+
+@dataclass(slots=True)
 class _Caller:
+    """A meter, as it says, and the ways to speak with it: stages of its keys, the likeliest first.
+
+    `place` is the one that is tried, `refused` how many it said no to; `keys` those in use.
+    """
+
     known: Known
-    keys: MeterKeys | None
+    ways: list[str | None]
+    place: int = 0
+    refused: int = 0
+    keys: MeterKeys | None = None
+    has_skipped: bool = False
 
 
 class CallIntake:
     """The door of one tenant for meters that call in; `run` until cancelled.
 
-    Which of its keys a meter has while they are renewed is found out over its calls: each tries
-    one of them.
+    Which of its keys a meter has while they are renewed is found out in its call, and over several
+    where it hangs up when it is asked under others. One that has none yet is given some.
     """
 
     def __init__(
@@ -153,9 +168,13 @@ class CallIntake:
         if known is None or reason is not None:
             self._turn_away(identity, known, reason or Reason.UNKNOWN)
             return None
-        caller = await self._offload(self._caller, known)
-        self._coming[identity.peer] = caller
-        access: Access = await self._offload(self._how, caller)
+        try:
+            caller = await self._offload(self._caller, known)
+            self._coming[identity.peer] = caller
+            access: Access = await self._offload(self._how, caller)
+        except UsageError as error:
+            await self._registrar.unfit(known, error)
+            raise
         return access
 
     def _recognised(self, identity: Identity) -> Verdict:
@@ -175,26 +194,59 @@ class CallIntake:
 
     def _caller(self, known: Known) -> _Caller:
         if not uses_keys(known):
-            return _Caller(known, None)
-        stages = stages_to_try(self._keys, known.key_id) or [CURRENT]
-        stage = stages[self._tried.get(known.number, 0) % len(stages)]
-        return _Caller(known, MeterKeys(self._keys, known.key_id, stage))
+            return _Caller(known, [])
+        ways: list[str | None] = [*stages_to_try(self._keys, known.key_id)]
+        lacks = f"no keys of {known.external_id} are kept"
+        if self._registrar.may_give(known):
+            lacks = f"no master key of {known.external_id} to wrap its first keys"
+            if MeterKeys(self._keys, known.key_id).has_master():
+                ways.append(_FIRST)
+        if not ways:
+            raise UnfitError(lacks, where="registration")
+        return _Caller(known, ways, self._tried.get(known.number, 0) % len(ways))
 
     def _how(self, caller: _Caller) -> Access:
-        known = caller.known
-        security: Security
-        if caller.keys is not None:
-            security = caller.keys.security(known, self._registrar.pairs, self._system_title)
-        else:
-            title = self._system_title
-            security = plain(known, self._keys, known.key_id, system_title=title)
-        return Access(
-            security,
-            client=known.client,
-            server=known.server,
-            device=known.external_id,
-            zone=ZoneInfo(known.zone),
-        )
+        """By the way whose turn it is, and by others if the caller says no to that."""
+        known, otherwise = caller.known, partial(self._otherwise, caller)
+        if not caller.ways:
+            return self._by_secret(known)
+        stage = caller.ways[caller.place]
+        if stage is not _FIRST:
+            caller.keys = MeterKeys(self._keys, known.key_id, stage)
+            return replace(self._under(caller.keys, known), otherwise=otherwise)
+        caller.keys = None
+        by_secret = self._by_secret(first_way(known))
+        return replace(by_secret, then=partial(self._give, caller), otherwise=otherwise)
+
+    def _under(self, keys: MeterKeys, known: Known) -> Access:
+        return _access(known, keys.security(known, self._registrar.pairs, self._system_title))
+
+    def _by_secret(self, known: Known) -> Access:
+        title = self._system_title
+        return _access(known, plain(known, self._keys, known.key_id, system_title=title))
+
+    async def _give(self, caller: _Caller, meter: Meter) -> Access:
+        """First keys for a caller without any; the association under them proves who it is."""
+        caller.refused = len(caller.ways)  # what it says no to from here on, is its last word
+        caller.keys = await self._registrar.give(caller.known, meter)
+        under: Access = await self._offload(self._under, caller.keys, caller.known)
+        return under
+
+    async def _otherwise(self, caller: _Caller, error: Error) -> Access | None:
+        """What to try in the same call when a way was refused."""
+        if isinstance(error, CertificateError) or not _is_no(error):
+            return None
+        if _is_counter(error) and caller.keys is not None and not caller.has_skipped:
+            caller.has_skipped = True
+            if await self._offload(self._registrar.skip_counters, caller.known, caller.keys):
+                again: Access = await self._offload(self._how, caller)
+                return again
+        caller.refused = caller.place + 1
+        if caller.refused >= len(caller.ways):
+            return None
+        caller.place += 1
+        other: Access = await self._offload(self._how, caller)
+        return other
 
     # -- who did not become a meter ---------------------------------------------------------
 
@@ -204,37 +256,16 @@ class CallIntake:
             self.counts.failed += 1
             return
         error, known = refusal.error, caller.known
-        reason = getattr(error, "reason", None)
-        # Without a reason it was not the meter that said no: it is here already.
-        is_no = isinstance(error, SecurityError) or reason is not None
         if isinstance(error, CertificateError):
             self._turn_away(refusal.identity, known, Reason.CERTIFICATE, error.message)
-        elif not is_no or caller.keys is None:
-            self.counts.failed += 1
-        elif reason == ExceptionServiceError.INVOCATION_COUNTER_ERROR:
-            self._after(self._skip(refusal.identity, caller, error))
+        elif _is_no(error) and 0 < len(caller.ways) <= caller.refused:
+            self._tried.pop(known.number, None)
+            self._turn_away(refusal.identity, known, Reason.WRONG_KEY, error.message)
         else:
-            self._after(self._other_key(refusal.identity, known, error))
-
-    def _after(self, work: Awaitable[None]) -> None:
-        task = asyncio.ensure_future(work)
-        self._work.add(task)
-        task.add_done_callback(self._work.discard)
-
-    async def _skip(self, identity: Identity, caller: _Caller, error: Error) -> None:
-        if not await self._offload(self._registrar.skip_counters, caller.known, caller.keys):
-            self._turn_away(identity, caller.known, Reason.WRONG_KEY, error.message)
-
-    async def _other_key(self, identity: Identity, known: Known, error: Error) -> None:
-        """Another key at its next call; when all were tried, it is not who it says."""
-        stages = await self._offload(stages_to_try, self._keys, known.key_id)
-        tried = self._tried.get(known.number, 0) + 1
-        if tried < len(stages):
-            self._tried[known.number] = tried
             self.counts.failed += 1
-            return
-        self._tried.pop(known.number, None)
-        self._turn_away(identity, known, Reason.WRONG_KEY, error.message)
+            if caller.ways:  # it may have hung up since it did not understand: another way then
+                following = caller.refused if _is_no(error) else caller.place + 1
+                self._tried[known.number] = following % len(caller.ways)
 
     def _turn_away(
         self, identity: Identity, known: Known | None, reason: Reason, message: str = ""
@@ -284,3 +315,23 @@ class CallIntake:
                 update(METER).where(METER.c.id == known.number).values(heard_s=self._clock())
             )
             return known_by_number(connection, known.number, self._key_name)
+
+
+def _access(known: Known, security: Security) -> Access:
+    return Access(
+        security,
+        client=known.client,
+        server=known.server,
+        device=known.external_id,
+        zone=ZoneInfo(known.zone),
+    )
+
+
+def _is_no(error: Error) -> bool:
+    """Whether the caller said no; without a reason it was not the meter: it is here already."""
+    return isinstance(error, SecurityError) or getattr(error, "reason", None) is not None
+
+
+def _is_counter(error: Error) -> bool:
+    reason = getattr(error, "reason", None)
+    return bool(reason == ExceptionServiceError.INVOCATION_COUNTER_ERROR)

@@ -8,21 +8,29 @@ sent again: there are no older ones that could be lost.
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 from ferraris.client import Meter
 from ferraris.core.errors import RefusedError
 from ferraris.data.obis import Obis
 from ferraris.headend.registration.meter_keys import ON_ITS_WAY, MeterKeys
+from ferraris.headend.registration.recognition import Known
 from ferraris.headend.registration.renewing import Offload, UnfitError, send_keys
 from ferraris.keys.renewal import KeyTransfer
 from ferraris.keys.states import State
 from ferraris.messaging.dlms.security.suites import SecuritySuite
 from ferraris.model.access_control import SecuritySetup
 
-__all__ = ["give_keys"]
+__all__ = ["first_way", "give_keys"]
 
 _KINDS = ("encryption_key", "authentication_key")
 _USUAL_SETUP = Obis.of(0, 0, 43, 0, 0, 255)
+
+
+def first_way(known: Known) -> Known:
+    """A meter as it is spoken with before it has keys."""
+    way, client = known.first_authentication, known.first_client or 0
+    return replace(known, authentication=way, client=client, ciphering="none", suite=0)
 
 
 async def give_keys(

@@ -4,24 +4,26 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import replace
 
 from ferraris.client import HighGMAC, Meter, NoSecurity, Security, connect
 from ferraris.client.connecting import learn_counter
 from ferraris.core.errors import Error, RefusedError, SecurityError, UsageError
 from ferraris.crypto.certificates import CertificateError
+from ferraris.crypto.certificates import Reason as Fault
 from ferraris.headend.collect.securing import Pairs, plain, uses_keys
-from ferraris.headend.registration.giving import give_keys
+from ferraris.headend.registration.giving import first_way, give_keys
+from ferraris.headend.registration.identity import IdentityError
 from ferraris.headend.registration.meter_keys import NEXT, MeterKeys, stages_to_try
-from ferraris.headend.registration.recognition import Known
+from ferraris.headend.registration.recognition import Known, Reason
 from ferraris.headend.registration.renewing import Offload, UnfitError
 from ferraris.keys import SEND, KeyStore
 from ferraris.line.url import parse_url
 from ferraris.messaging.dlms.enumerations import ExceptionServiceError
 
-__all__ = ["MOST_SKIPPED", "WrongKeyError", "believe_counter", "opened"]
+__all__ = ["MOST_SKIPPED", "WrongKeyError", "believe_counter", "exposed", "opened"]
 
 _PUBLIC_CLIENT = 16
+_TIMELY = (Fault.EXPIRED, Fault.NOT_YET_VALID)  # nobody's lie: somebody has to renew it
 MOST_SKIPPED = 1 << 20
 """Invocation counters that are left out on the unproven word of a meter."""
 
@@ -133,10 +135,8 @@ class _Calling:
     async def _give_keys(self) -> None:
         """Keys by the way that the meter came with; only its master key opens them."""
         known = self._known
-        way, client = known.first_authentication, known.first_client or 0
-        first = replace(known, authentication=way, client=client, ciphering="none", suite=0)
         keys = await self._offload(MeterKeys, self._store, known.key_id)
-        meter = await self._without_keys(first)
+        meter = await self._without_keys(first_way(known))
         try:
             await give_keys(meter, keys, known.suite, offload=self._offload)
         finally:
@@ -182,3 +182,14 @@ def believe_counter(keys: MeterKeys, counter: int) -> None:
 def _is_counter(error: Exception | None) -> bool:
     reason = getattr(error, "reason", None)
     return bool(reason == ExceptionServiceError.INVOCATION_COUNTER_ERROR)
+
+
+def exposed(error: Exception) -> Reason | None:
+    """Whether an error tells that a meter is not what it says."""
+    if isinstance(error, IdentityError):
+        return Reason.OTHER_IDENTITY
+    if isinstance(error, WrongKeyError):
+        return Reason.WRONG_KEY
+    if isinstance(error, CertificateError) and error.reason not in _TIMELY:
+        return Reason.CERTIFICATE
+    return None

@@ -16,17 +16,16 @@ from functools import partial
 from sqlalchemy import Connection, update
 
 from ferraris.client import Meter
-from ferraris.core.errors import IncompatibleError, RefusedError
+from ferraris.core.errors import Error, IncompatibleError, RefusedError, UsageError
 from ferraris.crypto.certificates import CertificateError
-from ferraris.crypto.certificates import Reason as Fault
 from ferraris.headend.audit import Audit
 from ferraris.headend.collect.policy import failure_of
 from ferraris.headend.collect.securing import Pairs
 from ferraris.headend.inventory import key_id
+from ferraris.headend.registration.giving import give_keys
 from ferraris.headend.registration.holding import Holding
-from ferraris.headend.registration.identity import IdentityError
-from ferraris.headend.registration.meter_keys import MeterKeys
-from ferraris.headend.registration.opening import WrongKeyError, believe_counter, opened
+from ferraris.headend.registration.meter_keys import NEXT, MeterKeys
+from ferraris.headend.registration.opening import believe_counter, exposed, opened
 from ferraris.headend.registration.procedure import (
     Procedure,
     RegistrationPolicy,
@@ -46,7 +45,6 @@ from ferraris.headend.registration.progress import (
 from ferraris.headend.registration.recognition import (
     KeyName,
     Known,
-    Reason,
     known_by_number,
 )
 from ferraris.headend.registration.renewing import Offload, UnfitError
@@ -60,7 +58,6 @@ from ferraris.keys import KeyStore
 __all__ = ["Registrar"]
 
 _FACTOR = 3.0
-_TIMELY = (Fault.EXPIRED, Fault.NOT_YET_VALID)  # nobody's lie: somebody has to renew it
 _SKIPPED = 1 << 16
 
 
@@ -199,6 +196,42 @@ class Registrar:
         believe_counter(keys, keys.next_counter() + _SKIPPED)
         return True
 
+    def may_give(self, known: Known) -> bool:
+        """Whether a meter that called in may be given first keys; waits for the store."""
+        if not known.first_authentication or known.state == "active":
+            return False
+        with self._engine.reading() as connection:
+            found = progress_of(connection, known.number)
+        return found is None or found.step not in (Step.HELD, Step.QUARANTINED)
+
+    async def give(self, known: Known, meter: Meter) -> MeterKeys:
+        """First keys for a meter that called in, by its first way; those that it should have now.
+
+        Nothing is proved yet: who says no here may be anybody, so it is written down and holds
+        nobody. Raises what `give_keys` does, and `RefusedError` while another worker is at it.
+        """
+        if not await self._offload(self._claimed, known):
+            raise RefusedError(f"another worker registers {known.external_id}", where="calls")
+        if not await self._offload(self._holding.hold, known):
+            await self._told(self._wait, known)
+            raise RefusedError(f"{known.external_id} is being read", where="calls")
+        try:
+            keys = await self._offload(MeterKeys, self._keys, known.key_id)
+            await give_keys(meter, keys, known.suite, offload=self._offload)
+        except Error as error:
+            await self._told(self._rest, known, f"it was given no keys: {error.message}")
+            raise
+        finally:
+            with contextlib.suppress(StoreError):  # it lapses
+                await self._offload(self._holding.let_go, known)
+        made: MeterKeys = await self._offload(MeterKeys, self._keys, known.key_id, NEXT)
+        return made
+
+    async def unfit(self, known: Known, error: UsageError) -> None:
+        """A meter called in, and what is needed to speak with it is missing here: it is held."""
+        if await self._offload(self.wants, known) and await self._offload(self._claimed, known):
+            await self._told(self._stop, known, Happening.HOLD, error.message)
+
     async def welcome(self, known: Known, meter: Meter, keys: MeterKeys | None) -> Step | None:
         """A meter that is not active called in: go on in the association that is open.
 
@@ -255,7 +288,7 @@ class Registrar:
     def _failed(self, known: Known, error: Exception) -> Step | None:
         """What becomes of it: a lie or wrong keys quarantine, a no holds, the rest is tried on."""
         message = failure_of(error).message
-        reason = _exposed(error)
+        reason = exposed(error)
         if reason is not None:
             peer = known.address
             self._strangers.take_note(
@@ -353,14 +386,3 @@ class Registrar:
                 .values(counter_asked=1)
             )
         return True
-
-
-def _exposed(error: Exception) -> Reason | None:
-    """Whether an error tells that a meter is not what it says."""
-    if isinstance(error, IdentityError):
-        return Reason.OTHER_IDENTITY
-    if isinstance(error, WrongKeyError):
-        return Reason.WRONG_KEY
-    if isinstance(error, CertificateError) and error.reason not in _TIMELY:
-        return Reason.CERTIFICATE
-    return None
