@@ -67,23 +67,44 @@ def test_the_same_in_postgresql(postgresql_location: str) -> None:
     check_night(summary_of(postgresql_location, 24), 24, 2)
 
 
+def cut(meters: list[Any], at_s: float) -> None:
+    """From now on no answer of these arrives."""
+    for meter in meters:
+        lots.begin(meter, "cut before answer", int(at_s), share=1.0)
+
+
+def mend(meters: list[Any], at_s: float) -> None:
+    for meter in meters:
+        lots.end(meter, "cut before answer", int(at_s))
+
+
 def test_a_machine_that_lets_everybody_wait_changes_no_count(tmp_path, monkeypatch) -> None:
-    """Whenever meters are read, none of them is heard the first time."""
+    """Whenever meters are registered or read, none of them is heard the first time."""
     failed: list[int] = []
 
     async def story() -> Night:
         settings = NightSettings(store=tmp_path / "demo.sqlite", keys=tmp_path / "keys", meters=4)
         async with Night(settings) as night:
-            assert night.deliver() == await night.commission() == 4
             meters, run_once = list(night.neighbourhood.fleets[0]), night.whole.collection.run_once
+            registered: list[int] = []
+            register = night.whole.registrar.round
+
+            async def registering() -> int:
+                if not registered:
+                    cut(meters, night.clock())
+                registered.append(await register())
+                mend(meters, night.clock())
+                return registered[-1]
+
+            monkeypatch.setattr(night.whole.registrar, "round", registering)
+            assert night.deliver() == await night.commission() == 4
+            assert registered == [4, 0, 4, 0]
 
             async def waiting() -> Any:
-                now, silent = int(night.clock()), not failed or failed[-1] == 0
-                for meter in meters if silent else ():
-                    lots.begin(meter, "cut before answer", now, share=1.0)
+                if not failed or failed[-1] == 0:
+                    cut(meters, night.clock())
                 summary = await run_once()
-                for meter in meters if silent else ():
-                    lots.end(meter, "cut before answer", now)
+                mend(meters, night.clock())
                 failed.append(summary.failed)
                 return summary
 

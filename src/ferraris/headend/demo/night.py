@@ -31,10 +31,11 @@ from ferraris.headend.collect import (
 from ferraris.headend.configuration import Collecting, Configuration, Http, Observing
 from ferraris.headend.demo.clock import StoryClock
 from ferraris.headend.demo.columns_truth import Agreement, agreement
+from ferraris.headend.demo.counting import finals_of, success_of
 from ferraris.headend.demo.household import household_rules
 from ferraris.headend.demo.neighbourhood import Neighbourhood
 from ferraris.headend.demo.settings import PROFILE, REGISTERS, NightSettings
-from ferraris.headend.demo.told import Success, Told, joined
+from ferraris.headend.demo.told import Told, joined
 from ferraris.headend.inventory import NodeKind, State, create_node, key_id, move_many, nodes
 from ferraris.headend.inventory.naming import numbers_of
 from ferraris.headend.inventory.shipments import import_shipment
@@ -42,9 +43,7 @@ from ferraris.headend.inventory.tenants import transport_key_id
 from ferraris.headend.registration.progress import ask
 from ferraris.headend.registration.recognition import known_meters
 from ferraris.headend.service.building import Built, Furnishing, built
-from ferraris.headend.store.tables.collecting import PLAN, READ_SUCCESS
 from ferraris.headend.store.tables.inventory import METER
-from ferraris.headend.store.tables.validated import FINAL
 from ferraris.headend.vee.rule_sets import put_rules
 from ferraris.keys import KeyStore
 
@@ -159,19 +158,25 @@ class Night:
                     reason="registered before", by=_BY, at_s=now,
                 )  # fmt: skip
             put_plan(connection, self._tenant, plan_of(self._plan()), now=now)
-        while await self.whole.registrar.round():
-            pass
-        with self.whole.house.engine.reading() as connection:
-            numbers = [each.number for each in some]
-            active = select(func.count()).where(METER.c.id.in_(numbers), METER.c.state == "active")
-            self.told.commissioned = int(connection.execute(active).scalar_one())
+        numbers = [each.number for each in some]
+        for _ in range(_TRIES):
+            while await self.whole.registrar.round():
+                pass
+            with self.whole.house.engine.reading() as connection:
+                active = select(func.count()).where(
+                    METER.c.id.in_(numbers), METER.c.state == "active"
+                )
+                self.told.commissioned = int(connection.execute(active).scalar_one())
+            if self.told.commissioned == len(numbers):
+                break
+            self._later()
         self._took("commission", begun)
         return self.told.commissioned
 
     async def evening(self) -> Summary | None:
         """What there is of the days before, where the neighbourhood is small enough for it."""
         if self._days > 1:
-            self.told.evening = await self._read(-6 * 3600, trouble=0)
+            self.told.evening = await self._read(trouble=0)
         return self.told.evening
 
     async def first_round(self) -> Summary:
@@ -179,19 +184,19 @@ class Night:
         self.hour(20 * 60)
         self.neighbourhood.trouble(self.clock())
         dead, flaky = self.neighbourhood.dead, self.neighbourhood.flaky
-        return await self._round(20 * 60, trouble=len(dead) + len(flaky))
+        return await self._round(trouble=len(dead) + len(flaky))
 
     async def second_round(self) -> Summary:
         """Half past two: bad lines are better, and only what is missing is read."""
         self.hour(150 * 60)
         self.neighbourhood.mend(self.neighbourhood.flaky, self.clock())
-        return await self._round(150 * 60, trouble=len(self.neighbourhood.dead))
+        return await self._round(trouble=len(self.neighbourhood.dead))
 
     async def third_round(self) -> Summary:
         """A quarter past seven, after the deadline: the dead are back, their day is late."""
         self.hour(435 * 60)
         self.neighbourhood.mend(self.neighbourhood.dead, self.clock())
-        return await self._round(435 * 60, trouble=0)
+        return await self._round(trouble=0)
 
     def compare(self, progress: Callable[[int], None] = lambda done: None) -> Agreement:
         """Everything that is stored against what the meters really counted."""
@@ -253,19 +258,22 @@ class Night:
 
     # -- how ----------------------------------------------------------------------------------
 
-    async def _read(self, after_midnight_s: float, *, trouble: int) -> Summary:
+    async def _read(self, *, trouble: int) -> Summary:
         """Read, and half an hour later again while more meters fail than are in `trouble`.
 
         Meters and head-end are one process here: when the machine lets it wait, all of them seem
         silent at once, which no meter of the story is.
         """
         summary = await self._read_once()
-        for again in range(1, _TRIES):
+        for _ in range(1, _TRIES):
             if summary.failed <= trouble:
                 break
-            self.hour(after_midnight_s + again * _AGAIN_AFTER_S)
+            self._later()
             summary = joined(summary, await self._read_once())
         return summary
+
+    def _later(self) -> None:
+        self.hour(self.clock() - self._midnight + _AGAIN_AFTER_S)
 
     async def _read_once(self) -> Summary:
         summary = await self.whole.collection.run_once()
@@ -275,42 +283,13 @@ class Night:
         self._took("validate", begun)
         return summary
 
-    async def _round(self, after_midnight_s: float, *, trouble: int) -> Summary:
-        summary = await self._read(after_midnight_s, trouble=trouble)
+    async def _round(self, *, trouble: int) -> Summary:
+        summary = await self._read(trouble=trouble)
         self.told.rounds.append(summary)
         with self.whole.house.engine.reading() as connection:
-            self.told.success.append(self._success(connection))
-            self.told.finals.append(self._finals(connection))
+            self.told.success.append(success_of(connection, self._tenant, _PLAN, self.day))
+            self.told.finals.append(finals_of(connection, self._tenant, self.day))
         return summary
-
-    def _success(self, connection: Connection) -> Success:
-        plan = select(PLAN.c.id).where(PLAN.c.tenant == self._tenant, PLAN.c.name == _PLAN)
-        columns = READ_SUCCESS.c
-        sums = [func.coalesce(func.sum(c), 0) for c in (columns.due, columns.in_time, columns.late)]
-        row = connection.execute(
-            select(*sums).where(columns.plan == plan.scalar_subquery(), columns.day == self.day)
-        ).one()
-        return Success(*(int(value) for value in row))
-
-    def _finals(self, connection: Connection) -> dict[str, int]:
-        """Final values of the day by how good they are, newest versions."""
-        # By a window: without statistics PostgreSQL would look for newer versions one by one.
-        names = ("intervals", "estimated", "suspect", "missing")
-        turn = func.row_number().over(
-            partition_by=(FINAL.c.meter, FINAL.c.profile, FINAL.c.channel),
-            order_by=FINAL.c.version.desc(),
-        )
-        versions = (
-            select(*(FINAL.c[name] for name in names), turn.label("turn"))
-            .where(FINAL.c.tenant == self._tenant, FINAL.c.day == self.day)
-            .subquery()
-        )
-        sums = [func.coalesce(func.sum(versions.c[name]), 0) for name in names]
-        row = connection.execute(select(*sums).where(versions.c.turn == 1)).one()
-        values, estimated, suspect, missing = (int(value) for value in row)
-        return {
-            "values": values, "estimated": estimated, "suspect": suspect, "missing": missing,
-        }  # fmt: skip
 
     def _comes_again(self) -> bool:
         """Meters of an earlier night have new keys and addresses, as every start gives them."""
