@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import shutil
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from of_everything import SHARED, fill
 from sqlalchemy import insert, select
 
 from ferraris.headend.access import principals, tokens
@@ -25,10 +25,6 @@ from ferraris.headend.operations.registry import collected
 from ferraris.headend.store.engine import Engine
 from ferraris.headend.store.tables.inventory import GROUP, METER, TENANT
 from ferraris.keys import MemoryKeys
-
-sys.path.insert(0, str(Path(__file__).parent))
-
-from of_everything import SHARED, fill
 
 
 class Clock:

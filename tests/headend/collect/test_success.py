@@ -18,7 +18,13 @@ from ferraris.headend.collect.overview import (
     success_of_days,
 )
 from ferraris.headend.collect.plans import plans
-from ferraris.headend.collect.success import count_success, days_to_count, write_success
+from ferraris.headend.collect.success import (
+    count_success,
+    days_to_count,
+    lost_meters,
+    lost_of_meter,
+    write_success,
+)
 from ferraris.headend.store.records import Brought
 from ferraris.headend.store.tables.access import CHANGE
 from ferraris.headend.store.tables.collecting import LACK, READ_SUCCESS, REREAD
@@ -87,6 +93,21 @@ def lost(street, day=DAY, plan="daily"):
     return found.due, found.in_time, found.late, found.lost
 
 
+def who_lost(street, day=DAY, plan="daily", now=None):
+    """(day, registers) by the meters that lost a day; of each meter alone the same is true."""
+    now = street.clock() if now is None else now
+    names = {number: name for name, number in street.numbers.items()}
+    with street.engine.reading() as view:
+        (known,) = [each for each in plans(view, street.tenant) if each.plan.name == plan]
+        found = lost_meters(view, street.tenant, known, day, now)
+        for number in names:
+            alone = lost_of_meter(view, street.tenant, known, number, since_day=day, now=now)
+            assert [each for each in alone if each.day == day] == [
+                each for each in found if each.meter == number
+            ]
+    return {names[each.meter]: (each.day, each.registers) for each in found}
+
+
 def test_a_day_whose_registers_nobody_read_is_lost(engine):
     street = Street(engine, 3)
     street.plan(back_days=5)
@@ -100,6 +121,8 @@ def test_a_day_whose_registers_nobody_read_is_lost(engine):
     street.once()
     assert lost(street) == (3, 1, 0, 1)  # the profile came late, the registers cannot
     assert lost(street, DAY + 1) == (3, 2, 0, 0)
+    assert who_lost(street) == {"meter-1": (DAY, tuple(PLAN["registers"]))}
+    assert who_lost(street, DAY + 1) == {}
     told = [json.loads(each) for kind, each in street.rows(CHANGE, "kind", "detail")
             if kind == "success"]  # fmt: skip
     assert {"day": DAY, "due": 3, "in_time": 1, "late": 0, "lost": 1} in told
@@ -124,6 +147,8 @@ def test_registers_are_taken_from_a_daily_or_billing_profile_that_has_them(engin
     count(street, later)
     assert lost(street, plan="billed") == (2, 0, 1, 1)
     assert lost(street, plan="other") == (2, 0, 0, 2)
+    assert who_lost(street, plan="billed", now=later) == {"meter-1": (DAY, (REGISTERS[0],))}
+    assert set(who_lost(street, plan="other", now=later)) == {"meter-0", "meter-1"}
 
 
 def test_local_days_and_their_deadline(engine):

@@ -8,9 +8,9 @@ import re
 
 import pytest
 import town
+from front import both, form_key, plain, section
 from sqlalchemy import insert, select
 
-from conftest import both, form_key, plain, section
 from ferraris.headend.store.tables.access import AUDIT
 from ferraris.headend.store.tables.collecting import COMMAND, CONTACT
 from ferraris.headend.store.tables.inventory import METER, REGISTRATION, STRANGER

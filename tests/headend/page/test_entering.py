@@ -10,11 +10,11 @@ import jwt
 import pytest
 import town
 from cryptography.hazmat.primitives.asymmetric import ec
+from front import entered, form_key
 from litestar import Litestar
 from litestar.testing import TestClient
 from sqlalchemy import select
 
-from conftest import entered, form_key
 from ferraris.headend.access import principals, tokens
 from ferraris.headend.access.grants import Grant
 from ferraris.headend.access.openid import OpenIdProvider, OpenIdSettings

@@ -10,9 +10,9 @@ from urllib.parse import quote
 
 import pytest
 import town
-from sqlalchemy import delete, insert, select, update
+from front import both, form_key, plain, section
+from sqlalchemy import delete, func, insert, select, update
 
-from conftest import both, form_key, plain, section
 from ferraris.headend.inventory.groups import create_group
 from ferraris.headend.store.tables.access import AUDIT
 from ferraris.headend.store.tables.collecting import COMMAND, READ_SUCCESS
@@ -33,7 +33,7 @@ def test_the_overview_tells_how_the_night_went(enter):
     assert all(name in groups for name in town.NODES)
     reasons = plain(section(page, "reasons"))
     assert re.search(r"Silent, or line broken Tried again .* at its power, .* 3 Refused", reasons)
-    assert re.search(r"Wrong setting Correct the inventory, .* 3 $", reasons)
+    assert re.search(r"Wrong setting Correct the inventory, .* 3 In 30 days \d+ days of", reasons)
     missing = section(page, "missing")
     assert "no answer within 10 s" in missing
     assert "All missing meters" in missing
@@ -153,6 +153,75 @@ def test_from_the_success_of_a_segment_to_its_missing_meters(enter):
         assert len(listed(visitor.get(link).text)) == 4
     month = html.unescape(re.search(r'href="(/\?[^"#]*Hafen)#part-month"', groups)[1])
     assert "Last 30 days, Hafen" in plain(section(visitor.get(month).text, "month"))
+
+
+@both
+def test_what_is_lost_is_not_missing(place, enter):
+    """It can come no more, so it is told apart: of today, of each day and of each segment."""
+    with place.engine.reading() as connection:
+        c = READ_SUCCESS.c
+        sums = select(func.sum(c.due - c.in_time - c.late - c.lost), func.sum(c.lost))
+        missing, lost = connection.execute(sums.where(c.day == town.TODAY - 1)).one()
+        parts = select(c.node, func.sum(c.late), func.sum(c.lost)).group_by(c.node)
+        of_nodes = connection.execute(parts.where(c.day == town.TODAY - 1)).all()
+        _, worst = connection.execute(sums.where(c.day == town.TODAY - 9)).one()
+        _, all_days = connection.execute(sums).one()
+    page = enter("viewer").get("/").text
+    assert f"{missing} missing {lost} lost" in shown_figures(section(page, "today"))
+    assert f"{all_days} lost" in shown_figures(section(page, "month"))
+    [row] = re.findall(r"<tr data-from[^>]*><th[^>]*>Sun 1 Mar.*?</tr>", page, re.S)
+    assert html.unescape(re.search(r'href="(/lost[^"]*)"', row)[1]) == LOST
+    assert re.search(rf">{worst}</a>", row)
+    told = plain(section(page, "groups"))
+    for node, late, gone in of_nodes:
+        name = re.escape(town.NODES[node - 1])
+        assert re.search(rf"{name} 400 [\d.]+% {late} \d+ {gone} ", told), name
+    assert sum(gone for *_, gone in of_nodes) > 0
+    assert f"In 30 days {all_days} days of meters were lost" in plain(section(page, "reasons"))
+
+
+LOST = "/lost?plan=daily&day=2026-03-01"
+
+
+def shown_figures(part):
+    """The figures of a part, each before its name."""
+    pairs = re.findall(r"<dt>(.*?)</dt><dd>(.*?)</dd>", part, re.S)
+    return ", ".join(f"{plain(value).strip()} {name}" for name, value in pairs).replace(", ", " ")
+
+
+@both
+def test_meters_that_lost_a_day(place, enter, monkeypatch):
+    monkeypatch.setattr("ferraris.headend.page.lost._PAGE", 25)
+    visitor = enter("viewer")
+    page = visitor.get(LOST).text
+    assert "1-0:1.8.0*255, 1-0:1.7.0*255" in plain(section(page, "lost"))
+    found = listed(page)
+    while further := re.search(r'href="(/lost[^"]+)">Next page', page):
+        page = visitor.get(html.unescape(further[1])).text
+        found += listed(page)
+    assert found == town.METERS
+    nodes = {name: place % 3 + 1 for place, name in enumerate(town.METERS, 1)}
+    assert {nodes[name] for name in listed(visitor.get(f"{LOST}&segment=Hafen").text)} == {3}
+    only = listed(visitor.get(f"{LOST}&model=E450&firmware=1.4.2").text)
+    assert only
+    assert {town.METERS.index(name) % 2 for name in only} == {0}
+    assert "No meter lost this day" in visitor.get("/lost?plan=daily&day=2026-03-09").text
+    for wrong, status in (("day=x", 400), ("after=x", 400), ("segment=Nirgends", 404)):
+        assert visitor.get(f"/lost?{wrong}").status_code == status
+    days = section(visitor.get(f"/meters/{town.SHOWN}").text, "lost_days")
+    assert "Sun 1 Mar" in plain(days)
+    assert LOST in html.unescape(days)
+
+
+def test_who_sees_some_meters_sees_what_those_lost(place, enter):
+    with place.engine.transaction() as connection:
+        create_group(connection, 1, "docks", "node=Hafen")
+    visitor = enter("viewer", group="docks")
+    page = visitor.get(LOST).text
+    nodes = {name: place % 3 + 1 for place, name in enumerate(town.METERS, 1)}
+    assert {nodes[name] for name in listed(page)} == {3}
+    assert "(" not in re.search(r'<select id="day".*?</select>', page, re.S)[0]
+    assert "days of meters were lost" not in visitor.get("/missing").text
 
 
 @both

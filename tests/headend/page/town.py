@@ -178,8 +178,8 @@ def _plan(connection, chance):
         for node in range(1, len(NODES) + 1):
             for model in MODELS:
                 due = 200
-                lost = chance.randrange(4) + (30 if day == TODAY - 9 else 0)
-                late = 0 if day == TODAY - 1 else lost // 2
+                short = chance.randrange(4) + (30 if day == TODAY - 9 else 0)
+                late = 0 if day == TODAY - 1 else short // 2
                 rows.append(
                     {
                         "tenant": 1,
@@ -189,8 +189,9 @@ def _plan(connection, chance):
                         "model": model,
                         "firmware": "1.4.2",
                         "due": due,
-                        "in_time": due - lost,
+                        "in_time": due - short,
                         "late": late,
+                        "lost": (short + 1) // 3,
                         "deadline_s": (day + 1) * DAY_S + 5 * 3600,
                         "counted_s": NOW,
                     }

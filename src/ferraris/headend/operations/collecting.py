@@ -47,6 +47,7 @@ __all__ = [
     "SessionView",
     "SuccessPart",
     "SuccessView",
+    "known_plan",
 ]
 
 _EPOCH = date(1970, 1, 1)
@@ -219,7 +220,7 @@ def list_plans(desk: Desk) -> list[PlanView]:
 @operation("GET /plans/{plan}", command="plans show", right=Right.SEE_METERS)
 def show_plan(desk: Desk, plan: str) -> PlanView:
     """Show a plan."""
-    return _plan_view(_plan(desk, plan), desk.now)
+    return _plan_view(known_plan(desk, plan), desk.now)
 
 
 @operation("PUT /plans/{plan}", command="plans put", right=Right.PLAN)
@@ -244,7 +245,7 @@ def list_missing(
     desk: Desk, plan: str = "", after: str = "", limit: int = 100
 ) -> Page[MissingView]:
     """List the meters of which something is missing, and why."""
-    known = [_plan(desk, plan)] if plan else plans(desk.connection, desk.tenant)
+    known = [known_plan(desk, plan)] if plan else plans(desk.connection, desk.tenant)
     found, at = overview.missing_meters(
         desk.connection,
         desk.tenant,
@@ -268,7 +269,7 @@ def list_success(
     """List the read success of a plan by day, the last days that are over."""
     desk.demand_everywhere(Right.SEE_METERS)
     _check_days(days)
-    known = _plan(desk, plan)
+    known = known_plan(desk, plan)
     today = local_day(desk.now, known.plan.zone)
     found = overview.success_of_days(
         desk.connection,
@@ -298,7 +299,7 @@ def list_success_parts(
     """List the read success of a day by segment, model or firmware."""
     desk.demand_everywhere(Right.SEE_METERS)
     _check_days(days)
-    known = _plan(desk, plan)
+    known = known_plan(desk, plan)
     found = overview.success_by(desk.connection, known.number, (day - _EPOCH).days, by, days=days)
     return [SuccessPart(each.name, each.due, each.in_time, each.late, each.lost) for each in found]
 
@@ -434,7 +435,7 @@ def read_again(desk: Desk, meter: str, body: ReadAgain) -> None:
         desk.connection,
         desk.tenant,
         [row.id],
-        _plan(desk, body.plan).items,
+        known_plan(desk, body.plan).items,
         first_day=(body.first_day - _EPOCH).days,
         last_day=(body.last_day - _EPOCH).days,
         by=desk.caller.name,
@@ -463,7 +464,8 @@ def _kinds(desk: Desk) -> CommandKinds:
     return desk.house.parts.get(CommandKinds) or standard_kinds()
 
 
-def _plan(desk: Desk, name: str) -> KnownPlan:
+def known_plan(desk: Desk, name: str) -> KnownPlan:
+    """A plan by name; `NotFoundError` when there is none."""
     found = find_plan(desk.connection, desk.tenant, name)
     if found is None:
         raise NotFoundError(f"no plan {name!r}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -23,6 +24,7 @@ __all__ = [
     "NodeView",
     "add_group",
     "add_node",
+    "below",
     "change_group",
     "change_node",
     "delete_group",
@@ -191,6 +193,12 @@ def delete_group(desk: Desk, group: str) -> None:
     """Delete a group that no plan and no grant names."""
     desk.demand_everywhere(Right.MANAGE_METERS)
     inventory.delete_group(desk.connection, desk.tenant, group)
+
+
+def below(desk: Desk, segment: str) -> Collection[int]:
+    """The numbers of a segment and of all that hangs below it."""
+    number = inventory.node(desk.connection, desk.tenant, segment).number
+    return inventory.Tree.load(desk.connection, desk.tenant).below(number)
 
 
 def _shown(desk: Desk, name: str) -> NodeView:

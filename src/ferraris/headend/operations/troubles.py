@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Final
 
 from ferraris.core.errors import UsageError
-from ferraris.headend import inventory
 from ferraris.headend.access.rights import Right
 from ferraris.headend.collect.troubles import Trouble, Where, trouble_counts, troubles
 from ferraris.headend.inventory.tree import Tree
 from ferraris.headend.operations.desk import Desk
 from ferraris.headend.operations.operation import operation
 from ferraris.headend.operations.paging import Page, checked_limit
+from ferraris.headend.operations.segments import below
 
 __all__ = ["BY", "TroublePart", "TroubleView", "count_troubles", "counted", "list_troubles"]
 
@@ -66,7 +66,7 @@ def list_troubles(
     """List the meters that were tried in vain and why, the longest silent first."""
     where = Where(
         reason or None,
-        _below(desk, segment) if segment else None,
+        below(desk, segment) if segment else None,
         model or None,
         firmware or None,
         desk.meter(meter, Right.SEE_METERS).id if meter else None,
@@ -112,11 +112,6 @@ def counted(desk: Desk) -> Mapping[str, list[TroublePart]]:
         ]
         for by, counts in sums.items()
     }
-
-
-def _below(desk: Desk, segment: str) -> Collection[int]:
-    number = inventory.node(desk.connection, desk.tenant, segment).number
-    return Tree.load(desk.connection, desk.tenant).below(number)
 
 
 def _view(each: Trouble) -> TroubleView:

@@ -18,7 +18,18 @@ from ferraris.headend.operations.collecting import (
 )
 from ferraris.headend.page.look import Look
 
-__all__ = ["Day", "success_arrivals", "success_days", "success_groups", "success_plans"]
+__all__ = [
+    "DAYS",
+    "Chosen",
+    "Day",
+    "chosen",
+    "success_arrivals",
+    "success_days",
+    "success_groups",
+]
+
+DAYS: Final = 30
+"""How many days are looked at."""
 
 _EPOCH: Final = date(1970, 1, 1)
 _EACH_S: Final = 900
@@ -26,12 +37,13 @@ _EACH_S: Final = 900
 
 @dataclass(frozen=True, slots=True)
 class Day:
-    """All meters of a plan on a local day: how many were due, came in time, and came late."""
+    """All meters of a plan on a local day: how many were due, came in time, late, or are lost."""
 
     day: date
     due: int
     in_time: int
     late: int
+    lost: int
     deadline_s: float
 
     @property
@@ -46,15 +58,36 @@ class Day:
 
     @property
     def missing(self) -> int:
-        """How many are not there."""
-        return self.due - self.in_time - self.late
+        """How many are not there, and can still come."""
+        return self.due - self.in_time - self.late - self.lost
 
 
-def success_plans(look: Look) -> Sequence[KnownPlan]:
-    """The plans that work, the most important first."""
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """The plan that is looked at, and its last thirty days, the newest last."""
+
+    plan: KnownPlan
+    plans: Sequence[KnownPlan]
+    days: Sequence[Day]
+
+
+def chosen(look: Look) -> Chosen | None:
+    """The plan that the query names, or else the most important; found once for a page.
+
+    None when no plan works; `ForbiddenError` for who may not see all meters.
+    """
+    return look.once("success", _chosen)
+
+
+def _chosen(look: Look) -> Chosen | None:
     look.desk.demand_everywhere(Right.SEE_METERS)
-    found = [each for each in plans(look.connection, look.caller.tenant) if each.plan.active]
-    return sorted(found, key=lambda each: (each.plan.priority, each.plan.name))
+    known = [each for each in plans(look.connection, look.caller.tenant) if each.plan.active]
+    known.sort(key=lambda each: (each.plan.priority, each.plan.name))
+    if not known:
+        return None
+    wanted = look.query.get("plan", "")
+    plan = next((each for each in known if each.plan.name == wanted), known[0])
+    return Chosen(plan, known, success_days(look, plan, DAYS))
 
 
 def success_days(
@@ -62,7 +95,7 @@ def success_days(
 ) -> Sequence[Day]:
     """The last days of a plan that are over, in order: of all meters, or of one part of them."""
     return [
-        Day(each.day, each.due, each.in_time, each.late, each.deadline.timestamp())
+        Day(each.day, each.due, each.in_time, each.late, each.lost, each.deadline.timestamp())
         for each in look.ask(list_success, plan=plan.plan.name, days=most, by=by, part=part)
     ]
 

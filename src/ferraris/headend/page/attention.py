@@ -15,6 +15,7 @@ from ferraris.headend.operations.troubles import BY
 from ferraris.headend.page import asking_attention as asking
 from ferraris.headend.page.acting import KEYS
 from ferraris.headend.page.look import Look
+from ferraris.headend.page.lost import lately
 
 __all__ = [
     "SHOWN",
@@ -62,7 +63,7 @@ def reasons(look: Look) -> Mapping[str, Any]:
         {"reason": each.name, "meters": each.meters, "address": missing_address(reason=each.name)}
         for each in found
     ]
-    return {"reasons": rows}
+    return {"reasons": rows, "lost": lately(look)}
 
 
 def missing_address(**wanted: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 from urllib.parse import quote, urlencode
 
 from litestar import Request, Response, Router, get, post
@@ -21,6 +21,7 @@ from ferraris.headend.access.opening import Access
 from ferraris.headend.operations import Caller, House
 from ferraris.headend.page import signing, views
 from ferraris.headend.page.acting import ACTIONS, Action
+from ferraris.headend.page.look import View
 from ferraris.headend.page.rendering import STATIC
 from ferraris.headend.page.safety import HEADERS, check_form, local_path
 from ferraris.headend.page.site import PageSettings, SignedOutError, Site
@@ -75,8 +76,8 @@ def _routes(site: Site) -> list[ControllerRouterHandler]:
     router = Router(
         "/",
         route_handlers=[
-            *_reading(site),
-            *_acting(site),
+            *(_shown(site, *each) for each in _PAGES),
+            *(_acted(site, action) for action in ACTIONS),
             *_entering(site),
             _watching(site),
             _static,
@@ -93,40 +94,25 @@ def _routes(site: Site) -> list[ControllerRouterHandler]:
     return [router, nowhere]
 
 
-def _reading(site: Site) -> list[Any]:
-    @get("/", sync_to_thread=True)
-    def overview(request: Request[Any, Any, Any]) -> Response[str]:
-        return site.page(request, views.OVERVIEW)
-
-    @get("/missing", sync_to_thread=True)
-    def missing(request: Request[Any, Any, Any]) -> Response[str]:
-        return site.page(request, views.MISSING)
-
-    @get("/meters", sync_to_thread=True)
-    def meters(request: Request[Any, Any, Any]) -> Response[str]:
-        return site.page(request, views.METERS)
-
-    @get("/meters/{meter:str}", sync_to_thread=True)
-    def one_meter(request: Request[Any, Any, Any]) -> Response[str]:
-        return site.page(request, views.METER, request.path_params["meter"])
-
-    @get("/alarms", sync_to_thread=True)
-    def alarms(request: Request[Any, Any, Any]) -> Response[str]:
-        return site.page(request, views.ALARMS)
-
-    @get("/strangers", sync_to_thread=True)
-    def strangers(request: Request[Any, Any, Any]) -> Response[str]:
-        return site.page(request, views.STRANGERS)
-
-    @get("/strangers/{number:int}", sync_to_thread=True)
-    def one_stranger(request: Request[Any, Any, Any]) -> Response[str]:
-        return site.page(request, views.STRANGER, str(request.path_params["number"]))
-
-    return [overview, missing, meters, one_meter, alarms, strangers, one_stranger]
+_PAGES: Final = (
+    ("/", views.OVERVIEW, ""),
+    ("/missing", views.MISSING, ""),
+    ("/lost", views.LOST, ""),
+    ("/meters", views.METERS, ""),
+    ("/meters/{meter:str}", views.METER, "meter"),
+    ("/alarms", views.ALARMS, ""),
+    ("/strangers", views.STRANGERS, ""),
+    ("/strangers/{number:int}", views.STRANGER, "number"),
+)
+"""Where each page is, and which part of its path names what it is about."""
 
 
-def _acting(site: Site) -> list[Any]:
-    return [_acted(site, action) for action in ACTIONS]
+def _shown(site: Site, path: str, view: View, name: str) -> Any:
+    @get(path, sync_to_thread=True, name=f"page {path}")
+    def page(request: Request[Any, Any, Any]) -> Response[str]:
+        return site.page(request, view, str(request.path_params[name]) if name else "")
+
+    return page
 
 
 def _acted(site: Site, action: Action) -> Any:

@@ -3,56 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import Any, Final
 
-from ferraris.headend.collect.plans import KnownPlan
 from ferraris.headend.operations import ForbiddenError
 from ferraris.headend.operations.collecting import SuccessPart
 from ferraris.headend.page.asking_success import (
+    DAYS,
     Day,
     success_arrivals,
     success_days,
     success_groups,
-    success_plans,
 )
+from ferraris.headend.page.asking_success import chosen as asked
 from ferraris.headend.page.attention import missing_address
 from ferraris.headend.page.charts import Arrivals, DayShare, arrivals, days, share_bar
 from ferraris.headend.page.formats import Formats, zone_of
 from ferraris.headend.page.look import Look
+from ferraris.headend.page.lost import lost_address
 from ferraris.headend.page.rendering import Pair, picture
 
 __all__ = ["frame", "groups", "month", "today"]
 
 _WIDE, _SLENDER = 560, 340
-_DAYS: Final = 30
 _MOST_GROUPS: Final = 12
 _BYS: Final = ("segment", "model", "firmware")
-
-
-@dataclass(frozen=True, slots=True)
-class Chosen:
-    """The plan that is looked at, and its last thirty days, the newest last."""
-
-    plan: KnownPlan
-    plans: Sequence[KnownPlan]
-    days: Sequence[Day]
-
-
-def _chosen(look: Look) -> Chosen | None:
-    plans = success_plans(look)
-    if not plans:
-        return None
-    wanted = look.query.get("plan", "")
-    plan = next((each for each in plans if each.plan.name == wanted), plans[0])
-    return Chosen(plan, plans, success_days(look, plan, _DAYS))
 
 
 def frame(look: Look) -> Mapping[str, Any]:
     """What stands around the parts: which plan is shown, and the others."""
     try:
-        chosen = look.once("success", _chosen)
+        chosen = asked(look)
     except ForbiddenError:  # the parts say so
         chosen = None
     return {
@@ -64,7 +45,7 @@ def frame(look: Look) -> Mapping[str, Any]:
 
 def today(look: Look) -> Mapping[str, Any]:
     """The newest day of the plan: how much of it is there, and when it came."""
-    chosen = look.once("success", _chosen)
+    chosen = asked(look)
     if chosen is None or not chosen.days:
         return {"today": None}
     day = chosen.days[-1]
@@ -81,6 +62,8 @@ def today(look: Look) -> Mapping[str, Any]:
             "due": day.due,
             "late": day.late,
             "missing": day.missing,
+            "lost": day.lost,
+            "lost_address": lost_address(chosen.plan.plan.name, day.day),
             "share": share,
             "target": look.target,
             "deadline_s": day.deadline_s,
@@ -117,11 +100,11 @@ def _arrivals_chart(
 
 def month(look: Look) -> Mapping[str, Any]:
     """The last thirty days against the target: of all meters, or of a part of the network."""
-    chosen = look.once("success", _chosen)
+    chosen = asked(look)
     if chosen is None:
         return {"month": None}
     by, part = _by(look), look.query.get("part", "")
-    of = success_days(look, chosen.plan, _DAYS, by=by, part=part) if part else chosen.days
+    of = success_days(look, chosen.plan, DAYS, by=by, part=part) if part else chosen.days
     known = [day for day in of if day.due]
     head = {"part": part, "all_address": look.address(part="")}
     if not known:
@@ -140,11 +123,13 @@ def month(look: Look) -> Mapping[str, Any]:
         "f": formats,
         "month": {
             **head,
-            "days": [(day, _DAYS - 1 - (last - day.day).days) for day in known],
+            "days": [(day, DAYS - 1 - (last - day.day).days) for day in known],
             "mean": mean,
             "target": look.target,
             "met": met,
             "known": len(past),
+            "lost": sum(day.lost for day in known),
+            "lost_address": lambda day: lost_address(chosen.plan.plan.name, day.day),
             "so_far": sum(day.in_time + day.late for day in past) / due,
             "deadline_s": known[-1].deadline_s,
             "chart": Pair.of(drawn(_WIDE), drawn(_SLENDER)),
@@ -174,7 +159,7 @@ def _month_chart(
 def _filled(found: Sequence[Day], last: date) -> list[tuple[date, Day | None]]:
     """Every day up to the last, also those on which nothing was due."""
     by_day = {day.day: day for day in found if day.due}
-    every = [last - timedelta(days=back) for back in range(_DAYS - 1, -1, -1)]
+    every = [last - timedelta(days=back) for back in range(DAYS - 1, -1, -1)]
     return [(day, by_day.get(day)) for day in every]
 
 
@@ -185,14 +170,14 @@ def _by(look: Look) -> str:
 
 def groups(look: Look) -> Mapping[str, Any]:
     """The newest day by segment, model or firmware, the worst first, beside the thirty days."""
-    chosen = look.once("success", _chosen)
+    chosen = asked(look)
     by = _by(look)
     found: Sequence[SuccessPart] = ()
     of_month: Mapping[str, SuccessPart] = {}
     if chosen and chosen.days:
         plan, day = chosen.plan, chosen.days[-1]
         found = success_groups(look, plan, day, by)
-        of_month = {each.name: each for each in success_groups(look, plan, day, by, days=_DAYS)}
+        of_month = {each.name: each for each in success_groups(look, plan, day, by, days=DAYS)}
     ordered = sorted(found, key=lambda each: (_share(each), -each.due, each.name))
     return {
         "groups": {
@@ -206,6 +191,7 @@ def groups(look: Look) -> Mapping[str, Any]:
                     "of_month": _share(of_month.get(each.name, each)),
                     "address": look.address(by=by, part=each.name) if each.name else "",
                     "missing_address": missing_address(**{by: each.name}) if each.name else "",
+                    "lost_address": lost_address(plan.plan.name, day.day, **{by: each.name}),
                 }
                 for place, each in enumerate(ordered[:_MOST_GROUPS])
             ],
@@ -221,7 +207,8 @@ def _row(look: Look, each: SuccessPart, key: str) -> dict[str, Any]:
         "due": each.due,
         "share": _share(each),
         "late": each.late,
-        "missing": each.due - each.in_time - each.late,
+        "missing": each.due - each.in_time - each.late - each.lost,
+        "lost": each.lost,
         "bar": picture(share_bar(_share(each), late, look.target, key=key)),
     }
 

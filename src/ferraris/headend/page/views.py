@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from ferraris.headend.page import attention, meters, success
+from ferraris.headend.page import attention, lost, meters, success
 from ferraris.headend.page.look import Part, View
 
-__all__ = ["ALARMS", "METER", "METERS", "MISSING", "OVERVIEW", "STRANGER", "STRANGERS"]
+__all__ = ["ALARMS", "LOST", "METER", "METERS", "MISSING", "OVERVIEW", "STRANGER", "STRANGERS"]
 
 
 def _named(parts: Iterable[Part]) -> Mapping[str, Part]:
@@ -46,6 +46,13 @@ MISSING: Final = View(
     attention.missing_frame,
 )
 
+LOST: Final = View(
+    "lost.html",
+    "missing",
+    _named((Part("lost", ("success",), lost.listing),)),
+    lost.frame,
+)
+
 METERS: Final = View(
     "meters.html",
     "meters",
@@ -63,6 +70,7 @@ METER: Final = View(
             Part("curve", ("session", "readings", "vee"), meters.curve),
             Part("registers", ("session", "readings"), meters.registers),
             Part("sessions", ("session",), meters.sessions),
+            Part("lost_days", ("success",), lost.of_meter),
             Part("alarms", ("alarm",), meters.alarms),
             Part("events", ("session", "readings"), meters.events),
             Part("registration", ("meter",), meters.registration),
