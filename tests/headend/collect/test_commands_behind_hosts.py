@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -13,9 +14,11 @@ from sqlalchemy import select
 
 from ferraris.core.errors import LineError, UsageError
 from ferraris.headend.collect.commands import ENDED, put_command
+from ferraris.headend.collect.overview import release
 from ferraris.headend.collect.standard_kinds import standard_kinds
+from ferraris.headend.collect.visits import targets_of
 from ferraris.headend.errors import ConflictError
-from ferraris.headend.store.tables.collecting import CONTACT, SESSION
+from ferraris.headend.store.tables.collecting import CONTACT, SESSION, WORKER
 from ferraris.model.time_control import ControlState
 
 from .hosts import DAY_S, DEINSTALL, HOURS, INSTALL, NOW, TOTAL, VALUE, Hosts
@@ -348,3 +351,54 @@ def test_a_valve_without_an_answer_is_unknown_until_it_is_read_back(engine, carr
     assert command.message.startswith("read back: it was ")
     assert acted == ["0-1:24.4.0*255"]  # nothing was repeated
     assert hosts.opened == ["H1"] * 3
+
+
+def test_a_host_that_calls_in_gets_what_is_wanted_of_its_sub_meters(sqlite_engine):
+    hosts = Hosts(sqlite_engine, 1, channels=(1,))
+
+    async def day():
+        async with hosts.listening():
+            address = hosts.meter("H1").address
+            hosts.change("H1", contact="calls in", address="")
+            put(hosts, "H1-1", "disconnect")
+            collection = hosts.collection(poll_s=0.05)
+            task = asyncio.create_task(collection.run())
+            with hosts.engine.reading() as connection:
+                number = hosts.number("H1")
+                target = targets_of(connection, hosts.tenant, [number])[number]
+            async with hosts.meters().open(replace(target, address=address)) as face:
+                await until(is_running)
+                before = states(hosts)
+                served = before, await collection.serve(number, face), states(hosts)
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+            return served
+
+    def is_running():
+        with sqlite_engine.reading() as connection:
+            return connection.execute(select(WORKER)).first() is not None
+
+    assert asyncio.run(day()) == (["queued"], True, ["done"])
+    assert hosts.device(0, 1).memory(hosts.fleet[0]).valve == ControlState.DISCONNECTED
+
+
+def test_a_sub_meter_that_is_released_is_read_though_its_host_was_held(engine):
+    hosts = Hosts(engine, 1)
+    hosts.plan()
+
+    @asynccontextmanager
+    async def keyless(target):
+        raise UsageError("no key")
+        yield
+
+    async def days():
+        async with hosts.listening():
+            first = await hosts.once(keyless)
+            with engine.transaction() as connection:
+                released = release(connection, hosts.tenant, [hosts.number("H1-1")])
+            return first, released, await hosts.once()
+
+    first, released, second = asyncio.run(days())
+    assert first.failures == {"host": 2}
+    assert released == 1
+    assert (second.read, second.failures) == (2, {})

@@ -16,6 +16,7 @@ from ferraris.headend.collect.channels import MBusDevice, is_at_channel, is_of_c
 from ferraris.headend.collect.overview import success_of_days
 from ferraris.headend.collect.plans import plans
 from ferraris.headend.collect.success import count_success, write_success
+from ferraris.server.device import RequestContext
 
 from .hosts import (
     DAY_S,
@@ -30,6 +31,7 @@ from .hosts import (
     Hosts,
 )
 
+LOG = "0-0:24.5.0*255"
 MIDNIGHT = NOW // DAY_S * DAY_S
 YESTERDAY = range(MIDNIGHT - DAY_S + HOUR, MIDNIGHT + 1, HOUR)
 
@@ -270,6 +272,27 @@ def test_a_line_that_breaks_among_sub_meters_leaves_the_rest_to_the_next_session
     }
     assert (second.read, second.failures) == (3, {})
     assert [len(hosts.rows(f"H1-{n}").ends) for n in (1, 2, 3)] == [24, 24, 24]
+
+
+def test_the_log_of_a_valve_is_read_with_the_rest(sqlite_engine):
+    hosts = Hosts(sqlite_engine, 1)
+    hosts.plan(profiles=[], registers=[], logs=[LOG])
+    meter = hosts.fleet[0]
+    valve = meter.objects[70, bytes(Obis.parse("0-1:24.4.0*255"))]
+    meter.act(valve, 1, b"\x0f\x00", RequestContext(1, now=NOW))
+    hosts.now += HOUR
+
+    async def night():
+        async with hosts.listening():
+            return await hosts.once()
+
+    asyncio.run(night())
+    events = {}
+    for name in ("H1", "H1-1", "H1-2"):
+        with sqlite_engine.reading() as connection:
+            found = hosts.archive.events(connection, hosts.number(name), 0, NOW + DAY_S)
+        events[name] = [(str(each.log), each.code) for each in found]
+    assert events == {"H1": [], "H1-1": [(LOG, 162)], "H1-2": []}
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from ferraris.headend.collect.gaps import MeterGaps
 from ferraris.headend.collect.plan import ALARMS, LOG, REGISTERS, Item
 from ferraris.headend.collect.plans import KnownPlan, at_work, gap_list
 from ferraris.headend.collect.sleeping import sleeps_until
+from ferraris.headend.collect.target import SUB_METER
 from ferraris.headend.inventory import Tree, node
 from ferraris.headend.store.blocks import DAY_S
 from ferraris.headend.store.tables.collecting import CONTACT, LACK, READ_SUCCESS, REREAD, SESSION
@@ -217,12 +218,18 @@ def held_meters(connection: Connection, tenant: int, *, limit: int = 1000) -> li
 
 
 def release(connection: Connection, tenant: int, meters: Collection[int] | None = None) -> int:
-    """Let meters and their gaps wait no longer; returns how many did. None means all of them."""
+    """Let meters and their gaps wait no longer; returns how many did. None means all of them.
+
+    What a sub-meter waits for is mostly its host, which is let go as well.
+    """
     released = 0
     waiting = (CONTACT.c.tenant == tenant) & CONTACT.c.state.in_(("waiting", "held"))
     lacking = LACK.c.tenant == tenant
     if meters is not None:
-        waiting &= CONTACT.c.meter.in_(sorted(meters))
+        hosts = select(METER.c.behind).where(
+            METER.c.id.in_(sorted(meters)), METER.c.kind == SUB_METER
+        )
+        waiting &= CONTACT.c.meter.in_(sorted(meters)) | CONTACT.c.meter.in_(hosts)
         lacking &= LACK.c.meter.in_(sorted(meters))
     for table, condition in ((CONTACT, waiting), (LACK, lacking)):
         released += connection.execute(delete(table).where(condition)).rowcount

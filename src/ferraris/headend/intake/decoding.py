@@ -94,9 +94,9 @@ def told_by(
         for channel, each in behind.items()
     }
     for rows in _series(push, lists, place):
-        parts.get(_channel(rows.name), host).add_rows(rows)
+        (parts.get(_channel(rows.name), host) if parts else host).add_rows(rows)
     for reading in push.readings:
-        parts.get(_channel(reading.name), host).add(reading)
+        (parts.get(_channel(reading.name), host) if parts else host).add(reading)
     told = host.whole(place)
     told.behind = [
         (part.sub_meter, part.whole(place))
