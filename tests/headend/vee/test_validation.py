@@ -184,6 +184,28 @@ def test_what_comes_while_a_round_is_at_it_is_not_lost(engine):
     assert (columns.version == 1).all()
 
 
+def test_a_register_that_comes_while_a_round_is_at_it_is_not_lost(engine):
+    """The day has no final values yet, so they cannot be marked; the round is overtaken."""
+    world = World(engine)
+    world.put(rows_of(START - 900, END - 8 * 900))
+    work = Run.work
+
+    def overtaken(run, due):
+        ran = work(run, due)
+        world.read({IMPORT: counted(END)}, END)
+        return ran
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Run, "work", overtaken)
+        kept = world.rounds.once(world.now)
+    assert (kept.overtaken, kept.finals) == (1, 0)
+    world.run()
+    assert world.due() == []
+    row, _ = world.finals()[IMPORT, DAY]
+    assert (row.version, row.missing) == (1, 0)
+    assert sum(world.values()) == counted(END) - counted(START)
+
+
 def test_two_heads_on_one_store(engine, location):
     """Both work at the same days, which are marked again and again meanwhile."""
     world = World(engine, meters=6)
