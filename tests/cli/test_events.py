@@ -11,6 +11,7 @@ def test_a_code_in_all_specifications(ferraris):
         ("dsmr", 5, "Voltage sag, phase L1"),
         ("smr", 5, "Overvoltage, phase L1"),
         ("idis", 4, "Overvoltage, phase L2"),
+        ("italy-gas", 0, "Tamper, began"),
     }
     assert ferraris("events", "--code", "80").out.count("\n") == 3
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = ["FAMILIES", "Family", "Saying", "Table", "family"]
 
-FAMILIES = ("dsmr", "smr", "idis", "is-15959", "t5")
+FAMILIES = ("dsmr", "smr", "idis", "is-15959", "t5", "italy-gas")
 _MARKS: Mapping[str, Provenance] = {
     "two-sources": "two-sources",
     "one-source": "one-source",
