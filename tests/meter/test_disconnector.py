@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from meter_asking import LOAD, NOW, SWITCH, act, get, put, rows, stamped
 
-from ferraris.data.kinds import array, enum, long_unsigned, octet_string, structure
+from ferraris.data.kinds import array, enum, integer, long_unsigned, octet_string, structure
 from ferraris.data.obis import Obis
 from ferraris.messaging.dlms.enumerations import ActionResult, DataAccessResult
 from ferraris.meter.behaviour.disconnector import (
@@ -15,16 +15,19 @@ from ferraris.meter.behaviour.disconnector import (
     operate,
     push_button,
 )
+from ferraris.meter.behaviour.registers import Instantaneous
+from ferraris.meter.behaviour.scripts import Scripts
 from ferraris.meter.behaviour.states import MODES, TRANSITIONS, Trigger, next_state
 from ferraris.meter.fleet import Fleet
 from ferraris.meter.happenings import CONTROL_LOG
 from ferraris.meter.life import switch_off, switch_on
 from ferraris.meter.patterns import CHANNELS, QUARTER
 from ferraris.meter.simulated import SimulatedMeter
-from ferraris.meter.state import State
+from ferraris.meter.state import Interruption, State
 from ferraris.meter.template import Placed, Template, rights_of
 from ferraris.meter.templates import template
 from ferraris.meter.zone import DAY
+from ferraris.model.time_control import Script, ScriptAction, ServiceId
 from ferraris.server.device import ActionRefused, AssociationSettings
 
 TEMPLATE = template("residential")
@@ -113,6 +116,66 @@ def test_every_transition_of_every_mode_and_no_other(mode: int) -> None:
             assert switch.value(meter, 2, NOW + 1)[1] == (meter.connection == _ON)
     assert reached == EXPECTED[mode]
     assert next_state(mode, 3, Trigger.REMOTE_RECONNECT) is None
+
+
+def _reach(meter: SimulatedMeter, mode: int, state: int) -> None:
+    """Bring the switch into a state of a mode as clients and people do."""
+    assert put(meter, SWITCH, 70, 4, enum(1)) == DataAccessResult.SUCCESS
+    if state != _ON:
+        assert act(meter, SWITCH, 70, 1) == ActionResult.SUCCESS
+    if state == _READY:
+        assert act(meter, SWITCH, 70, 2) == ActionResult.SUCCESS
+    assert put(meter, SWITCH, 70, 4, enum(mode)) == DataAccessResult.SUCCESS
+
+
+def _pull(meter: SimulatedMeter, trigger: Trigger) -> None:
+    """A client's methods, the button, and scripts of the meter, which clients may run."""
+    if trigger in (Trigger.REMOTE_DISCONNECT, Trigger.REMOTE_RECONNECT):
+        act(meter, SWITCH, 70, 1 + (trigger is Trigger.REMOTE_RECONNECT), now=NOW + 1)
+    elif trigger in (Trigger.LOCAL_DISCONNECT, Trigger.LOCAL_RECONNECT):
+        number = 1 + (trigger is Trigger.LOCAL_RECONNECT)
+        act(meter, SCRIPTS, 9, 1, long_unsigned(number), now=NOW + 1)
+    else:
+        push_button(meter, NOW + 1)
+
+
+@pytest.mark.parametrize("mode", range(8))
+def test_every_transition_over_the_line_and_no_other(mode: int) -> None:
+    """Requests of a client, and the button; both attributes and the current tell where it is."""
+    for state in range(3):
+        for trigger in Trigger:
+            # One button both opens and closes, each where the switch can be opened or closed.
+            opens = trigger is Trigger.MANUAL_DISCONNECT
+            if trigger in (Trigger.MANUAL_DISCONNECT, Trigger.MANUAL_RECONNECT) and (
+                opens != (state == _ON)
+            ):
+                continue
+            meter = _whole()
+            _reach(meter, mode, state)
+            before = _ON if mode == 0 else state
+            _pull(meter, trigger)
+            after = EXPECTED[mode].get((before, trigger), before)
+            assert get(meter, SWITCH, 70, 3, now=NOW + 1) == after, (state, trigger)
+            assert get(meter, SWITCH, 70, 2, now=NOW + 1) is (after == _ON)
+            power = get(meter, "1-0:1.7.0*255", 3, now=NOW + 2)
+            assert bool(power) is (after == _ON)
+
+
+def _whole() -> SimulatedMeter:
+    """A meter with a switch of version 1, its scripts, and somebody who uses power."""
+    one = frozenset((1,))
+    execute = ServiceId.EXECUTE
+    scripts = [
+        Script(number, [ScriptAction(execute, 70, Obis.parse(SWITCH), number, integer(0))])
+        for number in (1, 2)
+    ]
+    placed = [
+        Placed(DisconnectorV1(SWITCH, 1), one, {4: one}, {1: one, 2: one}),
+        Placed(Scripts(SCRIPTS, scripts), one, {}, {1: one}),
+        Placed(Instantaneous("1-0:1.7.0*255"), one),
+    ]
+    settings = AssociationSettings(1, bytes(6), conformance=0xFFFFFF, rights=rights_of(1, placed))
+    return Fleet(Template("switch", TEMPLATE.consumption, placed, [settings]), 1, seed=7)[0]
 
 
 def test_every_letter_is_used_and_leads_somewhere_else() -> None:
@@ -221,6 +284,22 @@ def test_a_worn_switch_is_not_closed_by_the_meter_itself(fleet: Fleet) -> None:
         switch.act_locally(meter, 2, None, now + 1)
     assert push_button(meter, now + 2)
     assert get(meter, SWITCH, 70, 2, now=now + 2) is True
+
+
+def test_a_switch_that_opened_ten_thousand_times_is_welded(fleet: Fleet) -> None:
+    meter = fleet[0]
+    get(meter, SWITCH, 70, 3)
+    spans = (Interruption(NOW + place, NOW + place) for place in range(9_999))
+    meter.change().interruptions = tuple(spans)
+    now = NOW + 10_000
+    assert act(meter, SWITCH, 70, 1, now=now) == ActionResult.SUCCESS
+    assert act(meter, SWITCH, 70, 2, now=now + 1) == ActionResult.SUCCESS
+    for second in range(2, 5):
+        assert act(meter, SWITCH, 70, 1, now=now + second) == ActionResult.HARDWARE_FAULT
+    assert act(meter, SWITCH, 70, 2, now=now + 5) == ActionResult.SUCCESS
+    assert len(meter.state.interruptions) == 10_000
+    assert get(meter, SWITCH, 70, 2, now=now + 6) is True
+    assert rows(meter, "0-0:99.98.2*255", now=now + 6)[-1][1] == 68
 
 
 def test_a_meter_without_a_switch_has_nothing_to_move() -> None:

@@ -19,6 +19,7 @@ from ferraris.meter.fleet import Fleet
 from ferraris.meter.mbus_devices import DEVICES, Device, devices_of, manufacturer_id
 from ferraris.meter.persistence import Identity, StateDirectory
 from ferraris.meter.simulated import SimulatedMeter
+from ferraris.meter.state import Interruption
 from ferraris.meter.templates import template
 from ferraris.meter.zone import DAY
 from ferraris.model.mbus import EncryptionKeyStatus as Key
@@ -364,6 +365,16 @@ def test_a_closed_valve_lets_nothing_through(meter: SimulatedMeter) -> None:
     assert codes(meter, "0-1:24.5.0*255", now=later) == [162, 163]
     assert get(meter, "0-1:96.11.4*255", 1, now=later) == 163
     assert codes(meter, "0-0:99.98.2*255", now=later) == []
+
+
+def test_a_valve_that_closed_ten_thousand_times_stays_open(meter: SimulatedMeter) -> None:
+    get(meter, VALVE, 70, 2)
+    memory = device(meter, GAS).change(meter)
+    memory.interruptions = (Interruption(NOW, NOW),) * 10_000
+    assert act(meter, VALVE, 70, 1) == ActionResult.HARDWARE_FAULT
+    assert act(meter, VALVE, 70, 2) == OK
+    assert (get(meter, VALVE, 70, 2), get(meter, VALVE, 70, 3)) == (True, 1)
+    assert len(device(meter, GAS).memory(meter).interruptions) == 10_000
 
 
 def test_a_valve_by_hand_and_modes(meter: SimulatedMeter) -> None:

@@ -9,8 +9,10 @@ from ferraris.meter.behaviour.capture import STATUS_POWER_DOWN
 from ferraris.meter.behaviour.clock import INVALID
 from ferraris.meter.behaviour.periodic import STATUS_SUMMER
 from ferraris.meter.fleet import Fleet
+from ferraris.meter.outages import MOST_OUTAGES, Outages
 from ferraris.meter.patterns import CHANNELS, QUARTER
 from ferraris.meter.power import is_off, outage
+from ferraris.meter.state import Interruption
 from ferraris.meter.template import RESERVE_S
 
 LOG = "0-0:99.98.0*255"
@@ -132,3 +134,17 @@ def test_the_past_is_not_changed(fleet: Fleet) -> None:
         outage(fleet[0], NOW - 100, NOW + 100)
     with pytest.raises(UsageError, match="after"):
         outage(fleet[0], NOW + 100, NOW + 100)
+
+
+def test_a_meter_lives_through_so_many_outages_and_no_more(fleet: Fleet) -> None:
+    meter = fleet[0]
+    get(meter, CLOCK, 8)
+    spans = (Interruption(NOW + place, NOW + place) for place in range(MOST_OUTAGES - 1))
+    meter.change().part(Outages).spans = tuple(spans)
+    later = NOW + MOST_OUTAGES
+    outage(meter, later, later + 10)
+    before = rows(meter, LOG, now=later + 20)
+    with pytest.raises(UsageError, match="begin with a new one"):
+        outage(meter, later + 30, later + 40)
+    assert not is_off(meter, later + 35)
+    assert rows(meter, LOG, now=later + 50) == before

@@ -82,11 +82,15 @@ def intervening(meter: SimulatedMeter, at: int) -> Iterator[None]:
 
 
 def switch_off(meter: SimulatedMeter, at: int) -> None:
-    """The power of the meter goes at UTC second `at`; nothing happens in it until it is back."""
+    """The power of the meter goes at UTC second `at`; nothing happens in it until it is back.
+
+    Raises `UsageError` when it has gone too often.
+    """
     live(meter, at)
     state = meter.change()
     if state.off_since is not None:
         return
+    outages.check(state)
     meter.note(Happening.POWER_DOWN, at)
     for behaviour in meter.fleet.template.living:
         behaviour.power_down(meter, at)

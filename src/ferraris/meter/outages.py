@@ -5,12 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ferraris.core.errors import UsageError
 from ferraris.meter.state import Interruption, State
 
 if TYPE_CHECKING:
     from ferraris.meter.simulated import SimulatedMeter
 
-__all__ = ["Outages", "begin", "end", "held_back", "is_off", "outages"]
+__all__ = ["MOST_OUTAGES", "Outages", "begin", "check", "end", "held_back", "is_off", "outages"]
+
+MOST_OUTAGES = 10_000
+"""How many a meter lives through: every reading looks at every one of them."""
 
 
 @dataclass(slots=True)
@@ -33,6 +37,12 @@ def is_off(meter: SimulatedMeter, now: int) -> bool:
     return any(
         start <= now and (stop is None or now < stop) for start, stop in outages(meter.state)
     )
+
+
+def check(state: State) -> None:
+    """Raise `UsageError` when the power of a meter has gone too often to go again."""
+    if len(outages(state)) >= MOST_OUTAGES:
+        raise UsageError(f"a meter lives through {MOST_OUTAGES} outages: begin with a new one")
 
 
 def begin(meter: SimulatedMeter, at: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
@@ -12,6 +13,7 @@ from ferraris.meter import life
 from ferraris.meter.behaviour.behaviour import Behaviour, decoded, encoded
 from ferraris.meter.behaviour.states import Trigger, next_state
 from ferraris.meter.happenings import Happening
+from ferraris.meter.state import Interruption
 from ferraris.model.time_control import ControlState, DisconnectControl, DisconnectControlV1
 from ferraris.server.device import AccessRefused, ActionRefused
 
@@ -22,6 +24,7 @@ __all__ = [
     "DISCONNECTOR",
     "Disconnector",
     "DisconnectorV1",
+    "is_welded",
     "jam",
     "operate",
     "push_button",
@@ -33,6 +36,7 @@ DISCONNECTOR = (DisconnectControl.class_id, bytes(Obis.of(0, 0, 96, 3, 10)))
 _REMOTE = {1: Trigger.REMOTE_DISCONNECT, 2: Trigger.REMOTE_RECONNECT}
 _LOCAL = {1: Trigger.LOCAL_DISCONNECT, 2: Trigger.LOCAL_RECONNECT}
 _MOST_INTERRUPTIONS = 1000
+_MOST_OPENINGS = 10_000
 _OPEN = (ControlState.DISCONNECTED, ControlState.READY_FOR_RECONNECTION)
 _GOALS = {
     Trigger.REMOTE_DISCONNECT: (ControlState.DISCONNECTED,),
@@ -63,7 +67,8 @@ class Disconnector(Behaviour):
     A method that leads where the switch is already is answered with success and changes nothing.
     One that the mode does not know in this state is refused with other-reason, and one that a
     jammed switch cannot follow with hardware-fault [memory]. After 1000 interruptions the meter
-    does not close the switch by itself any more, as if it were jammed; people and clients do.
+    does not close the switch by itself any more, as if it were jammed; people and clients do. After
+    10000 its contacts are welded: nobody opens them.
     """
 
     declares: ClassVar[type[DisconnectControl]] = DisconnectControl
@@ -142,6 +147,8 @@ class Disconnector(Behaviour):
 
     def _is_stuck(self, meter: SimulatedMeter, after: ControlState) -> bool:
         """Whether the contacts would have to move and cannot."""
+        if meter.connection == ControlState.CONNECTED and is_welded(meter.state.interruptions):
+            return True
         switch = meter.state.found(SwitchState)
         if switch is None or not switch.is_jammed:
             return False
@@ -161,6 +168,14 @@ class DisconnectorV1(Disconnector):
 
     declares = DisconnectControlV1
     _LAST_MODE = 7
+
+
+def is_welded(interruptions: Sequence[Interruption]) -> bool:
+    """Whether a switch or a valve has opened so often that it stays as it is.
+
+    Every reading looks at every interruption, so that their number has an end.
+    """
+    return len(interruptions) >= _MOST_OPENINGS
 
 
 def operate(meter: SimulatedMeter, trigger: Trigger, now: int) -> bool:

@@ -8,9 +8,10 @@ from ferraris.data.kinds import Tag, enum
 from ferraris.messaging.dlms.enumerations import ActionResult, DataAccessResult
 from ferraris.meter import life
 from ferraris.meter.behaviour.behaviour import Behaviour, decoded, encoded
+from ferraris.meter.behaviour.disconnector import is_welded
 from ferraris.meter.behaviour.mbus_client import MBusClient
 from ferraris.meter.behaviour.states import Trigger, next_state
-from ferraris.meter.mbus_devices import Device
+from ferraris.meter.mbus_devices import Device, DeviceMemory
 from ferraris.meter.state import Interruption
 from ferraris.model.time_control import ControlState, DisconnectControl
 from ferraris.server.device import AccessRefused, ActionRefused
@@ -78,6 +79,8 @@ class MBusValve(Behaviour):
             raise ActionRefused(ActionResult.OBJECT_UNAVAILABLE)
         if not self.channel.can_read(meter, now):
             raise ActionRefused(ActionResult.TEMPORARY_FAILURE, "the device cannot be told")
+        if trigger is Trigger.REMOTE_DISCONNECT and _is_stuck(device.memory(meter)):
+            raise ActionRefused(ActionResult.HARDWARE_FAULT)
         if not self.turn(meter, trigger, now) and device.memory(meter).valve not in _GOALS[trigger]:
             raise ActionRefused(ActionResult.OTHER_REASON)
         return None
@@ -89,7 +92,7 @@ class MBusValve(Behaviour):
             return False
         before = device.memory(meter).valve
         after = next_state(self.get(meter, 4, None, now)[1], before, trigger)
-        if after is None:
+        if after is None or _is_stuck(device.memory(meter)):
             return False
         memory = device.change(meter)
         memory.valve = int(after)
@@ -105,6 +108,11 @@ class MBusValve(Behaviour):
     def _device(self, meter: SimulatedMeter, now: int) -> Device | None:
         device = self.channel.device(meter, now)
         return device if device is not None and device.kind.has_valve else None
+
+
+def _is_stuck(memory: DeviceMemory) -> bool:
+    """Whether an open valve was closed so often that it stays open."""
+    return memory.valve == ControlState.CONNECTED and is_welded(memory.interruptions)
 
 
 def turn_valve(meter: SimulatedMeter, valve: MBusValve, at: int, *, is_open: bool) -> bool:

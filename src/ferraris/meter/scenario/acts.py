@@ -26,7 +26,10 @@ _MANAGEMENT = 1
 
 
 def _power_down(meter: SimulatedMeter, at: int, given: Given) -> None:
-    life.switch_off(meter, at)
+    try:
+        life.switch_off(meter, at)
+    except UsageError as error:
+        raise RefusedActError(str(error)) from error
 
 
 def _power_up(meter: SimulatedMeter, at: int, given: Given) -> None:
