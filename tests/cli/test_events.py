@@ -13,7 +13,7 @@ def test_a_code_in_all_specifications(ferraris):
         ("idis", 4, "Overvoltage, phase L2"),
         ("italy-gas", 0, "Tamper, began"),
     }
-    assert ferraris("events", "--code", "80").out.count("\n") == 3
+    assert ferraris("events", "--code", "80").out.count("\n") == 4
 
 
 def test_a_log_by_number_and_by_key(ferraris):
