@@ -10,7 +10,7 @@ from sqlalchemy import Connection, delete, insert, select, update
 from ferraris.core.errors import UsageError
 from ferraris.headend.errors import ConflictError
 from ferraris.headend.inventory.checking import check_place, check_security, check_value
-from ferraris.headend.inventory.hosts import attach, hang
+from ferraris.headend.inventory.hosts import attach, forget_lists, hang
 from ferraris.headend.inventory.meters import meter
 from ferraris.headend.inventory.naming import chunks, external_ids_of, node_numbers, owners_of
 from ferraris.headend.inventory.records import Meter
@@ -97,6 +97,8 @@ def change(
         raise ConflictError(f"system_title: belongs to {name}")
     if different.keys() & set(_PLACED):
         put_in_place(connection, tenant, found, different)
+    if found.serial_number and "serial_number" in different:
+        forget_lists(connection, [found.number])
     if "labels" in different:
         _replace_labels(connection, tenant, found.number, different["labels"])
     columns = {

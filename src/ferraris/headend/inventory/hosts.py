@@ -12,7 +12,7 @@ from ferraris.headend.errors import ConflictError
 from ferraris.headend.inventory.naming import chunks
 from ferraris.headend.inventory.records import HOSTS, Kind
 from ferraris.headend.inventory.states import State
-from ferraris.headend.store.tables.inventory import METER
+from ferraris.headend.store.tables.inventory import METER, REGISTRATION
 
 __all__ = [
     "CHANNEL_SINCE",
@@ -20,6 +20,7 @@ __all__ = [
     "attach",
     "behind",
     "dialled",
+    "forget_lists",
     "hang",
     "sub_meters",
     "taken_channels",
@@ -89,6 +90,7 @@ def attach(
             for number, (host, channel) in places.items()
         ],
     )
+    forget_lists(connection, places)
     by_node: dict[int | None, list[int]] = {}
     nodes = _nodes(connection, [found[0] for found in hosts.values()])
     for number in places:
@@ -149,6 +151,22 @@ def dialled(address: str, gateway: str | None) -> str:
     if not address.startswith("?"):
         return address
     return f"{gateway}{'&' if '?' in gateway else '?'}{address[1:]}" if gateway else ""
+
+
+def forget_lists(connection: Connection, numbers: Iterable[int]) -> None:
+    """Forget what the hosts of these meters (rows) were known to push, where those are sub-meters.
+
+    Other devices are on their channels, with scalers of their own.
+    """
+    for some_numbers in chunks(numbers):
+        hosts = select(METER.c.behind).where(
+            METER.c.id.in_(some_numbers), METER.c.kind == Kind.SUB_METER.value
+        )
+        connection.execute(
+            update(REGISTRATION)
+            .where(REGISTRATION.c.meter.in_(hosts), REGISTRATION.c.push_lists.is_not(None))
+            .values(push_lists=None)
+        )
 
 
 def hang(connection: Connection, numbers: Iterable[int], node: int | None) -> None:

@@ -33,6 +33,7 @@ class PushLearning:
     """Asks meters what they push, each once; `offload` runs what waits for the store.
 
     `prepare` looks many meters up at once, away from the event loop; `meet` is for each session.
+    What was forgotten, as another device is on a channel, is asked again.
     """
 
     def __init__(
@@ -42,13 +43,14 @@ class PushLearning:
         self._clock = clock
         self._offload = offload
         self._lock = Lock()
+        self._silent: set[int] = set()  # they do not tell
         self._settled: set[int] = set()
         self._wanted: set[int] = set()
 
     def prepare(self, targets: Iterable[Target]) -> None:
         """Find out of which of these meters it is not known what they push."""
         with self._lock:
-            asked = {each.meter for each in targets} - self._settled - self._wanted
+            asked = {each.meter for each in targets} - self._silent - self._wanted
         if not asked:
             return
         known: set[int] = set()
@@ -61,7 +63,7 @@ class PushLearning:
                 )
                 known.update(connection.execute(query).scalars())
         with self._lock:
-            self._settled |= known
+            self._settled = (self._settled - asked) | known
             self._wanted |= asked - known
 
     async def meet(self, target: Target, meter: Meter) -> None:
@@ -81,8 +83,11 @@ class PushLearning:
         try:
             found = await self.learn(meter, number, f"{model}/{template}")
         except (DecodeError, RefusedError):
-            return
-        if found is not None:
+            found = None
+        if found is None:
+            with self._lock:
+                self._silent.add(number)
+        else:
             await self._offload(self._keep, number, found)
 
     async def learn(self, meter: Meter, number: int, kind: str) -> int | None:
@@ -93,7 +98,7 @@ class PushLearning:
             return None
         if not found:
             return None
-        digest = push_lists.fingerprint(found, kind, number)
+        digest = push_lists.fingerprint(found, kind, f"{number}/{self._clock():.0f}")
         row: int | None = await self._offload(self._known, number, digest)
         if row is None:
             learnt = await push_lists.learn(meter, [name for name, _ in found])

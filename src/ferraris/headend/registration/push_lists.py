@@ -74,14 +74,14 @@ async def listed(meter: Meter) -> list[tuple[Obis, bytes]]:
     return found
 
 
-def fingerprint(found: list[tuple[Obis, bytes]], kind: str, number: int) -> bytes:
+def fingerprint(found: list[tuple[Obis, bytes]], kind: str, own: str) -> bytes:
     """What tells lists apart; `kind` is how alike meters are called.
 
-    A list with objects of channels is that of meter `number` alone: their scalers are those of the
-    devices there, and not the same in alike hosts.
+    A list with objects of channels is shared with nobody, so it has `own` in it: their scalers are
+    those of the devices there, which are not the same in alike hosts, nor for ever.
     """
     if any(_OF_CHANNEL.search(octets) for _, octets in found):
-        kind = f"{kind}/{number}"
+        kind = f"{kind}/{own}"
     hashed = hashlib.blake2b(kind.encode(), digest_size=16)
     for name, octets in found:
         hashed.update(bytes(name) + len(octets).to_bytes(4, "big") + octets)
