@@ -11,7 +11,6 @@ and the servers of PostgreSQL.
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import resource
 import secrets
@@ -19,13 +18,12 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import text
 
+from _meters import Meters, meters_apart
 from _places import named, place
 from ferraris.headend.collect import CollectionSettings, Summary, plan_of, put_plan
 from ferraris.headend.configuration import Collecting, Configuration, Observing
@@ -55,67 +53,6 @@ PLAN = {
     "before_days": 1,
 }
 
-STREET = """
-import asyncio, json, resource, sys
-from ferraris.line.url import parse_url
-from ferraris.meter.fleet import Fleet
-from ferraris.meter.serving import listen
-from ferraris.meter.shipments import shipment_lines
-from ferraris.meter.templates import template
-
-async def main():
-    fleet = Fleet(template("residential"), int(sys.argv[1]), seed=1)
-    listening = await listen(fleet, parse_url("tcp://127.0.0.1:0"))
-    lines = []
-    for place in range(len(fleet)):
-        line = listening.line(place)
-        line["url"] = listening.endpoint(place).url
-        lines.append(line)
-    print(json.dumps("".join(shipment_lines(fleet, lines, bytes.fromhex(sys.argv[2])))), flush=True)
-    loop = asyncio.get_running_loop()
-    while line := await loop.run_in_executor(None, sys.stdin.readline):
-        print(sum(resource.getrusage(resource.RUSAGE_SELF)[:2]), flush=True)
-
-try:
-    from uvloop import run
-except ImportError:
-    run = asyncio.run  # type: ignore[assignment]
-run(main())
-"""
-
-
-class Street:
-    """The meters, in a process of their own."""
-
-    def __init__(self, process: subprocess.Popen[str]) -> None:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        self._asked, self._told = process.stdin, process.stdout
-        self.shipment = str(json.loads(self._told.readline()))
-
-    def used(self) -> float:
-        """Processor seconds of the meters."""
-        print("used", file=self._asked, flush=True)
-        return float(self._told.readline())
-
-    def close(self) -> None:
-        """Hang up."""
-        self._asked.close()
-
-
-@contextmanager
-def street(count: int, transport_key: bytes) -> Iterator[Street]:
-    """Meters that listen."""
-    with subprocess.Popen(
-        [sys.executable, "-c", STREET, str(count), transport_key.hex()],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as process:
-        made = Street(process)
-        yield made
-        made.close()
-
 
 def main() -> None:
     """Print the figures of each store; each head-end is a new process, for its memory."""
@@ -133,7 +70,7 @@ def once(count: int, url: str) -> None:
     """Read all meters of a street into a store, and print what it took."""
     transport_key = secrets.token_bytes(16)
     with (
-        street(count, transport_key) as meters,
+        meters_apart(count, transport_key) as meters,
         tempfile.TemporaryDirectory() as folder,
         place(url) as location,
         KeyStore.create(Path(folder) / "keys.sqlite", secrets.token_urlsafe(24)) as keys,
@@ -162,7 +99,7 @@ def once(count: int, url: str) -> None:
 class Measured:
     """Clock and processor time of every part since it was made."""
 
-    def __init__(self, meters: Street, engine: Engine) -> None:
+    def __init__(self, meters: Meters, engine: Engine) -> None:
         self._meters, self._engine = meters, engine
         self._before = self._now()
 

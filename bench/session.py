@@ -6,14 +6,12 @@ The meters run in a process of their own; both ends tell the processor time that
 from __future__ import annotations
 
 import asyncio
-import json
-import resource
-import subprocess
-import sys
 import tempfile
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 
+from _meters import Meters, meters_apart
 from ferraris.headend.collect import (
     Collection,
     CollectionSettings,
@@ -42,57 +40,21 @@ PLAN = {
     "before_days": 1,
 }
 
-SERVER = """
-import asyncio, json, resource, sys
-from ferraris.line.url import parse_url
-from ferraris.meter.fleet import Fleet
-from ferraris.meter.serving import listen
-from ferraris.meter.templates import template
-
-async def main():
-    fleet = Fleet(template("residential"), int(sys.argv[1]), seed=1)
-    listening = await listen(fleet, parse_url("tcp://127.0.0.1:0"))
-    print(json.dumps([listening.line(n) for n in range(len(fleet))]), flush=True)
-    loop = asyncio.get_running_loop()
-    while line := await loop.run_in_executor(None, sys.stdin.readline):
-        print(sum(resource.getrusage(resource.RUSAGE_SELF)[:2]), flush=True)
-
-try:
-    from uvloop import run
-except ImportError:
-    run = asyncio.run  # type: ignore[assignment]
-run(main())
-"""
-
 
 def main() -> None:
     """Print milliseconds of processor time for each session, head-end and meter."""
-    with subprocess.Popen(
-        [sys.executable, "-c", SERVER, str(METERS)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as server:
-        assert server.stdin is not None
-        assert server.stdout is not None
-        lines = json.loads(server.stdout.readline())
-
-        def used() -> float:
-            print("used", file=server.stdin, flush=True)
-            return float(server.stdout.readline())  # type: ignore[union-attr]
-
-        figures = [run(collect(lines, used, day)) for day in range(1, 8)][1:]
-        server.stdin.close()
+    with meters_apart(METERS) as meters:
+        figures = [run(collect(meters, day)) for day in range(1, 8)][1:]
     head_end, meter = (min(column) for column in zip(*figures, strict=True))
     print(f"day-profile session, head-end  {head_end:.3f} ms   (minimum 0.9, target 0.5)")
     print(f"day-profile session, meter     {meter:.3f} ms   (minimum 0.45, target 0.25)")
 
 
-async def collect(lines: list[dict[str, object]], used: object, day: int) -> tuple[float, float]:
+async def collect(meters: Meters, day: int) -> tuple[float, float]:
     """One day of every meter; processor milliseconds a session of both ends."""
     keys = MemoryKeys()
     new = []
-    for line in lines:
+    for line in meters.lines:
         name = str(line["id"])
         for kind in ("encryption_key", "authentication_key"):
             keys.put(name, kind, bytes.fromhex(str(line[kind])))
@@ -116,24 +78,19 @@ async def collect(lines: list[dict[str, object]], used: object, day: int) -> tup
             for state in (State.INSTALLED, State.ACTIVE):
                 move_many(connection, tenant, numbers, state, reason="", by="", at_s=now)
             put_plan(connection, tenant, plan_of(PLAN), now=now)
-        meters = DlmsMeters(keys, system_title=b"FRRBENCH", max_pdu=MAX_PDU)
+        opened = DlmsMeters(keys, system_title=b"FRRBENCH", max_pdu=MAX_PDU)
         collection = Collection(
             Archive(engine, tenant),
-            meters.open,
+            opened.open,
             settings=CollectionSettings(concurrency=50, session=SessionLimits(check_clock=False)),
-            prepare=meters.prepare,
+            prepare=opened.prepare,
         )
-        before, theirs = cpu(), used()  # type: ignore[operator]
+        before, theirs = time.process_time(), meters.used()
         summary = await collection.run_once()
-        ours, theirs = cpu() - before, used() - theirs  # type: ignore[operator]
+        ours, theirs = time.process_time() - before, meters.used() - theirs
         engine.close()
-    assert summary.intervals == 96 * len(lines), summary
-    return ours / len(lines) * 1e3, theirs / len(lines) * 1e3
-
-
-def cpu() -> float:
-    """Processor seconds of this process."""
-    return sum(resource.getrusage(resource.RUSAGE_SELF)[:2])
+    assert summary.intervals == 96 * len(meters.lines), summary
+    return ours / len(meters.lines) * 1e3, theirs / len(meters.lines) * 1e3
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from threading import Barrier
@@ -12,6 +13,7 @@ from sqlalchemy import insert, select, text
 from ferraris.core.errors import UsageError
 from ferraris.headend.access.rights import Right
 from ferraris.headend.audit import check
+from ferraris.headend.audit.looked_at import means
 from ferraris.headend.operations import (
     Caller,
     ConflictError,
@@ -23,7 +25,7 @@ from ferraris.headend.operations import (
     operation,
 )
 from ferraris.headend.operations.once import Answer, KeyUsedError, Once
-from ferraris.headend.operations.performing import perform
+from ferraris.headend.operations.performing import perform, witness
 from ferraris.headend.operations.shape import shape_of
 from ferraris.headend.store.records import StoreError
 from ferraris.headend.store.tables.access import AUDIT, PRINCIPAL
@@ -161,6 +163,22 @@ def test_a_long_answer_keeps_its_view_and_gives_it_back(house) -> None:
     stream = perform(house, caller(*Right), export.operation, {"meter": "a"})
     assert b"".join(stream.chunks) == b"abc"
     assert audited(house) == [("export", "a", "done")] * 81
+
+
+def test_looks_of_several_desks_are_lines_once_each(house) -> None:
+    """As on a page, whose parts ask the same of one meter, or one of them of many at once."""
+    desks = [Desk(house, caller(*Right), None) for _ in range(3)]
+    for desk in desks[:2]:
+        desk.looks["a"] = {"until": 5}
+        desk.detail["by"] = "page"
+    desks[2].looks["all meters"] = {}
+    desks[2].among = {1, 2}
+    witness(house, [("show", desks[0]), ("show", desks[1]), ("export", desks[2])])
+    assert audited(house) == [("show", "a", "done"), ("export", "all meters", "done")]
+    with house.engine.reading() as connection:
+        one, many = connection.execute(select(AUDIT.c.detail).order_by(AUDIT.c.sequence)).scalars()
+        assert json.loads(one) == {"by": "page", "until": 5}
+        assert means(connection, 1, json.loads(many)["among"], 2)
 
 
 def once(key, request=b"1"):

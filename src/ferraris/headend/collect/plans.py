@@ -22,7 +22,7 @@ from sqlalchemy import (
 
 from ferraris.core.errors import UsageError
 from ferraris.headend.collect.gaps import AtWork, GapList, answering
-from ferraris.headend.collect.plan import BILLING, Item, Plan, plan_of
+from ferraris.headend.collect.plan import BILLING, REGISTERS, Item, Plan, plan_of
 from ferraris.headend.collect.plan import PROFILE as PROFILE_KIND
 from ferraris.headend.collect.target import SUB_METER
 from ferraris.headend.collect.windows import local_day
@@ -53,6 +53,7 @@ __all__ = [
     "profile_numbers",
     "put_plan",
     "refresh_members",
+    "registers_of",
 ]
 
 Members = Callable[[Connection, int, str], "Select[Any]"]
@@ -145,6 +146,22 @@ def gap_list(connection: Connection, tenant: int, work: list[AtWork]) -> GapList
         items |= each.items
     profiles = profile_numbers(connection, tenant, items)
     return GapList(tenant, work, profiles, answers_of(connection, tenant, items))
+
+
+def registers_of(connection: Connection, meter: int) -> list[str]:
+    """The registers that the plans of a meter read, each once."""
+    rows = connection.execute(
+        select(ITEM.c.name)
+        .join(PLAN_ITEM, PLAN_ITEM.c.item == ITEM.c.id)
+        .join(PLAN_METER, PLAN_METER.c.plan == PLAN_ITEM.c.plan)
+        .where(
+            PLAN_METER.c.meter == meter,
+            PLAN_METER.c.until_day.is_(None),
+            ITEM.c.kind == REGISTERS,
+        )
+        .order_by(ITEM.c.id)
+    )
+    return list(dict.fromkeys(name for row in rows for name in Item(REGISTERS, row.name).registers))
 
 
 def profile_numbers(

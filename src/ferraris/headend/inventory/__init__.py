@@ -24,7 +24,7 @@ from ferraris.headend.inventory.groups import (
 )
 from ferraris.headend.inventory.hosts import dialled
 from ferraris.headend.inventory.life import Moved, life_of, move, move_many
-from ferraris.headend.inventory.meters import count, enrol, meter, meters
+from ferraris.headend.inventory.meters import count, enrol, meter, meters, named_like
 from ferraris.headend.inventory.naming import external_ids_of, meter_number, numbers_of
 from ferraris.headend.inventory.nodes import (
     Node,
@@ -141,6 +141,7 @@ __all__ = [
     "meters",
     "move",
     "move_many",
+    "named_like",
     "node",
     "nodes",
     "numbers_of",

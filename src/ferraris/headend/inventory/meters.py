@@ -14,6 +14,7 @@ from sqlalchemy import (
     Select,
     bindparam,
     func,
+    or_,
     select,
 )
 from sqlalchemy.exc import IntegrityError
@@ -35,7 +36,7 @@ from ferraris.headend.store.bulk import add_absent, add_all
 from ferraris.headend.store.changes import note_many
 from ferraris.headend.store.tables.inventory import LABEL, LIFE, METER, NODE
 
-__all__ = ["count", "enrol", "enrol_checked", "meter", "meters"]
+__all__ = ["count", "enrol", "enrol_checked", "meter", "meters", "named_like"]
 
 _HOST = METER.alias("host")
 
@@ -76,6 +77,18 @@ def count(connection: Connection, tenant: int, where: ColumnElement[bool] | None
     if where is not None:
         statement = statement.where(where)
     return int(connection.execute(statement).scalar_one())
+
+
+def named_like(search: str) -> ColumnElement[bool]:
+    """The condition that id, serial number, model or segment of a meter have a text in them."""
+    pattern = "%" + search.lower().replace("!", "!!").replace("%", "!%").replace("_", "!_") + "%"
+
+    def fits(column: ColumnElement[str]) -> ColumnElement[bool]:
+        return func.lower(column).like(pattern, escape="!")
+
+    nodes = select(NODE.c.id).where(fits(NODE.c.name))
+    own = (METER.c.external_id, METER.c.serial_number, METER.c.model)
+    return or_(*(fits(column) for column in own), METER.c.node.in_(nodes))
 
 
 def enrol(

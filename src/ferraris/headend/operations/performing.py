@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from hashlib import blake2b
@@ -19,7 +19,7 @@ from ferraris.headend.operations.operation import Operation
 from ferraris.headend.operations.streams import Stream
 from ferraris.headend.store.records import StoreError
 
-__all__ = ["Condition", "perform", "refuse"]
+__all__ = ["Condition", "perform", "refuse", "witness"]
 
 _MESSAGE: Final = 200
 
@@ -69,7 +69,7 @@ def perform(
                 result = replace(result, chunks=_Held(result.chunks, stack.pop_all()))
         if desk.looks:
             try:
-                _witness(desk, operation)
+                witness(house, [(operation.name, desk)])
             except BaseException:
                 if isinstance(result, Stream):
                     result.close()  # nobody gets what could not be written down
@@ -96,7 +96,7 @@ def _change(
     if condition is not None:
         _meet(condition, desk)
     result = operation.function(desk, **arguments)
-    _write(desk, operation, {desk.subject: {}, **desk.looks})
+    _write(desk, operation.name, {desk.subject: {}, **desk.looks})
     if once is None:
         return result
     answer: Answer = once.encode(result)
@@ -118,7 +118,7 @@ def _meet(condition: Condition, desk: Desk) -> None:
 
 
 def _write(
-    desk: Desk, operation: Operation, subjects: Mapping[str, Mapping[str, Any]]
+    desk: Desk, action: str, subjects: Mapping[str, Mapping[str, Any]]
 ) -> None:  # fmt: skip
     detail = dict(desk.detail)
     if desk.among:
@@ -128,17 +128,26 @@ def _write(
             desk.connection,
             tenant=desk.tenant,
             principal=desk.caller.name,
-            action=operation.name,
+            action=action,
             subject=subject,
             detail={**detail, **own},
             at_s=desk.now,
         )
 
 
-def _witness(desk: Desk, operation: Operation) -> None:
-    """Nobody sees personal data before the line that says so is on the disk."""
-    with desk.house.engine.transaction() as connection:
-        _write(replace(desk, connection=connection), operation, desk.looks)
+def witness(house: House, looked: Sequence[tuple[str, Desk]]) -> None:
+    """Nobody sees personal data before the lines that say so are on the disk.
+
+    `looked` are actions, each with the desk at which it looked; what two have in common is one.
+    """
+    with house.engine.transaction() as connection:
+        written: list[tuple[Any, ...]] = []
+        for action, desk in looked:
+            for subject, own in desk.looks.items():
+                line = action, subject, own, desk.detail, desk.among
+                if line not in written:
+                    written.append(line)
+                    _write(replace(desk, connection=connection), action, {subject: own})
 
 
 class _Held(Iterator[bytes]):

@@ -12,11 +12,9 @@ from datetime import UTC, datetime
 from typing import Any, Final
 from urllib.parse import quote
 
-from sqlalchemy import Connection, select
-
 from ferraris.core.errors import UsageError
 from ferraris.headend.access.rights import Right
-from ferraris.headend.collect.plan import REGISTERS, Item
+from ferraris.headend.collect.plans import registers_of
 from ferraris.headend.inventory import Contact
 from ferraris.headend.operations import Caller, ConflictError, Desk, House, Operation
 from ferraris.headend.operations.alarms import Acknowledgement, acknowledge_alarm
@@ -28,7 +26,6 @@ from ferraris.headend.operations.collecting import (
 )
 from ferraris.headend.operations.performing import perform
 from ferraris.headend.operations.registration import Admission, admit_stranger, refuse_stranger
-from ferraris.headend.store.tables.collecting import ITEM, PLAN_ITEM, PLAN_METER
 
 __all__ = ["ACTIONS", "KEYS", "Action"]
 
@@ -71,27 +68,10 @@ def _read(house: House, caller: Caller, path: Given, _: Mapping[str, str]) -> No
         meter = Desk(house, caller, connection).meter(name, Right.COMMAND)
         if meter.state != "active":
             raise ConflictError(f"{name} is {meter.state}: only active meters are read")
-        names = _names(connection, meter)
+        names = registers_of(connection, meter.id)[:_MOST] or list(_USUAL)
     until = datetime.fromtimestamp(house.clock() + _PATIENCE_S, UTC)
     command = NewCommand(_KIND, {"names": names}, not_after=until)
     _perform(house, caller, put_new_command, meter=name, body=command)
-
-
-def _names(connection: Connection, meter: Any) -> list[str]:
-    """The registers of all plans of the meter, or else those that every meter has."""
-    rows = connection.execute(
-        select(ITEM.c.name)
-        .join(PLAN_ITEM, PLAN_ITEM.c.item == ITEM.c.id)
-        .join(PLAN_METER, PLAN_METER.c.plan == PLAN_ITEM.c.plan)
-        .where(
-            PLAN_METER.c.meter == meter.id,
-            PLAN_METER.c.until_day.is_(None),
-            ITEM.c.kind == REGISTERS,
-        )
-        .order_by(ITEM.c.id)
-    )
-    wanted = [name for row in rows for name in Item(REGISTERS, row.name).registers]
-    return list(dict.fromkeys(wanted))[:_MOST] or list(_USUAL)
 
 
 def _cancel(house: House, caller: Caller, path: Given, _: Mapping[str, str]) -> None:

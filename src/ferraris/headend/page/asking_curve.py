@@ -9,8 +9,6 @@ from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import func, select
-
 from ferraris.data import units
 from ferraris.data.obis import Obis
 from ferraris.data.readings import Channel, Quality, Series
@@ -19,7 +17,6 @@ from ferraris.headend.operations.final_values import show_final
 from ferraris.headend.page.asking_meter import archive, witness
 from ferraris.headend.page.charts import Mark
 from ferraris.headend.page.look import Look
-from ferraris.headend.store.tables.readings import BLOCK, PROFILE
 
 __all__ = ["Choice", "Values", "choices", "last_day", "values"]
 
@@ -59,24 +56,15 @@ class Values:
 
 def last_day(look: Look, meter: Any) -> int | None:
     """The newest UTC day of which there are rows."""
-    return look.connection.execute(
-        select(func.max(BLOCK.c.day)).where(BLOCK.c.meter == meter.id)
-    ).scalar()
+    return archive(look).last_day(look.connection, meter.id)
 
 
 def choices(look: Look, meter: Any, day: int) -> Sequence[Choice]:
     """What the profiles of a meter hold on a UTC day, in the order of their columns."""
-    rows = look.connection.execute(
-        select(PROFILE.c.obis)
-        .join(BLOCK, BLOCK.c.profile == PROFILE.c.id)
-        .where(BLOCK.c.meter == meter.id, BLOCK.c.day == day)
-        .distinct()
-    )
     found: list[Choice] = []
-    for profile in sorted(row.obis for row in rows):
-        series = archive(look).series(
-            look.connection, meter.id, profile, day * _DAY_S, (day + 1) * _DAY_S
-        )
+    store = archive(look)
+    for profile in store.profiles(look.connection, meter.id, day):
+        series = store.series(look.connection, meter.id, profile, day * _DAY_S, (day + 1) * _DAY_S)
         for channel, column in zip(series.channels, series.columns, strict=True):
             if any(isinstance(value, int) for value in column[:4]):
                 symbol = units.unit(channel.unit).symbol

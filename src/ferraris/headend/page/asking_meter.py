@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, func, or_, select
-
 from ferraris.core.errors import Error
 from ferraris.data.readings import Event, Reading
 from ferraris.headend import inventory
@@ -26,8 +24,7 @@ from ferraris.headend.operations.service_points import AssignmentView, list_assi
 from ferraris.headend.operations.troubles import TroubleView, list_troubles
 from ferraris.headend.page.look import Look
 from ferraris.headend.store.archive import Archive
-from ferraris.headend.store.tables.inventory import METER, NODE
-from ferraris.headend.store.tables.readings import REGISTER_READ
+from ferraris.headend.store.tables.inventory import METER
 
 __all__ = [
     "archive",
@@ -55,25 +52,13 @@ def found(
     """How many meters fit, those of a page in the order of their ids, and where it goes on."""
     fits = look.desk.visible(Right.SEE_METERS)
     if search:
-        fits &= _named_like(search)
+        fits &= inventory.named_like(search)
     if state:
         fits &= METER.c.state == state
     connection, tenant = look.connection, look.caller.tenant
     meters = inventory.meters(connection, tenant, where=fits, after=after, limit=limit + 1)
     more = meters[limit - 1].external_id if len(meters) > limit else ""
     return inventory.count(connection, tenant, fits), meters[:limit], more
-
-
-def _named_like(search: str) -> ColumnElement[bool]:
-    """Whether id, serial number, model or segment have a text in them."""
-    pattern = "%" + search.lower().replace("!", "!!").replace("%", "!%").replace("_", "!_") + "%"
-
-    def fits(column: ColumnElement[str]) -> ColumnElement[bool]:
-        return func.lower(column).like(pattern, escape="!")
-
-    nodes = select(NODE.c.id).where(fits(NODE.c.name))
-    own = (METER.c.external_id, METER.c.serial_number, METER.c.model)
-    return or_(*(fits(column) for column in own), METER.c.node.in_(nodes))
 
 
 def zone(look: Look, meter: Any) -> str:
@@ -107,16 +92,10 @@ def witness(look: Look, meter: Any, since_s: int, until_s: int) -> None:
 
 def registers(look: Look, meter: Any) -> Sequence[tuple[Reading, int]]:
     """The last value of every register with when it was read (UTC seconds), by name."""
-    reads = look.connection.execute(
-        select(REGISTER_READ.c.read_s)
-        .where(REGISTER_READ.c.meter == meter.id)
-        .distinct()
-        .order_by(REGISTER_READ.c.read_s.desc())
-        .limit(_READS)
-    ).scalars()
+    store = archive(look)
     last: dict[str, tuple[Reading, int]] = {}
-    for read_s in sorted(reads):
-        for reading in archive(look).registers(look.connection, meter.id, read_s, read_s + 1):
+    for read_s in reversed(store.reads(look.connection, meter.id, _READS)):
+        for reading in store.registers(look.connection, meter.id, read_s, read_s + 1):
             last[str(reading.name)] = reading, read_s
     if last:
         moments = [read_s for _, read_s in last.values()]

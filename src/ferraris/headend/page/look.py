@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from datetime import tzinfo
@@ -29,7 +28,7 @@ _MOST: Final = 100
 class Look:
     """What the gathering functions work with; `zone` is that of the head-end.
 
-    `looks` are operations, whose personal data they looked at, and from when it was, for the audit
+    `looked` are operations, each with the desk at which it looked at personal data, for the audit
     log.
     """
 
@@ -44,7 +43,7 @@ class Look:
     subject: str = ""
     target: float = 0.98
     memory: Memory = field(default_factory=dict)
-    looks: list[tuple[str, str, str]] = field(default_factory=list)
+    looked: list[tuple[str, Desk]] = field(default_factory=list)
     kept: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -73,10 +72,9 @@ class Look:
 
     def keep(self, action: str, desk: Desk) -> None:
         """Keep for the audit log whose personal data a desk looked at, and from when it was."""
-        self.looks += [
-            (action, each, json.dumps({"by": "page"} | desk.detail | own))
-            for each, own in desk.looks.items()
-        ]
+        if desk.looks:
+            desk.detail = {"by": "page"} | desk.detail
+            self.looked.append((action, desk))
 
     def may(self, right: Right) -> bool:
         """Whether the caller has a right for some meter at least."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -26,6 +25,7 @@ from ferraris.headend.operations import (
     House,
     NotFoundError,
 )
+from ferraris.headend.operations.performing import witness
 from ferraris.headend.page import signing
 from ferraris.headend.page.formats import Formats
 from ferraris.headend.page.look import Look, Memory, Part, View
@@ -127,25 +127,10 @@ class Site:
                 **values,
                 part=lambda name: self._part(look, view.parts[name], values),
             )
-        self._witness(look)
+        if look.looked:
+            witness(self.house, look.looked)
         heard = [cookie(visit, TOLD, "", lasts_s=0)] if visit.told and not wanted else []
         return self.answer(text, cookies=heard)
-
-    def _witness(self, look: Look) -> None:
-        """Nobody sees personal data before the lines that say so are on the disk."""
-        if not look.looks:
-            return
-        with self.house.engine.transaction() as connection:
-            for action, subject, detail in dict.fromkeys(look.looks):
-                self.house.journal.write(
-                    connection,
-                    tenant=look.caller.tenant,
-                    principal=look.caller.name,
-                    action=action,
-                    subject=subject,
-                    detail=json.loads(detail),
-                    at_s=look.now,
-                )
 
     def _part(self, look: Look, part: Part, values: Mapping[str, Any]) -> Markup:
         refused, found = "", {}

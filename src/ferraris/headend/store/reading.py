@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, Select, Table, bindparam, exists, select
+from sqlalchemy import Connection, Select, Table, bindparam, exists, func, select
 
 from ferraris.core.errors import UsageError
 from ferraris.data.readings import Event, Reading, Series
@@ -24,7 +24,7 @@ from ferraris.headend.store.postgresql_blocks import Found, newest_blocks
 from ferraris.headend.store.records import BlockVersion, ChannelKey, PackedEvent
 from ferraris.headend.store.sealing import CLEAR, ErasedError, Sealer, seal_context
 from ferraris.headend.store.tables.inventory import METER
-from ferraris.headend.store.tables.readings import BLOCK, EVENT, REGISTER_READ, UNDATED
+from ferraris.headend.store.tables.readings import BLOCK, EVENT, PROFILE, REGISTER_READ, UNDATED
 
 __all__ = ["Reader", "joined", "seconds"]
 
@@ -197,6 +197,40 @@ class Reader:
             statement, wanted["log"] = _EVENTS_OF_LOG, canonical(log)
         rows = connection.execute(statement, wanted)
         return [event_of(device, PackedEvent(*row)) for row in rows]
+
+    def last_day(self, connection: Connection, meter: int) -> int | None:
+        """The newest UTC day of which a meter has rows."""
+        return connection.execute(
+            select(func.max(BLOCK.c.day)).where(
+                BLOCK.c.tenant == self._catalogue.tenant, BLOCK.c.meter == meter
+            )
+        ).scalar()
+
+    def profiles(self, connection: Connection, meter: int, day: int) -> list[str]:
+        """The profiles of which a meter has rows on a UTC day, by name."""
+        rows = connection.execute(
+            select(PROFILE.c.obis)
+            .join(BLOCK, BLOCK.c.profile == PROFILE.c.id)
+            .where(
+                BLOCK.c.tenant == self._catalogue.tenant,
+                BLOCK.c.meter == meter,
+                BLOCK.c.day == day,
+            )
+            .distinct()
+        )
+        return sorted(rows.scalars())
+
+    def reads(self, connection: Connection, meter: int, most: int) -> list[int]:
+        """When registers of a meter were read (UTC seconds), the last times first."""
+        read_s = REGISTER_READ.c.read_s
+        rows = connection.execute(
+            select(read_s)
+            .where(REGISTER_READ.c.tenant == self._catalogue.tenant, REGISTER_READ.c.meter == meter)
+            .distinct()
+            .order_by(read_s.desc())
+            .limit(most)
+        )
+        return list(rows.scalars())
 
     def versions(
         self, connection: Connection, meter: int, profile: str, day: int
