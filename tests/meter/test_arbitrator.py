@@ -53,6 +53,16 @@ def test_weights_of_several_actors_add_up(fleet: Fleet) -> None:
     assert get(meter, SWITCH, 70, 3) == 2
 
 
+def test_of_two_that_weigh_the_same_the_first_is_done(fleet: Fleet) -> None:
+    meter = fleet[0]
+    weights = array(*(array(long_unsigned(10), long_unsigned(10)) for _ in range(3)))
+    assert put(meter, ARBITRATOR, 68, 4, weights) == DataAccessResult.SUCCESS
+    assert request(meter, 2, "01") == ActionResult.SUCCESS
+    assert request(meter, 1, "10") == ActionResult.SUCCESS
+    assert outcome(meter) == (1, ["10", "01", "00"])
+    assert get(meter, SWITCH, 70, 3) == 2
+
+
 def test_what_is_not_permitted_is_left_out(fleet: Fleet) -> None:
     meter = fleet[0]
     assert request(meter, 3, "01") == ActionResult.READ_WRITE_DENIED

@@ -9,6 +9,8 @@ from ferraris.data.kinds import (
     Data,
     array,
     double_long_unsigned,
+    enum,
+    integer,
     long_unsigned,
     octet_string,
     structure,
@@ -24,6 +26,7 @@ from ferraris.meter.behaviour.bills import (
     EndOfBilling,
     PeriodFact,
     PeriodFacts,
+    ResetLockout,
     billing_scripts,
     stored,
 )
@@ -39,6 +42,7 @@ from ferraris.meter.timekeeping import set_time
 from ferraris.meter.zone import DAY
 from ferraris.server.device import AssociationSettings
 
+LOCKOUT = "1-0:0.9.12*255"
 COUNTER, STAMP = "1-0:0.1.0*255", "1-0:0.1.2*255"
 MAXIMUM, RATCHET = "1-0:1.6.0*255", "1-0:1.6.128*255"
 LOCKOUT_S = 3600
@@ -50,6 +54,7 @@ def industrial(residential: Template) -> SimulatedMeter:
     one = frozenset((1,))
     demand = Demand("1-0:1.4.0*255")
     maximum, energy = MaximumDemand(MAXIMUM, demand=demand), Energy("1-0:1.8.0*255", 0)
+    lockout = ResetLockout(seconds=LOCKOUT_S)
     captured = [(energy, 2), (maximum, 2), (maximum, 5)]
     resets = {1: one, 2: one}
     placed = [
@@ -58,7 +63,8 @@ def industrial(residential: Template) -> SimulatedMeter:
         Placed(demand, one, {8: one, 9: one}, resets),
         Placed(maximum, one, {}, resets),
         Placed(RatchetDemand(RATCHET, maximum, 80, 3), one),
-        Placed(BillingPeriods(BILLING, captured, 5, LOCKOUT_S), one, {}, resets),
+        Placed(lockout, one, {2: one}),
+        Placed(BillingPeriods(BILLING, captured, 5, lockout), one, {}, resets),
         Placed(Scripts(BILLING_SCRIPTS, billing_scripts()), one, {}, {1: one}),
         Placed(EndOfBilling(), one, {4: one}),
         Placed(PeriodFact(COUNTER, PeriodFacts.COUNTER), one),
@@ -206,6 +212,35 @@ def test_a_second_reset_is_locked_out(industrial: SimulatedMeter) -> None:
         assert act(meter, BILLING, 7, 2, now=later) == ActionResult.SUCCESS
     assert get(meter, COUNTER, 1, now=later) == 84
     assert len(rows(meter, BILLING, now=later)) == 5
+
+
+def test_the_lockout_is_written_and_its_end_is_where_it_says(industrial: SimulatedMeter) -> None:
+    meter = industrial
+    assert get(meter, LOCKOUT, 3) == LOCKOUT_S
+    assert get(meter, LOCKOUT, 3, 3) == [integer(0), enum(7)]
+    assert put(meter, LOCKOUT, 3, 2, long_unsigned(60)) == DataAccessResult.SUCCESS
+    assert act(meter, BILLING, 7, 2) == ActionResult.SUCCESS
+    assert act(meter, BILLING, 7, 2, now=NOW + 59) == ActionResult.TEMPORARY_FAILURE
+    assert act(meter, BILLING, 7, 2, now=NOW + 60) == ActionResult.SUCCESS
+
+
+@pytest.mark.parametrize("is_disturbed", [False, True])
+def test_no_lockout_keeps_the_month_from_ending(
+    industrial: SimulatedMeter, is_disturbed: bool
+) -> None:
+    """Also not in a meter whose periods no longer follow from the calendar alone."""
+    meter = industrial
+    get(meter, COUNTER, 1)
+    if is_disturbed:
+        outage(meter, NOW + 10, NOW + 20)
+    october = meter.zone.month_begin(meter.zone.month(NOW) + 1)
+    assert act(meter, BILLING, 7, 2, now=october - 600) == ActionResult.SUCCESS
+    assert [row[0] for row in rows(meter, BILLING, now=october + 10)][-2:] == [
+        meter.zone.stamp(october - 600),
+        meter.zone.stamp(october),
+    ]
+    refused = act(meter, BILLING, 7, 2, now=october + LOCKOUT_S - 1)
+    assert refused == ActionResult.TEMPORARY_FAILURE
 
 
 def test_maxima_of_past_periods_are_those_the_register_showed(industrial: SimulatedMeter) -> None:

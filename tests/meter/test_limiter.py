@@ -100,6 +100,25 @@ def test_in_mode_5_it_closes_by_itself(fleet: Fleet) -> None:
     assert log(meter, NOW + 312) == [(0, 67), (11, 65), (11, 64), (312, 66), (312, 69)]
 
 
+@pytest.mark.parametrize(("above", "state"), [(0, 1), (1, 2)])
+def test_a_value_equal_to_the_threshold_is_not_above_it(
+    fleet: Fleet, above: int, state: int
+) -> None:
+    meter = fleet[0]
+    watts = powers(meter, FIRST - 1, FIRST)[0] - above
+    limit(meter, watts, 10, 300)
+    assert get(meter, SWITCH, 70, 3, now=FIRST * QUARTER - 1) == state
+
+
+def test_a_duration_that_is_written_counts_from_when_it_was_exceeded(fleet: Fleet) -> None:
+    meter = fleet[0]
+    limit(meter, 0, 300, 60)
+    assert get(meter, SWITCH, 70, 3, now=NOW + 100) == 1
+    assert put(meter, LIMIT, 71, 6, double_long_unsigned(150), now=NOW + 100) == 0
+    assert get(meter, SWITCH, 70, 3, now=NOW + 150) == 1
+    assert get(meter, SWITCH, 70, 3, now=NOW + 151) == 2
+
+
 def test_it_never_flutters(fleet: Fleet) -> None:
     meter = fleet[0]
     limit(meter, 1, 0, 0, mode=5)

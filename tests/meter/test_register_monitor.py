@@ -73,6 +73,17 @@ def test_the_first_value_only_tells_the_side(fleet: Fleet) -> None:
     assert get(meter, SWITCH, 70, 3, now=NOW + 7500) == 1
 
 
+def test_thresholds_of_another_kind_go_with_the_value(fleet: Fleet) -> None:
+    meter = fleet[0]
+    monitor(meter, ENERGY, 3, 1000, 2000)
+    what = structure(long_unsigned(3), octet_string(Obis.parse("1-0:1.7.0*255")), integer(2))
+    assert put(meter, MONITOR, 21, 3, what) == 0
+    assert len(get(meter, MONITOR, 21, 2)) == 2
+    what = structure(long_unsigned(3), octet_string(Obis.parse("1-0:32.7.0*255")), integer(2))
+    assert put(meter, MONITOR, 21, 3, what) == 0
+    assert get(meter, MONITOR, 21, 2) == []
+
+
 def test_what_clients_write_is_monitored_too(fleet: Fleet) -> None:
     meter = fleet[0]
     monitor(meter, "0-0:97.98.10*255", 1, 1000)

@@ -7,15 +7,28 @@ period follow from the instants of its ends.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from ferraris.meter.freezing import not_kept
 from ferraris.meter.state import COMMISSIONED
 
 if TYPE_CHECKING:
     from ferraris.meter.simulated import SimulatedMeter
 
-__all__ = ["Billing", "close", "closings", "count", "depart", "has_departed", "period_begin"]
+__all__ = [
+    "Billing",
+    "close",
+    "closings",
+    "count",
+    "depart",
+    "has_departed",
+    "in_due_time",
+    "is_due",
+    "period_begin",
+]
 
 _MOST_CLOSINGS = 40
 
@@ -25,12 +38,14 @@ class Billing:
     """What one meter remembers of its periods.
 
     Until UTC second `since` they close by the calendar, None: they still do. `closings` are the
-    others, `forgotten` of which are no longer known.
+    others, `forgotten` of which are no longer known. `is_due` while the meter's own schedule closes
+    one, which no lock-out prevents.
     """
 
     since: int | None = None
     closings: list[int] = field(default_factory=list)
     forgotten: int = 0
+    is_due: bool = field(default=False, metadata=not_kept)
 
 
 def closings(meter: SimulatedMeter, now: int, most: int) -> list[int]:
@@ -58,6 +73,23 @@ def period_begin(meter: SimulatedMeter, now: int) -> int:
     """UTC second at which the period that runs at `now` began."""
     last = closings(meter, now, 1)
     return last[0] if last else COMMISSIONED
+
+
+@contextmanager
+def in_due_time(meter: SimulatedMeter) -> Iterator[None]:
+    """What closes a period in here is the meter's own schedule, not a client."""
+    part = meter.change().part(Billing)
+    part.is_due = True
+    try:
+        yield
+    finally:
+        part.is_due = False
+
+
+def is_due(meter: SimulatedMeter) -> bool:
+    """Whether the meter's own schedule is closing a period."""
+    part = meter.state.found(Billing)
+    return part is not None and part.is_due
 
 
 def close(meter: SimulatedMeter, at: int) -> None:

@@ -16,6 +16,7 @@ from ferraris.data.kinds import (
     array,
     double_long_unsigned,
     integer,
+    long_unsigned,
     octet_string,
     structure,
     unsigned,
@@ -26,10 +27,10 @@ from ferraris.meter import billing
 from ferraris.meter.behaviour.behaviour import Behaviour
 from ferraris.meter.behaviour.clock import is_right
 from ferraris.meter.behaviour.profile import CLOCK_COLUMN, Column, Profile
-from ferraris.meter.behaviour.registers import Billed, stamp
+from ferraris.meter.behaviour.registers import Billed, scaler_unit, stamp
 from ferraris.meter.behaviour.scripts import Schedule
 from ferraris.meter.state import COMMISSIONED
-from ferraris.model.data_storage import DataObject, ProfileGeneric
+from ferraris.model.data_storage import DataObject, ProfileGeneric, Register
 from ferraris.model.time_control import Script, ScriptAction, ServiceId
 from ferraris.server.device import AccessRefused, ActionRefused
 
@@ -44,6 +45,7 @@ __all__ = [
     "EndOfBilling",
     "PeriodFact",
     "PeriodFacts",
+    "ResetLockout",
     "Stored",
     "billing_scripts",
     "stored",
@@ -55,6 +57,7 @@ BILLING, BILLING_SCRIPTS, END_OF_BILLING = "0-0:98.1.0*255", "0-0:10.0.1*255", "
 _COUNTER_OCTETS, _STAMP_OCTETS = 5, 14
 _TIME_ATTRIBUTE = 5
 _LAST = 101
+_SECOND = 7  # unit [facts-g]
 _NUMBERED = 100
 
 
@@ -80,6 +83,11 @@ class EndOfBilling(Schedule):
         """The next execution time, once the periods no longer close by themselves."""
         return super().due(meter, after) if billing.has_departed(meter) else None
 
+    def happen(self, meter: SimulatedMeter, at: int) -> None:
+        """Close the period, whoever has closed one just before."""
+        with billing.in_due_time(meter):
+            super().happen(meter, at)
+
     def power_down(self, meter: SimulatedMeter, at: int) -> None:
         """From now on the schedule has to know what was missed."""
         billing.depart(meter, at)
@@ -100,11 +108,20 @@ class EndOfBilling(Schedule):
         billing.depart(meter, now)
 
 
+class ResetLockout(Behaviour):
+    """Seconds after the end of a billing period in which no client ends another one."""
+
+    declares = Register
+
+    def __init__(self, name: str = "1-0:0.9.12*255", seconds: int = 0) -> None:
+        super().__init__(name, {2: long_unsigned(seconds), 3: scaler_unit(0, _SECOND)})
+
+
 class BillingPeriods(Profile):
     """Readings of registers at the end of each billing period.
 
     `captured` are registers and the attributes of them that are wanted. Whoever lets it capture
-    closes the period; within `lockout_s` seconds after a close nobody can.
+    closes the period; within the time of a `lockout` after a close no client can.
     """
 
     def __init__(
@@ -112,10 +129,10 @@ class BillingPeriods(Profile):
         name: str,
         captured: Sequence[tuple[Billed, int]],
         entries: int = 13,
-        lockout_s: int = 0,
+        lockout: ResetLockout | None = None,
     ) -> None:
         self._captured = tuple(captured)
-        self._lockout_s = lockout_s
+        self._lockout = lockout
         columns = [
             Column(
                 register.declares.class_id,
@@ -151,10 +168,16 @@ class BillingPeriods(Profile):
         """Method 1 empties the buffer, 2 closes the period."""
         if method != 2:
             return super().act(meter, method, data, now)
-        if now - billing.period_begin(meter, now) < self._lockout_s:
+        if not billing.is_due(meter) and self._is_locked(meter, now):
             raise ActionRefused(ActionResult.TEMPORARY_FAILURE)
         billing.close(meter, now)
         return None
+
+    def _is_locked(self, meter: SimulatedMeter, now: int) -> bool:
+        if self._lockout is None:
+            return False
+        lockout_s = int(axdr.decode(self._lockout.get(meter, 2, None, now))[1])
+        return now - billing.period_begin(meter, now) < lockout_s
 
     def _kept(self, meter: SimulatedMeter, now: int) -> list[int]:
         since = (meter.state.since or {}).get(self.key, COMMISSIONED)

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from ferraris.data import axdr
 from ferraris.data.kinds import Data, array, integer, long_unsigned, octet_string, structure
 from ferraris.data.obis import Obis
 from ferraris.messaging.dlms.enumerations import DataAccessResult
@@ -86,6 +87,10 @@ class RegisterMonitor(Configured, Living):
     def set(self, meter: SimulatedMeter, attribute: int, data: bytes, now: int) -> None:
         """Write a setting; other thresholds or another value are looked at anew."""
         super().set(meter, attribute, data, now)
+        if attribute == 3:  # thresholds of another kind mean nothing any more
+            tag = tag_of(meter, self.setting(meter, self.declares.monitored_value, now), now)
+            if any(each[0] != tag for each in self.setting(meter, self.declares.thresholds, now)):
+                meter.change().write(self.key, 2, axdr.encode(array()))
         if attribute in (2, 3) and meter.state.found(MonitorState, self.key) is not None:
             meter.change().part(MonitorState, self.key).above = None
 

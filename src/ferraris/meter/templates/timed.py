@@ -15,6 +15,7 @@ from ferraris.meter.behaviour.bills import (
     EndOfBilling,
     PeriodFact,
     PeriodFacts,
+    ResetLockout,
     billing_scripts,
     stored,
 )
@@ -109,9 +110,12 @@ def billing_block(
     """The profile of periods and what closes them, counter, stamp, and stored values.
 
     `captured` are registers and attributes of them; the values of `kept` are stored under the last
-    groups `places`: 101 and up, or 0 to 99.
+    groups `places`: 101 and up, or 0 to 99. Without a lock-out clients end periods at any time.
     """
-    profile = BillingPeriods(BILLING, captured, lockout_s=lockout_s)
+    lockout = ResetLockout(seconds=lockout_s) if lockout_s else None
+    if lockout is not None:
+        yield Placed(lockout, readers, {2: writers})
+    profile = BillingPeriods(BILLING, captured, lockout=lockout)
     yield Placed(profile, readers, methods={1: writers, 2: writers})
     scripts = Scripts(BILLING_SCRIPTS, billing_scripts())
     yield Placed(scripts, readers, methods={1: writers})
