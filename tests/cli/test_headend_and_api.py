@@ -10,9 +10,11 @@ import contextlib
 import re
 import shutil
 import sys
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 from urllib.parse import quote
 
 import msgspec
@@ -27,6 +29,7 @@ from litestar.testing import TestClient
 from ferraris.headend.api import application
 from ferraris.headend.api.examples import BODIES
 from ferraris.headend.operations import House
+from ferraris.headend.operations.export import Form
 from ferraris.headend.operations.registry import collected, found
 from ferraris.headend.operations.shape import body_fields, shape_of
 from ferraris.headend.operations.streams import Stream
@@ -128,6 +131,17 @@ def bearer(token):
     return {"Authorization": f"Bearer {token}"}
 
 
+@dataclass
+class Both:
+    """The API and the command line, each with a store of its own."""
+
+    api: Any
+    cli: Any
+
+    def __call__(self, operation, path, query, body, *more):
+        return self.api(operation, path, query, body), self.cli(operation, path, query, body, *more)
+
+
 @pytest.fixture
 def both(filled, ferraris, tmp_path, monkeypatch):
     """Asks the API and the command line, each with a store of its own."""
@@ -141,26 +155,27 @@ def both(filled, ferraris, tmp_path, monkeypatch):
     keys = ("--keys", "keys.sqlite", "--passphrase", "@phrase")
     assert ferraris("keys", "--store", "keys.sqlite", "--passphrase", "@phrase", "init").code == 0
 
-    def ask(operation, path, query, body, *more):
+    def api(operation, path, query, body):
         place = operation.path
         for name, value in path.items():
             place = place.replace(f"{{{name}}}", quote(value, safe=""))
         with served("api.sqlite") as client:
-            answer = client.request(
+            return client.request(
                 operation.method, f"/v1{place}", params=query, json=body, headers=bearer(token)
             )
+
+    def cli(operation, path, query, body, *more):
         words = [*operation.command.split(), *path.values()]
         for name, value in query.items():
-            words += [f"--{name.replace('_', '-')}", value]
+            flag = f"--{name.replace('_', '-')}"
+            words += [flag] if value == "true" else [flag, value]
         if operation.name == "import_shipment":
             words += ["-", "--dry-run", "--transport-key", "maker-26", *more]
-            ran = ferraris(*HEAD, *keys, *words, stdin=base64.b64decode(body["file"]))
-        else:
-            words += [] if body is None else ["--body", msgspec.json.encode(body).decode()]
-            ran = ferraris(*HEAD, *keys, *words, *more)
-        return answer, ran
+            return ferraris(*HEAD, *keys, *words, stdin=base64.b64decode(body["file"]))
+        words += [] if body is None else ["--body", msgspec.json.encode(body).decode()]
+        return ferraris(*HEAD, *keys, *words, *more)
 
-    return ask
+    return Both(api, cli)
 
 
 HEAD = ("headend", "--store", "cli.sqlite", "--tenant", "town")
@@ -249,3 +264,31 @@ def test_columns_are_no_json_so_they_need_a_file(both) -> None:
     _, ran = both(found("export_readings"), path, query, None, "--json")
     assert (ran.code, ran.out) == (2, "")
     assert "--out" in ran.err
+
+
+@pytest.mark.parametrize("form", list(Form))
+def test_columns_are_the_same_in_every_form(both, tmp_path, form) -> None:
+    pyarrow = pytest.importorskip("pyarrow")
+    from pyarrow import parquet
+
+    path, query, _ = words_of(found("export_readings"))
+    query |= {"form": form.value, "registers": "true"}
+    query |= {"until": "2026-03-11T00:00:00Z", "meter": town.SHOWN}
+    if form is Form.CSV_WIDE:
+        del query["registers"]
+    answer = both.api(found("export_readings"), path, query, None)
+    assert answer.status_code == 200, answer.text
+    ran = both.cli(found("export_readings"), path, query, None, "--out", "f")
+    assert (ran.code, ran.out, ran.err) == (0, "", "")
+    octets = (tmp_path / "f").read_bytes()
+    assert answer.headers["content-disposition"].startswith("attachment; filename=")
+    if form in (Form.CSV, Form.CSV_WIDE):
+        assert answer.content == octets
+        assert octets.count(b"\n") > 80
+        return
+    read = {
+        Form.PARQUET: lambda each: parquet.read_table(pyarrow.BufferReader(each)),
+        Form.ARROW: lambda each: pyarrow.ipc.open_stream(each).read_all(),
+    }[form]
+    assert read(octets).num_rows > 150
+    assert read(octets).equals(read(answer.content))
