@@ -214,6 +214,21 @@ def test_a_second_reset_is_locked_out(industrial: SimulatedMeter) -> None:
     assert len(rows(meter, BILLING, now=later)) == 5
 
 
+def test_numbers_of_stored_values_begin_anew_after_99(industrial: SimulatedMeter) -> None:
+    meter = industrial
+    assert put(meter, LOCKOUT, 3, 2, long_unsigned(0)) == DataAccessResult.SUCCESS
+    for place in range(75):
+        assert act(meter, BILLING, 7, 2, now=NOW + place * 10) == ActionResult.SUCCESS
+    later = NOW + 750
+    assert get(meter, COUNTER, 1, now=later) == 107
+    for number in range(103, 108):
+        closed = NOW + 10 * (number - 33)
+        assert get(meter, f"1-0:1.8.0*{number % 100}", 3, now=later) == meter.total(0, closed)
+    for gone in (2, 8, 99):
+        refused = get(meter, f"1-0:1.8.0*{gone}", 3, now=later)
+        assert refused == DataAccessResult.OBJECT_UNAVAILABLE
+
+
 def test_the_lockout_is_written_and_its_end_is_where_it_says(industrial: SimulatedMeter) -> None:
     meter = industrial
     assert get(meter, LOCKOUT, 3) == LOCKOUT_S

@@ -40,6 +40,17 @@ def test_a_season_begins_at_its_time_of_day(fleet: Fleet) -> None:
     assert by_hour(meter, october + DAY) == "2" * 3 + "1" + "2" * 16 + "1" * 4
 
 
+def test_a_special_day_counts_more_than_the_seasons_it_lies_in(fleet: Fleet) -> None:
+    meter = fleet[0]
+    days = array(day(1, (0, 1)), day(2, (0, 2)), day(3, (0, 2), (12, 1)))
+    two_seasons(meter, "ffff0401ff000000008000ff", "ffff0a01ff060000008000ff", days)
+    special = structure(long_unsigned(1), octet_string(b"\xff\xff\x0a\x01\xff"), unsigned(3))
+    assert act(meter, SPECIAL_DAYS, 11, 1, special) == ActionResult.SUCCESS
+    october = meter.zone.midnight(NOW // DAY + 10)
+    assert by_hour(meter, october) == "2" * 12 + "1" * 12
+    assert by_hour(meter, october + DAY) == "2" * 24
+
+
 def test_seasons_follow_daylight_saving(fleet: Fleet) -> None:
     meter = fleet[0]
     two_seasons(meter, "fffffeffffffffffff8000ff", "fffffdffffffffffff8000ff")

@@ -274,6 +274,21 @@ def test_the_rules_told_are_those_the_zone_follows(zone: Zone) -> None:
         assert told.changes(year) == zone.changes(year)
 
 
+def test_profiles_go_by_rules_that_were_written(fleet: Fleet) -> None:
+    """Daylight saving ends on 3rd October at three, unless it is written otherwise again."""
+    meter = fleet[0]
+    end = octet_string(bytes.fromhex("ffff0a03ff0300ff008000ff"))
+    assert put(meter, CLOCK, 8, 6, end) == DataAccessResult.SUCCESS
+    change = meter.zone.changes(2026)[1]
+    assert change is not None
+    assert get(meter, CLOCK, 8, now=change)[2:8] == bytes((10, 3, 6, 2, 0, 0))
+    span = stamped(meter, change - 7200, change + 7200)
+    found = rows(meter, LOAD, span, now=change + 8000)
+    instants = [meter.zone.instant(row[0]) or 0 for row in found]
+    assert instants == list(range(change - 7200, change + 7201, 900))
+    assert [bool(row[1] & STATUS_SUMMER) for row in found] == [at < change for at in instants]
+
+
 def test_no_clock_is_faster_than_can_be(fleet: Fleet) -> None:
     with pytest.raises(UsageError, match="million"):
         drift(fleet[0], NOW, 200_000)

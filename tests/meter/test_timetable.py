@@ -8,6 +8,7 @@ from ferraris.data.kinds import (
     array,
     bit_string,
     boolean,
+    long,
     long_unsigned,
     octet_string,
     structure,
@@ -15,7 +16,7 @@ from ferraris.data.kinds import (
 )
 from ferraris.data.obis import Obis
 from ferraris.messaging.dlms.enumerations import ActionResult, DataAccessResult
-from ferraris.meter.behaviour.clock import Clock
+from ferraris.meter.behaviour.clock import Clock, ShiftLimit
 from ferraris.meter.behaviour.register_activation import (
     ACTIVATION,
     ACTIVE_RATE,
@@ -48,9 +49,10 @@ def meter(residential: Template) -> SimulatedMeter:
     methods = dict.fromkeys((1, 2, 3), one)
     placed = [
         *(Placed(each, one) for each in (*registers, ActiveRate(ACTIVE_RATE))),
-        Placed(Clock("0-0:1.0.0*255", residential.zone), one, {2: one}),
+        Placed(Clock("0-0:1.0.0*255", residential.zone), one, {2: one}, {6: one}),
+        Placed(ShiftLimit(), one),
         Placed(RegisterActivation(ACTIVATION, registers), one),
-        Placed(Scripts(TARIFF_SCRIPTS, tariff_scripts(3)), one),
+        Placed(Scripts(TARIFF_SCRIPTS, tariff_scripts(3)), one, {}, {1: one}),
         Placed(SpecialDays(), one, {2: one}, methods),
         Placed(Timetable(TABLE), one, {2: one}, methods),
     ]
@@ -179,6 +181,18 @@ def test_a_clock_set_forward_is_like_an_outage_and_back_repeats(meter: Simulated
     assert rate(meter, four) == 3
     set_time(meter, four + 60, four)
     assert [rate(meter, four + 60 + hours * 3600) for hours in (0, 1, 2)] == [3, 2, 3]
+
+
+def test_a_shift_neither_repeats_an_entry_nor_leaves_one_out(meter: SimulatedMeter) -> None:
+    assert write(meter, entry(1, 5, 2), entry(2, 6, 3)) == DataAccessResult.SUCCESS
+    five = midnight_after(meter, 1) + 5 * 3600
+    assert rate(meter, five + 2) == 2
+    script = act(meter, TARIFF_SCRIPTS, 9, 1, long_unsigned(1), now=five + 3)
+    assert script == ActionResult.SUCCESS
+    assert act(meter, "0-0:1.0.0*255", 8, 6, long(-9), now=five + 4) == ActionResult.SUCCESS
+    assert rate(meter, five + 60) == 1
+    assert act(meter, "0-0:1.0.0*255", 8, 6, long(9), now=five + 3600) == ActionResult.SUCCESS
+    assert rate(meter, five + 3600) == 3
 
 
 def test_no_range_of_indices_names_nothing(meter: SimulatedMeter) -> None:
