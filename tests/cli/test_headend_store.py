@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import time
 
@@ -11,11 +12,15 @@ pytest.importorskip("sqlalchemy")
 
 from sqlalchemy import insert, select
 
+from ferraris.crypto.certificates import Usage
 from ferraris.headend.audit import check as check_audit
 from ferraris.headend.store.changes import note
 from ferraris.headend.store.opening import Store
 from ferraris.headend.store.tables.access import AUDIT
-from ferraris.headend.store.tables.inventory import CUSTOMER, METER
+from ferraris.headend.store.tables.inventory import CUSTOMER, METER, STRANGER
+from ferraris.keys import KeyStore
+from ferraris.meter.fleet import Fleet
+from ferraris.meter.templates import template
 
 
 @pytest.fixture
@@ -83,6 +88,33 @@ def test_a_backup_with_customers_needs_the_keys(ferraris, store, tmp_path):
     assert [line[1] for line in lines_of("new.sqlite")] == ["restore", "erase_customer"]
     ran = ferraris("headend", "--store", "other.sqlite", *keys, "restore", "b.ferraris", "--json")
     assert (ran.code, ran.json["erased"]) == (0, ["C-1"])
+
+
+def test_a_stranger_is_admitted_with_its_suite_and_certificates(ferraris, store, tmp_path):
+    fleet = Fleet(template("residential", suite=1), 1, seed=7)
+    title = fleet.system_title(0).hex()
+    (tmp_path / "phrase").write_text("correct horse battery staple")
+    (tmp_path / "signing.der").write_bytes(fleet.certificate(0, Usage.SIGNING).der)
+    (tmp_path / "root.der").write_bytes(fleet.authority.root.der)
+    line = fleet.line(0, "")
+    (tmp_path / "given.json").write_text(json.dumps(line))
+    pki = ("pki", "--store", "keys.sqlite", "--passphrase", "@phrase")
+    assert ferraris("keys", "--store", "keys.sqlite", "--passphrase", "@phrase", "init").code == 0
+    with Store.open("store.sqlite") as opened, opened.engine.transaction() as connection:
+        times = {"first_s": 1.0, "last_s": 1.0, "times": 1}
+        told = {"tenant": opened.tenant, "identity": title, "reason": "unknown"}
+        connection.execute(insert(STRANGER).values(**told, **times, peer="", message=""))
+    admit = [*store, "--keys", "keys.sqlite", "--passphrase", "@phrase", "strangers", "admit", "1"]
+    admit += ["--external-id", "S1", "--suite", "1", "--authentication", "ecdsa"]
+    admit += ["--keys", "@given.json", "--signing-certificate", "@signing.der"]
+    ran = ferraris(*admit)
+    assert (ran.code, "trust the root of its issuer" in ran.err) == (2, True)
+    assert ferraris(*pki, "import", "root.der", "--trusted").code == 0
+    ran = ferraris(*admit, "--json")
+    assert (ran.code, ran.json["step"]) == (0, "asked for")
+    with KeyStore.open("keys.sqlite", "correct horse battery staple") as keys:
+        assert keys.certificate(bytes.fromhex(title), Usage.SIGNING).title.hex() == title
+        assert keys.get("main/S1", "encryption_key").hex() == line["encryption_key"]
 
 
 def test_retention_follows_the_configuration_or_the_command(ferraris, store, tmp_path):

@@ -99,7 +99,7 @@ _OF_OPERATIONS: Final = {
     "sessions": ("Sessions with meters.", "collecting"),
     "shipments": ("Shipment files of meters and their keys.", "shipments"),
     "store": ("What the store holds of a tenant.", "store"),
-    "strangers": ("Who announced itself and is not known.", "registration"),
+    "strangers": ("Who announced itself and is not known.", "strangers"),
     "success": ("Read success of plans, and what is lost.", "collecting lost"),
     "tokens": ("Tokens of principals.", "access"),
     "troubles": ("Meters that were tried in vain, and why.", "troubles"),

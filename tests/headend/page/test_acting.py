@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import itertools
 import json
 import re
@@ -11,10 +12,13 @@ import town
 from front import both, form_key, plain, section
 from sqlalchemy import insert, select
 
+from ferraris.crypto.certificates import Usage
 from ferraris.headend.store.tables.access import AUDIT
 from ferraris.headend.store.tables.collecting import COMMAND, CONTACT
 from ferraris.headend.store.tables.inventory import METER, REGISTRATION, STRANGER
 from ferraris.headend.store.tables.readings import ALARM
+from ferraris.meter.fleet import Fleet
+from ferraris.meter.templates import template
 
 SECRET = "00112233445566778899aabbccddeeff"
 NUMBERS = itertools.count(0x4652_5200_0000_0042)
@@ -89,6 +93,56 @@ def test_scripts_are_told_in_words(enter, alarm):
     answer = visitor.post(f"/alarms/{alarm}/acknowledge", data=form, headers=headers)
     assert (answer.status_code, answer.text) == (200, "Der Alarm ist bestätigt.")
     assert "ferraris_told" not in answer.headers.get("set-cookie", "")
+
+
+def as_pem(octets):
+    text = base64.encodebytes(octets).decode()
+    return f"-----BEGIN CERTIFICATE-----\n{text}-----END CERTIFICATE-----\n"
+
+
+def test_a_stranger_is_admitted_with_its_suite_and_certificates(place, enter):
+    fleet = Fleet(template("residential", suite=1), 1, seed=9)
+    title = fleet.system_title(0).hex()
+    times = {"first_s": town.NOW, "last_s": town.NOW, "times": 1}
+    number = put(
+        place, STRANGER, identity=title, peer="", reason="certificate", message="", **times
+    )
+    visitor = enter("administrator")
+    page = visitor.get(f"/strangers/{number}").text
+    assert "certificate does not hold" in page
+    signing, agreement = (
+        fleet.certificate(0, each).der for each in (Usage.SIGNING, Usage.KEY_AGREEMENT)
+    )
+    form = {
+        "csrf": form_key(page),
+        "external_id": "SIGNS",
+        "contact": "calls in",
+        "suite": "1",
+        "authentication": "ecdsa",
+        "ciphering": "one-pass",
+        "signing_certificate": as_pem(signing),
+        "agreement_certificate": agreement.hex(" "),
+    }
+    assert all(f'name="{each}"' in page for each in form)
+    path = f"/strangers/{number}/admit"
+    for odd in (
+        {"suite": "one"},
+        {"authentication": "handshake"},
+        {"ciphering": "rot13"},
+        {"signing_certificate": "!"},
+        {"first_authentication": "password"},
+        {},  # no root is trusted yet
+    ):
+        assert visitor.post(path, data=form | odd).status_code == 400
+    assert row(place, STRANGER, number).decision == ""
+    place.keys.put_certificate(fleet.authority.root, trusted=True)
+    assert "The stranger is admitted" in visitor.post(path, data=form).text
+    with place.engine.reading() as connection:
+        meter = connection.execute(select(METER).where(METER.c.external_id == "SIGNS")).one()
+    assert (meter.suite, meter.authentication, meter.ciphering) == (1, "ecdsa", "one-pass")
+    assert place.keys.certificate(fleet.system_title(0), Usage.SIGNING).der == signing
+    assert place.keys.certificate(fleet.system_title(0), Usage.KEY_AGREEMENT).der == agreement
+    assert json.loads(audited(place, "admit_stranger").detail)["certificates"] == 2
 
 
 @both

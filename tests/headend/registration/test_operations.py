@@ -19,11 +19,12 @@ from ferraris.headend.operations import (
     House,
     NotFoundError,
     alarms,
+    strangers,
 )
 from ferraris.headend.operations import registration as operations
 from ferraris.headend.operations.alarms import Acknowledgement
 from ferraris.headend.operations.performing import perform
-from ferraris.headend.operations.registration import Admission
+from ferraris.headend.operations.strangers import Admission
 from ferraris.headend.registration import Reason
 from ferraris.headend.store.tables.access import AUDIT
 from ferraris.headend.store.tables.inventory import METER, TENANT
@@ -126,13 +127,13 @@ def test_a_stranger_is_admitted_proves_itself_and_is_active(colony, do):
                 colony.tenant, line["system_title"], Reason.UNKNOWN, peer="udp://127.0.0.1:9"
             )
             colony.strangers.flush()
-            (stranger,) = do(operations.list_strangers).items
+            (stranger,) = do(strangers.list_strangers).items
             keys = json.dumps(line | {"master_key": fleet.key(0, b"master").hex()}).encode()
             body = Admission("new", keys, address=line["url"], server=line["server"])
-            view = do(operations.admit_stranger, stranger=stranger.number, body=body)
+            view = do(strangers.admit_stranger, stranger=stranger.number, body=body)
             assert (view.meter, view.step) == ("new", "asked for")
-            assert do(operations.list_strangers).items == []
-            assert len(do(operations.list_strangers, decision="admitted").items) == 1
+            assert do(strangers.list_strangers).items == []
+            assert len(do(strangers.list_strangers, decision="admitted").items) == 1
             await colony.registrar().round()
             return line
 
@@ -158,11 +159,11 @@ def test_keys_that_are_none_admit_nobody_and_are_not_repeated(colony, do, keys):
     colony.strangers.take_note(colony.tenant, "ab", Reason.UNKNOWN)
     colony.strangers.flush()
     with pytest.raises(UsageError) as caught:
-        do(operations.admit_stranger, stranger=1, body=Admission("new", keys))
+        do(strangers.admit_stranger, stranger=1, body=Admission("new", keys))
     assert str(caught.value) == "the keys are a JSON object with keys of 16 or 32 octets in " \
         "hexadecimal"  # fmt: skip
     assert colony.numbers() == []
-    assert do(operations.list_strangers).items[0].decision == ""
+    assert do(strangers.list_strangers).items[0].decision == ""
 
 
 def test_an_active_meters_keys_are_not_replaced_by_an_admission(colony, do):
@@ -172,7 +173,7 @@ def test_an_active_meters_keys_are_not_replaced_by_an_admission(colony, do):
     colony.strangers.flush()
     keys = json.dumps({"encryption_key": "00" * 16}).encode()
     with pytest.raises(ConflictError):
-        do(operations.admit_stranger, stranger=1, body=Admission("old", keys))
+        do(strangers.admit_stranger, stranger=1, body=Admission("old", keys))
     assert colony.keys.get("north/old", "encryption_key") != bytes(16)
 
 
@@ -180,9 +181,9 @@ def test_a_refused_stranger_is_counted_and_not_listed(colony, do):
     for _ in range(3):
         colony.strangers.take_note(colony.tenant, "ab", Reason.UNKNOWN)
         colony.strangers.flush()
-        do(operations.refuse_stranger, stranger=1)
-    assert do(operations.list_strangers).items == []
-    (row,) = do(operations.list_strangers, decision="refused").items
+        do(strangers.refuse_stranger, stranger=1)
+    assert do(strangers.list_strangers).items == []
+    (row,) = do(strangers.list_strangers, decision="refused").items
     assert row.times == 3
 
 
@@ -231,15 +232,15 @@ def test_another_tenant_sees_and_changes_nothing(colony, do):
         (operations.show_registration, {"meter": row.external_id}),
         (operations.renew_keys_of_meter, {"meter": row.external_id}),
         (operations.renew_keys_of_group, {"group": "nobody's"}),
-        (operations.refuse_stranger, {"stranger": 1}),
-        (operations.admit_stranger, {"stranger": 1, "body": Admission("x")}),
+        (strangers.refuse_stranger, {"stranger": 1}),
+        (strangers.admit_stranger, {"stranger": 1, "body": Admission("x")}),
         (alarms.acknowledge_alarm, {"alarm": 1}),
     ):
         with pytest.raises(NotFoundError):
             do(function, sally, **arguments)
     for function in (
         alarms.list_alarms,
-        operations.list_strangers,
+        strangers.list_strangers,
         operations.list_registrations,
     ):
         assert do(function, sally).items == []
@@ -250,11 +251,11 @@ def test_who_has_no_right_is_refused(colony, do):
     for function, arguments in (
         (operations.commission_meter, {"meter": "x"}),
         (operations.renew_keys_of_meter, {"meter": "x"}),
-        (operations.admit_stranger, {"stranger": 1, "body": Admission("x")}),
+        (strangers.admit_stranger, {"stranger": 1, "body": Admission("x")}),
         (alarms.acknowledge_alarm, {"alarm": 1}),
     ):
         with pytest.raises(ForbiddenError):
             do(function, viewer, **arguments)
     some = others(colony, Right.SEE_METERS, among=select(METER.c.id))
     with pytest.raises(ForbiddenError):
-        do(operations.list_strangers, some)
+        do(strangers.list_strangers, some)

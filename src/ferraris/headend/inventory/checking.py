@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 from ferraris.core.errors import UsageError
 from ferraris.headend.inventory.awake import hours_of
 from ferraris.headend.inventory.records import (
+    FIRST_WAYS,
     HOSTS,
     MEDIA,
     SUITES,
@@ -43,7 +44,6 @@ _TEXT_CHARACTERS = 200
 _MOST_SAP = 0xFFFF
 _MOST_CHANNEL = 255
 _TITLE_OCTETS = 8
-_FIRST = ("none", "password", "md5", "sha1", "sha256")
 _LABEL = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,49}")
 
 Word = TypeVar("Word", bound=StrEnum)
@@ -191,8 +191,8 @@ def _suite(value: object) -> int:
 
 
 def _first(value: object) -> str:
-    if value not in ("", *_FIRST):
-        raise UsageError(f"one of {', '.join(_FIRST)}, or empty")
+    if value not in ("", *FIRST_WAYS):
+        raise UsageError(f"one of {', '.join(FIRST_WAYS)}, or empty")
     return str(value)
 
 

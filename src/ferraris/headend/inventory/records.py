@@ -10,6 +10,7 @@ from typing import Final
 from ferraris.headend.inventory.states import State
 
 __all__ = [
+    "FIRST_WAYS",
     "HOSTS",
     "MEDIA",
     "SUITES",
@@ -68,6 +69,9 @@ class Ciphering(StrEnum):
     ONE_PASS_SIGNED = "one-pass+signed"  # noqa: S105 (the name of a form)
     STATIC_SIGNED = "static+signed"
 
+
+FIRST_WAYS: Final = ("none", "password", "md5", "sha1", "sha256")
+"""By which a meter may come that has no keys yet."""
 
 SUITES: Final = (0, 1, 2)
 """Security suites [facts-g]."""

@@ -37,10 +37,14 @@ from functools import cache
 from hashlib import blake2b
 from typing import Any, Final
 
-from ferraris.client.peer_certificates import REMEDIES
-from ferraris.core.errors import DecodeError, SecurityError, UsageError
-from ferraris.crypto.certificates import Certificate, CertificateError, Usage
+from ferraris.core.errors import SecurityError, UsageError
+from ferraris.crypto.certificates import Certificate
 from ferraris.crypto.chains import Trust
+from ferraris.headend.inventory.certificates import (
+    CERTIFICATES,
+    UnfitCertificateError,
+    checked_certificate,
+)
 from ferraris.headend.inventory.checking import (
     check_label,
     check_place,
@@ -50,7 +54,6 @@ from ferraris.headend.inventory.checking import (
 from ferraris.headend.inventory.records import Authentication, NewMeter
 from ferraris.headend.inventory.shipment_file import LABEL_COLUMN, Row
 from ferraris.headend.inventory.shipment_report import Findings
-from ferraris.messaging.dlms.security.agreement import curve_of
 from ferraris.messaging.dlms.security.suites import SecuritySuite
 from ferraris.model.companion import names as companions
 
@@ -74,12 +77,6 @@ SECRETS: Final = (
     "hls_secret",
 )
 """Kinds of secrets that a maker delivers."""
-
-CERTIFICATES: Final = {
-    "signing_certificate": Usage.SIGNING,
-    "agreement_certificate": Usage.KEY_AGREEMENT,
-}
-"""Columns of certificates, and what each is for."""
 
 _PLAIN = "plain_"
 _WRAPPED_KEY_OCTETS = (24, 40)
@@ -226,34 +223,17 @@ def _certificates(
         if not cell:
             continue
         try:
-            found[column] = _held(_der(cell), usage, meter, checking)
-        except _BadCellError as error:
+            found[column] = checked_certificate(
+                _der(cell),
+                usage,
+                suite=meter.suite,
+                title=meter.system_title,
+                trust=checking.trust(),
+                at=checking.at,
+            )
+        except (_BadCellError, UnfitCertificateError) as error:
             findings.add(row.number, column, error.what, error.remedy)
     return found
-
-
-def _held(octets: bytes, usage: Usage, meter: NewMeter, checking: Checking) -> Certificate:
-    """A certificate that holds for this meter, this usage and this suite."""
-    if not meter.suite:
-        raise _BadCellError("suite 0 has no certificates", "say which in the column suite: 1 or 2")
-    if not meter.system_title:
-        raise _BadCellError("the meter has no system title", "fill the column system_title")
-    try:
-        certificate = Certificate.from_der(octets)
-        checking.trust().check(
-            certificate,
-            at=checking.at,
-            usage=usage,
-            title=meter.system_title,
-            curve=curve_of(meter.suite),
-        )
-    except DecodeError:
-        raise _BadCellError(
-            "no certificate that can be read", "DER, hexadecimal or base64"
-        ) from None
-    except CertificateError as error:
-        raise _BadCellError(f"does not hold: {error.message}", REMEDIES[error.reason]) from None
-    return certificate
 
 
 def _der(cell: str) -> bytes:

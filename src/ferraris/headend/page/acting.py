@@ -6,16 +6,19 @@ Rights, the transaction and the line in the audit log are those of the operation
 from __future__ import annotations
 
 import json
+from base64 import b64decode
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Final
+from enum import StrEnum
+from typing import Any, Final, TypeVar
 from urllib.parse import quote
 
 from ferraris.core.errors import UsageError
 from ferraris.headend.access.rights import Right
 from ferraris.headend.collect.plans import registers_of
 from ferraris.headend.inventory import Contact
+from ferraris.headend.inventory.records import Authentication, Ciphering
 from ferraris.headend.operations import Caller, ConflictError, Desk, House, Operation
 from ferraris.headend.operations.alarms import Acknowledgement, acknowledge_alarm
 from ferraris.headend.operations.collecting import (
@@ -25,12 +28,15 @@ from ferraris.headend.operations.collecting import (
     release_meter,
 )
 from ferraris.headend.operations.performing import perform
-from ferraris.headend.operations.registration import Admission, admit_stranger, refuse_stranger
+from ferraris.headend.operations.strangers import Admission, admit_stranger, refuse_stranger
 
-__all__ = ["ACTIONS", "KEYS", "Action"]
+__all__ = ["ACTIONS", "CERTIFICATES", "SECRETS", "Action"]
 
-KEYS: Final = ("encryption_key", "authentication_key", "master_key")
-"""The fields of keys in the form that admits a stranger."""
+SECRETS: Final = ("encryption_key", "authentication_key", "master_key", "password")
+"""The fields of secrets in the form that admits a stranger."""
+
+CERTIFICATES: Final = ("signing_certificate", "agreement_certificate")
+"""The fields of certificates there."""
 
 _KIND: Final = "read registers"
 _PATIENCE_S: Final = 900
@@ -88,18 +94,30 @@ def _acknowledge(house: House, caller: Caller, path: Given, form: Mapping[str, s
 
 
 def _admit(house: House, caller: Caller, path: Given, form: Mapping[str, str]) -> None:
-    given = {name: form.get(name, "").strip() for name in KEYS}
-    keys = {name: text.replace(" ", "") for name, text in given.items() if text}
+    given = {name: form.get(name, "") for name in SECRETS}
+    keys = {
+        name: text if name == "password" else "".join(text.split())
+        for name, text in given.items()
+        if text.strip()
+    }
+    first = form.get("first_authentication", "").strip()
     admission = Admission(
         form.get("external_id", "").strip(),
         keys=json.dumps(keys).encode() if keys else b"",
         address=form.get("address", "").strip(),
-        contact=_contact(form.get("contact", "")),
+        contact=_one(Contact, form, "contact", ""),
         model=form.get("model", "").strip(),
         companion=form.get("companion", "").strip(),
         client=_number("client", form.get("client", "1")),
         server=_number("server", form.get("server", "1")),
         zone=form.get("zone", "").strip() or "UTC",
+        authentication=_one(Authentication, form, "authentication", Authentication.GMAC),
+        suite=_number("suite", form.get("suite", "0")),
+        ciphering=_one(Ciphering, form, "ciphering", Ciphering.SERVICE),
+        first_authentication=first,
+        first_client=_number("first_client", form.get("first_client", "")) if first else None,
+        signing_certificate=_certificate(form, "signing_certificate"),
+        agreement_certificate=_certificate(form, "agreement_certificate"),
     )
     _perform(house, caller, admit_stranger, stranger=path["number"], body=admission)
 
@@ -108,11 +126,30 @@ def _refuse(house: House, caller: Caller, path: Given, _: Mapping[str, str]) -> 
     _perform(house, caller, refuse_stranger, stranger=path["number"])
 
 
-def _contact(text: str) -> Contact:
+E = TypeVar("E", bound=StrEnum)
+
+
+def _one(kind: type[E], form: Mapping[str, str], name: str, usual: str) -> E:
     try:
-        return Contact(text)
+        return kind(form.get(name) or usual)
     except ValueError:
-        raise UsageError(f"contact is one of {', '.join(Contact)}") from None
+        raise UsageError(f"{name} is one of {', '.join(kind)}") from None
+
+
+def _certificate(form: Mapping[str, str], name: str) -> bytes:
+    """As it was pasted: PEM, or DER in hexadecimal or base64."""
+    text = form.get(name, "").strip()
+    if text.startswith("-----"):
+        return text.encode()
+    packed = "".join(text.split())
+    try:
+        return bytes.fromhex(packed)
+    except ValueError:
+        pass
+    try:
+        return b64decode(packed, validate=True)
+    except ValueError:
+        raise UsageError(f"{name}: neither PEM, nor DER in hexadecimal or base64") from None
 
 
 def _number(name: str, text: str) -> int:

@@ -10,7 +10,7 @@ from ferraris.headend.operations import NotFoundError
 from ferraris.headend.operations.alarms import AlarmView, list_alarms
 from ferraris.headend.operations.collecting import CommandView, list_commands
 from ferraris.headend.operations.paging import Page
-from ferraris.headend.operations.registration import StrangerView, list_strangers
+from ferraris.headend.operations.strangers import StrangerView, list_strangers
 from ferraris.headend.operations.troubles import (
     TroublePart,
     TroubleView,

@@ -10,10 +10,11 @@ from urllib.parse import urlencode, urlsplit
 from ferraris.headend.access.rights import Right
 from ferraris.headend.collect.troubles import ORDERS
 from ferraris.headend.inventory import Contact
-from ferraris.headend.operations.registration import StrangerView
+from ferraris.headend.inventory.records import FIRST_WAYS, SUITES, Authentication, Ciphering
+from ferraris.headend.operations.strangers import StrangerView
 from ferraris.headend.operations.troubles import BY
 from ferraris.headend.page import asking_attention as asking
-from ferraris.headend.page.acting import KEYS
+from ferraris.headend.page.acting import CERTIFICATES, SECRETS
 from ferraris.headend.page.look import Look
 from ferraris.headend.page.lost import lately
 
@@ -199,7 +200,12 @@ def stranger_frame(look: Look) -> Mapping[str, Any]:
         "stranger": found,
         "may": may_decide(look),
         "contacts": list(Contact),
-        "keys": KEYS,
+        "secrets": SECRETS,
+        "certificates": CERTIFICATES,
+        "suites": SUITES,
+        "ways": list(Authentication),
+        "cipherings": list(Ciphering),
+        "first_ways": FIRST_WAYS,
         "guess": {
             "external_id": _readable(found.identity),
             "address": f"tcp://[{host}]:4059"
