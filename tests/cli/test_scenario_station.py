@@ -62,6 +62,54 @@ def test_a_client_finds_what_was_done(ferraris: Any, tmp_path: Path) -> None:
     ]
 
 
+SHORT = """\
+scenario: short
+seed: 3
+start: 2026-03-02T00:00:00+01:00
+lasts: 3 s
+meters:
+  - {group: houses, template: residential, count: 8}
+events:
+  - {at: +1 s, who: houses 50 %, what: open meter cover, for: 1 s}
+  - {at: +2 s, who: houses 25 %, what: try wrong key, times: 2}
+"""
+
+
+@pytest.mark.parametrize("speed", ["1", "1000", "max"])
+def test_real_faster_and_virtual_time_have_the_same_result(
+    ferraris: Any, tmp_path: Path, speed: str
+) -> None:
+    scenario, keys, report = (tmp_path / name for name in ("s.yaml", "keys.jsonl", "report.jsonl"))
+    scenario.write_text(SHORT)
+    command = [*MAIN, "--scenario", str(scenario), "--speed", speed, "--report", str(report)]
+    command += ["--listen", "tcp://127.0.0.1:0", "--keys-out", str(keys)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        try:
+            shown = sorted(process.stdout.readline() for _ in range(4))
+            assert [line.partition("  ")[2] for line in shown[:3]] == [
+                "open meter cover begins: 4 meters\n",
+                "open meter cover ends: 4 meters\n",
+                "try wrong key begins: 2 meters\n",
+            ]
+            told = [json.loads(line) for line in report.read_text().splitlines()]
+            assert len(told) == 10
+            lines = {each["id"]: each for each in map(json.loads, keys.read_text().splitlines())}
+            for name in sorted({each["meter"] for each in told}):
+                at = (lines[name]["url"], "--server", str(lines[name]["server"]))
+                wish = ("--profile", "0-0:99.98.1*255", "--keys", str(keys), "--json")
+                log = ferraris("read", *at, *wish).json["profile"]["rows"]
+                mine = [each["act"] for each in told if each["meter"] == name]
+                assert len(log) == len(mine) + mine.count("try wrong key")
+        finally:
+            process.send_signal(signal.SIGTERM)
+    course = Course(scenario_of(read(str(scenario))))
+    with Report(str(tmp_path / "virtual.jsonl")) as virtual:
+        course.on_done = virtual.write
+        course.finish()
+    assert report.read_text() == (tmp_path / "virtual.jsonl").read_text()
+
+
 @pytest.mark.parametrize("document", sorted((ROOT / "docs" / "scenarios").glob("*.yaml")))
 def test_every_parameter_of_the_documents_is_reported(document: Path, tmp_path: Path) -> None:
     course = Course(scenario_of(read(str(document))))

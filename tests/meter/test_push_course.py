@@ -49,8 +49,14 @@ NEVER: float = -1
 class World:
     """A fleet, its plan, and a listener that answers after `delays_s`, one for each push heard."""
 
-    def __init__(self, count: int = 1, *, takes: Callable[[float], bool] = lambda now: True):
-        self.fleet = Fleet(template("residential"), count, seed=7)
+    def __init__(
+        self,
+        count: int = 1,
+        *,
+        takes: Callable[[float], bool] = lambda now: True,
+        of: str = "residential",
+    ) -> None:
+        self.fleet = Fleet(template(of), count, seed=7)
         self.now = float(NOON)
         self.plan = PushPlan(self.fleet, self.now)
         self.takes = takes
@@ -142,6 +148,24 @@ def test_a_client_invokes_a_push():
     ((at, push),) = world.heard
     assert (at, len(push.readings)) == (0, 8)
     assert world.course(PERIODIC).state is PushState.IDLE
+
+
+@pytest.mark.parametrize("every_s", [1, 5, 10])
+def test_consumers_are_informed_every_few_seconds(every_s: int) -> None:
+    """Each push is of its own second, and tells what the registers told then."""
+    world = World(of="gateway-meter")
+    times = execution_times(every_s)
+    assert times is not None
+    world.set(SCHEDULE, 4, times)
+    world.run(NOON + 60)
+    assert [at for at, _ in world.heard] == [float(at) for at in range(every_s, 61, every_s)]
+    for at, push in world.heard:
+        moment = NOON + int(at)
+        assert push.time is not None
+        assert push.time.timestamp() == moment
+        values = {str(reading.name): reading.value for reading in push.readings}
+        assert values["1-0:1.8.0*255"] == world.meter.total(0, moment)
+        assert values["1-0:2.8.0*255"] == world.meter.total(1, moment)
 
 
 def test_a_push_waits_for_its_window_and_for_chance():
