@@ -19,10 +19,13 @@ from ferraris.data.kinds import (
     structure,
     unsigned,
 )
+from ferraris.data.obis import Obis
 from ferraris.messaging.dlms.enumerations import ActionResult, DataAccessResult
 from ferraris.meter import power
+from ferraris.meter.behaviour.scripts import execution_times
 from ferraris.meter.fleet import Fleet
 from ferraris.meter.image import pack
+from ferraris.meter.push_plan import PushPlan
 from ferraris.meter.simulated import SimulatedMeter
 from ferraris.meter.templates import template
 from ferraris.meter.templates.companions import companion_template
@@ -253,3 +256,16 @@ def test_a_class_that_nobody_declares_is_there_with_fixed_values() -> None:
     refused = put(meter, "0-0:94.39.3*255", 1, 2, octet_string(b"3"))
     assert refused is DataAccessResult.TYPE_UNMATCHED
     assert act(meter, "0-0:66.0.1*255", 62, 1, integer(0)) is ActionResult.READ_WRITE_DENIED
+
+
+def test_schedules_run_scripts_that_no_table_shows() -> None:
+    """Pushes of an Indian meter by its schedule; firmware: every template of the scenarios."""
+    meter = meter_of("is-15959-three-phase")
+    times = execution_times(900)
+    assert times is not None
+    assert get(meter, "0-0:10.0.108*255", 9, client=48) is DataAccessResult.OBJECT_UNDEFINED
+    assert put(meter, "0-0:15.0.4*255", 22, 4, times, client=48) is DataAccessResult.SUCCESS
+    plan = PushPlan(meter.fleet, NOW)
+    assert plan.deadline == NOW // 900 * 900 + 900
+    (course,) = plan.wake(plan.deadline)
+    assert course.setup.logical_name == bytes(Obis.parse("0-0:25.9.0*255"))

@@ -59,6 +59,7 @@ class ImageMemory:
 
     Attributes:
         until: UTC second at which a verification or an activation ends.
+        returns: UTC second from which whoever sent the image activates it, once it is verified.
         verified: size, identifier and signature of the image that may be activated.
         version: what it will make of the meter.
         refuses: the step at which the meter says no whatever it gets.
@@ -71,6 +72,7 @@ class ImageMemory:
     count: int = 0
     blocks: Chunks = field(default_factory=Chunks)
     until: int | None = None
+    returns: int | None = None
     verified: tuple[int, bytes, bytes] | None = None
     version: str = ""
     refuses: Refusal | None = None
@@ -105,6 +107,13 @@ class ImageTransfer(Living):
     def refuse(self, meter: SimulatedMeter, step: Refusal | None) -> None:
         """Let a meter refuse at a step from now on, None for never."""
         self._change(meter).refuses = step
+
+    def activate_later(self, meter: SimulatedMeter, at: int) -> None:
+        """Let whoever sent the image come back at a UTC second and activate it.
+
+        Nothing comes of it when the image is then neither right nor being verified.
+        """
+        self._change(meter).returns = at
 
     def value(self, meter: SimulatedMeter, attribute: int, now: int) -> bytes:
         """Attributes 3, 4, 6 and 7."""
@@ -147,7 +156,7 @@ class ImageTransfer(Living):
         kept.identifier, kept.size = bytes(wanted.identifier), wanted.size
         kept.count = -(-wanted.size // self.block_octets)
         kept.blocks.clear()
-        kept.verified, kept.version, kept.failure = None, "", ""
+        kept.verified, kept.version, kept.failure, kept.returns = None, "", "", None
 
     def _take(self, meter: SimulatedMeter, data: bytes | None) -> None:
         block = self.declares.image_block_transfer.type.load(axdr.decode(data or b""))
@@ -184,14 +193,20 @@ class ImageTransfer(Living):
     # -- what takes time ------------------------------------------------------------------
 
     def due(self, meter: SimulatedMeter, after: int) -> int | None:
-        """The end of a verification or a reboot."""
-        until = self.memory(meter).until
-        return None if until is None else max(until, after + 1)
+        """The end of a verification or a reboot, or an activation that waits for neither."""
+        kept = self.memory(meter)
+        coming = kept.returns if kept.until is None else kept.until
+        return None if coming is None else max(coming, after + 1)
 
     def happen(self, meter: SimulatedMeter, at: int) -> None:
-        """Tell how it ended."""
-        status = self.memory(meter).status
-        if status == ImageTransferStatus.VERIFICATION_INITIATED:
+        """Tell how it ended, or activate."""
+        kept = self.memory(meter)
+        status = kept.status
+        if kept.until is None:
+            self._change(meter).returns = None
+            if status == ImageTransferStatus.VERIFICATION_SUCCESSFUL:
+                self._activate(meter, at)
+        elif status == ImageTransferStatus.VERIFICATION_INITIATED:
             self._finish_verification(meter, at)
         elif status == ImageTransferStatus.ACTIVATION_INITIATED:
             self._finish_activation(meter, at)

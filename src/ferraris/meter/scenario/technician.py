@@ -74,7 +74,10 @@ def _program_tariff(meter: SimulatedMeter, at: int, given: Given) -> None:
 
 
 def _update_firmware(meter: SimulatedMeter, at: int, given: Given) -> None:
-    """The whole image, its verification, and a time at which the meter activates it by itself."""
+    """The whole image, its verification, and a time at which the meter activates it by itself.
+
+    At a meter without a schedule the technician comes back.
+    """
     transfer = meter.fleet.template.behaviours.get(_IMAGE)
     if not isinstance(transfer, ImageTransfer):
         raise RefusedActError("the meter takes no firmware")
@@ -86,7 +89,12 @@ def _update_firmware(meter: SimulatedMeter, at: int, given: Given) -> None:
         block = octet_string(image[start : start + octets])
         _act(meter, _IMAGE, 2, structure(double_long_unsigned(number), block), at)
     _act(meter, _IMAGE, 3, integer(0), at)
-    stamp = meter.zone.stamp(meter.local(at + given["activate after"]))
+    later = at + given["activate after"]
+    if _ACTIVATION not in meter.objects:
+        with life.intervening(meter, at):
+            transfer.activate_later(meter, later)
+        return
+    stamp = meter.zone.stamp(meter.local(later))
     time = structure(octet_string(stamp[5:8] + b"\xff"), octet_string(stamp[:5]))
     _set(meter, _ACTIVATION, 4, array(time), at)
 

@@ -36,7 +36,7 @@ from ferraris.meter.tariff import Tariff
 from ferraris.meter.template import Placed, Template, rights_of
 from ferraris.meter.templates.companion_codes import codes_of
 from ferraris.meter.templates.hosting import clients_of, devices_for
-from ferraris.meter.templates.makers import Setting, make
+from ferraris.meter.templates.makers import Setting, inner_scripts, make
 from ferraris.meter.templates.mechanisms import GMAC, Proving, proving
 from ferraris.meter.templates.offered import (
     AUTHENTICATED_AND_ENCRYPTED,
@@ -127,10 +127,11 @@ def companion_template(
         )
     ]
     counts_as = {_OPERATOR: management} if suite else {}
+    unseen = [Placed(each, frozenset()) for each in inner_scripts(setting)]
     return Template(
         companion.name,
         consumption,
-        placed,
+        [*placed, *unseen],
         associations,
         suite=suite,
         counts_as=counts_as,

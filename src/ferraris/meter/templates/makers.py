@@ -7,7 +7,7 @@ behaviour is one line here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -64,7 +64,7 @@ from ferraris.model import events, registry
 from ferraris.model.companion import CompanionObject, Profile
 from ferraris.model.time_control import Script, ScriptAction, ServiceId
 
-__all__ = ["Setting", "make"]
+__all__ = ["Setting", "inner_scripts", "make"]
 
 _CUBIC_METRE = 13
 _PUSH_SCRIPTS = "0-0:10.0.108*255"
@@ -129,6 +129,11 @@ def _named(make: Callable[[str], Behaviour], usual: Tag | None = None) -> Maker:
         return make(row.pattern)
 
     return maker
+
+
+def _of_all(make: Callable[[str, Setting], Behaviour]) -> Maker:
+    """A behaviour that needs its name, and to know what else there is."""
+    return lambda row, setting: make(row.pattern, setting)
 
 
 def _octets(text: str) -> Maker:
@@ -254,16 +259,16 @@ def _tariff_scripts(row: CompanionObject, setting: Setting) -> Behaviour:
     return Scripts(row.pattern, tariff_scripts(setting.consumption.tariff.rates))
 
 
-def _push_scripts(row: CompanionObject, setting: Setting) -> Behaviour:
+def _push_scripts(name: str, setting: Setting) -> Behaviour:
     """One script for each push set-up; the alarm's has the number that alarms run."""
-    setups = [name for class_id, name in setting.rows if class_id == PushList.declares.class_id]
+    setups = [setup for class_id, setup in setting.rows if class_id == PushList.declares.class_id]
     numbers = [number for number in range(1, len(setups) + 2) if number != ALARM_SCRIPT]
     scripts = []
-    for name in setups:
-        number = ALARM_SCRIPT if name.b == _ALARM_CHANNEL else numbers.pop(0)
-        action = ScriptAction(ServiceId.EXECUTE, PushList.declares.class_id, name, 1, integer(0))
+    for setup in setups:
+        number = ALARM_SCRIPT if setup.b == _ALARM_CHANNEL else numbers.pop(0)
+        action = ScriptAction(ServiceId.EXECUTE, PushList.declares.class_id, setup, 1, integer(0))
         scripts.append(Script(number, [action]))
-    return Scripts(row.pattern, scripts)
+    return Scripts(name, scripts)
 
 
 _ALARM_CHANNEL = 4  # of push set-ups [memory]
@@ -285,12 +290,31 @@ def _switch_scripts(row: CompanionObject, setting: Setting) -> Behaviour | None:
 _SWITCH = Disconnector.declares.class_id
 
 
-def _image_scripts(row: CompanionObject, setting: Setting) -> Behaviour:
+def _image_scripts(name: str, setting: Setting) -> Behaviour:
     """Script 1 activates the image."""
     transfer = Obis.parse(IMAGE_TRANSFER)
     class_id = ImageTransfer.declares.class_id
     action = ScriptAction(ServiceId.EXECUTE, class_id, transfer, 4, integer(0))
-    return Scripts(row.pattern, [Script(1, [action])])
+    return Scripts(name, [Script(1, [action])])
+
+
+def inner_scripts(setting: Setting) -> Iterator[Behaviour]:
+    """Script tables that no client sees.
+
+    A specification may have a schedule whose script stands in none of its tables.
+    """
+    for number, what, made in (
+        (2, (ImageTransfer.declares.class_id, IMAGE_TRANSFER), _image_scripts),
+        (4, (PushList.declares.class_id, "0-0:25.9.0*255"), _push_scripts),
+    ):
+        schedule, table = Obis.of(0, 0, 15, 0, number), Obis.of(0, 0, 10, 0, _TABLES[number])
+        class_id, name = what
+        there = (Schedule.declares.class_id, schedule), (class_id, Obis.parse(name))
+        if (
+            all(each in setting.rows for each in there)
+            and (Scripts.declares.class_id, table) not in setting.rows
+        ):
+            yield made(str(table), setting)
 
 
 def _push_schedule(row: CompanionObject, setting: Setting) -> Behaviour | None:
@@ -417,9 +441,9 @@ _MAKERS: tuple[tuple[int, str, Maker], ...] = (
     (8, "0-0:1.0.0", _clock),
     (9, "0-0:10.0.100", _tariff_scripts),
     (9, "0-0:10.0.106", _switch_scripts),
-    (9, "0-0:10.0.107", _image_scripts),
-    (9, "0-0:10.0.108", _push_scripts),
-    (9, "0-0:10.0.8", _push_scripts),
+    (9, "0-0:10.0.107", _of_all(_image_scripts)),
+    (9, "0-0:10.0.108", _of_all(_push_scripts)),
+    (9, "0-0:10.0.8", _of_all(_push_scripts)),
     (9, "0-*:*.*.*", _named(lambda name: Scripts(name, ()))),
     (10, "0-0:12.0.*", _named(Timetable)),
     (11, "0-0:11.0.*", _named(SpecialDays)),
