@@ -402,3 +402,35 @@ def test_a_sub_meter_that_is_released_is_read_though_its_host_was_held(engine):
     assert first.failures == {"host": 2}
     assert released == 1
     assert (second.read, second.failures) == (2, {})
+
+
+def test_what_is_unknown_at_a_valve_is_asked_about_without_a_plan(sqlite_engine):
+    hosts = Hosts(sqlite_engine, 1, channels=(1,))
+    acted = []
+
+    @asynccontextmanager
+    async def silent(target):
+        async with hosts.meters().open(target) as face:
+            really = face.meter.act
+
+            async def act(*wanted):
+                acted.append(wanted[1])
+                await really(*wanted)
+                raise LineError("silence").with_unknown_outcome()
+
+            face.meter.act = act
+            yield face
+
+    async def day():
+        async with hosts.listening():
+            put(hosts, "H1-1", "disconnect")
+            async with running(hosts, silent):
+                await until(lambda: states(hosts) == ["unknown"])
+                hosts.now += 10
+                await until(lambda: states(hosts) != ["unknown"])
+
+    asyncio.run(day())
+    (command,) = hosts.commands()
+    assert (command.state, command.result["after"]) == ("done", "disconnected")
+    assert acted == ["0-1:24.4.0*255"]
+    assert hosts.opened == ["H1", "H1"]
