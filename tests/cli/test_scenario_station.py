@@ -130,9 +130,30 @@ def test_every_parameter_of_the_documents_is_reported(document: Path, tmp_path: 
         (("residential", "--scenario", "none.yaml"), "--scenario says which meters"),
         (("--scenario", "none.yaml", "--speed", "0"), "--speed is a number"),
         ((), "name a template, or --scenario"),
+        (("residentail",), "residential"),
     ],
 )
 def test_what_is_wrong_is_one_line(ferraris: Any, more: tuple[str, ...], error: str) -> None:
     ran = ferraris("meter", "run", *more)
     assert ran.code == 2
     assert error in ran.err
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "error"),
+    [
+        ("own.toml", "template = 1\nclient = 300\n", "line 2: client: a whole number 0..127"),
+        ("own.yaml", SHORT.replace("houses 50 %", "barns"), "own.yaml:8: one of the groups houses"),
+    ],
+)
+def test_a_malformed_file_is_told_by_its_line(
+    ferraris: Any, tmp_path: Path, name: str, text: str, error: str
+) -> None:
+    file = tmp_path / name
+    file.write_text(text)
+    how = ("--scenario", str(file)) if name.endswith(".yaml") else (str(file),)
+    ran = ferraris("meter", "run", *how)
+    assert ran.code == 2
+    assert name in ran.err
+    assert error in ran.err
+    assert len(ran.err.splitlines()) == 1

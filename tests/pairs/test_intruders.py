@@ -11,12 +11,15 @@ from pairing import Pair, watch
 from ferraris.client.meter import Meter
 from ferraris.client.security import HighGMAC, Password, Security
 from ferraris.core.errors import RefusedError
+from ferraris.data.obis import Obis
+from ferraris.meter.push_plan import PushPlan
 from ferraris.model.data_storage import DataObject
 
 FRAUD, ATTACKS = "0-0:99.98.1*255", "0-0:96.20.30*255"
 ALARMS, DESCRIPTOR = "0-0:97.98.0*255", "0-0:97.98.20*255"
 FAILED_LOGINS, WRONG_KEY, REPLAY = 46, 49, 50
 FRAUD_BIT = 1 << 13
+ALARM_SETUP = bytes(Obis.parse("0-4:25.9.0*255"))
 SCHEMES = ("tcp", "udp", "tcp+hdlc")
 
 
@@ -114,3 +117,38 @@ def test_a_client_clears_what_came_and_went_and_filters_what_it_will_not_hear_of
     found = seen(pair)
     assert (found["alarms"], found["descriptor"]) == (FRAUD_BIT, 0)
     assert found["codes"] == [FAILED_LOGINS] * 2
+
+
+def test_an_attack_on_the_wire_is_pushed_at_once_and_again_when_it_was_cleared() -> None:
+    pair = Pair()
+    plan, heard = PushPlan(pair.fleet, pair.utc()), list[bytes]()
+
+    def pushed() -> list[bytes]:
+        """The push set-ups whose turn it is."""
+        pair.time.now += 60
+        found = []
+        for course in plan.wake(pair.utc()):
+            found.append(course.setup.logical_name)
+            heard.append(course.notification(pair.utc()))
+            course.taken(pair.utc())
+            plan.settle(course)
+        return found
+
+    def attack() -> None:
+        with pytest.raises(RefusedError):
+            pair.run(replace(gmac(pair), encryption_key=bytes(16)), energy)
+
+    async def clear(meter: Meter) -> None:
+        for name in (ALARMS, DESCRIPTOR):
+            await meter.set(DataObject.value, name, (6, 0))
+
+    assert pushed() == []
+    attack()
+    assert pushed() == [ALARM_SETUP]
+    attack()
+    assert pushed() == []
+    pair.run(pair.security("gmac"), clear)
+    assert pushed() == []
+    attack()
+    assert pushed() == [ALARM_SETUP]
+    assert len(set(heard)) == 2

@@ -19,10 +19,14 @@ from ferraris.crypto.curves import Curve, PrivateKey
 from ferraris.crypto.requests import CertificateRequest
 from ferraris.crypto.wrap import wrap
 from ferraris.data.kinds import Data, array, enum, octet_string, structure
+from ferraris.data.obis import Obis
 from ferraris.data.readings import Outcome
 from ferraris.messaging.dlms.enumerations import ActionResult
 from ferraris.messaging.dlms.security.control import BOTH, SIGNED
 from ferraris.messaging.dlms.security.policy import Policy
+from ferraris.meter.fleet import Fleet
+from ferraris.meter.templates import names, template
+from ferraris.model.access_control import SecuritySetup
 
 SETUP = "0-0:43.0.1*255"
 UNICAST, BROADCAST, AUTHENTICATION, MASTER = range(4)
@@ -78,6 +82,42 @@ def test_transferred_keys_are_used_from_the_next_request_on(
     if new.keys() & {UNICAST, AUTHENTICATION}:
         with pytest.raises(RefusedError):
             pair.run(security(pair), exercise)
+
+
+@pytest.mark.parametrize("name", [each for each in names() if each != "residential-sn"])
+def test_meters_of_every_template_take_new_keys(name: str) -> None:
+    pair = Pair(fleet=Fleet(template(name), 1, seed=7))
+    pair.fleet.always_awake = True
+    meter, client = pair.fleet[0], pair.fleet.template.key_client
+    new = fresh(pair, UNICAST, AUTHENTICATION)
+    (setup,) = (
+        each
+        for each in meter.associations[client].rights.objects
+        if each[0] == SecuritySetup.class_id
+    )
+
+    def own() -> HighGMAC:
+        return HighGMAC(
+            meter.keys.encryption_key,
+            meter.keys.authentication_key,
+            client=client,
+            invocation_counter=meter.receive_floor(client) + 1,
+            pairs=meter.pairs,
+        )
+
+    async def change(client: Meter) -> object:
+        changed = await client.transfer_keys(new, name=str(Obis(setup[1])))
+        return changed.outcome, (await client.read("0-0:42.0.0*255")).value
+
+    async def number(client: Meter) -> object:
+        return (await client.read("0-0:42.0.0*255")).value
+
+    old = own()
+    assert pair.run(old, change) == (Outcome.DONE, meter.logical_device_name)
+    assert (meter.keys.encryption_key, meter.keys.authentication_key) == tuple(new.values())
+    assert pair.run(own(), number) == meter.logical_device_name
+    with pytest.raises(RefusedError):
+        pair.run(replace(old, invocation_counter=1000), number)
 
 
 @pytest.mark.parametrize("suite", [1, 2])
