@@ -50,9 +50,10 @@ def _index() -> Iterator[str]:
 
 
 def _page(kind: Template) -> Iterator[str]:
+    seen = {key for settings in kind.associations.values() for key in settings.rights.objects}
     yield f"# {kind.name}"
     yield ""
-    yield f"`ferraris meter run {kind.name}` or `sim://{kind.name}`: {len(kind.objects)} objects."
+    yield f"`ferraris meter run {kind.name}` or `sim://{kind.name}`: {len(seen)} objects."
     yield ""
     yield from _table(
         ("client", "proves itself by", "ciphered", "objects"),
@@ -76,6 +77,7 @@ def _page(kind: Template) -> Iterator[str]:
                 _life(kind, key),
             )
             for key, entry in sorted(kind.objects.items(), key=lambda item: item[0][::-1])
+            if key in seen
         ),
     )
 
