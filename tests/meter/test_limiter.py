@@ -28,6 +28,7 @@ from ferraris.meter.life import due, switch_off, switch_on
 from ferraris.meter.patterns import QUARTER
 from ferraris.meter.simulated import SimulatedMeter
 from ferraris.meter.templates import template
+from ferraris.meter.timekeeping import drift, set_time
 from ferraris.meter.zone import DAY
 
 TEMPLATE = template("residential")
@@ -169,6 +170,36 @@ def test_an_empty_profile_ends_the_emergency(fleet: Fleet) -> None:
     assert put(meter, LIMIT, 71, 9, array()) == 0
     assert put(meter, LIMIT, 71, 8, emergency(meter.zone.stamp(NOW - 10), 500)) == 0
     assert get(meter, LIMIT, 71, 10) is False
+
+
+def test_an_emergency_goes_by_a_clock_that_is_set(fleet: Fleet) -> None:
+    """Each change of the threshold is an event, also those that the clock leaps over."""
+    meter = fleet[0]
+    assert put(meter, LIMIT, 71, 5, double_long_unsigned(40_000)) == 0
+    assert put(meter, LIMIT, 71, 8, emergency(meter.zone.stamp(NOW + 1000), 500)) == 0
+    changed: list[int] = []
+    for after, shown, is_active in ((100, 1200, True), (200, 5000, False), (300, 1400, True)):
+        set_time(meter, NOW + after, NOW + shown)
+        changed.append(after)
+        assert get(meter, LIMIT, 71, 10, now=NOW + after) is is_active
+        assert get(meter, LIMIT, 71, 3, now=NOW + after) == (40_000 if is_active else HIGHEST)
+    assert get(meter, LIMIT, 71, 10, now=NOW + 399) is True
+    assert get(meter, LIMIT, 71, 10, now=NOW + 400) is False
+    noted = meter.state.noted(CONTROL_LOG)
+    assert [each.at - NOW for each in noted if each.code == 67] == [*changed, 400]
+
+
+@pytest.mark.parametrize("drifting", [100_000, -100_000])
+def test_an_emergency_goes_by_a_clock_that_drifts(fleet: Fleet, drifting: int) -> None:
+    meter = fleet[0]
+    drift(meter, NOW, drifting)
+    assert put(meter, LIMIT, 71, 5, double_long_unsigned(40_000), now=NOW + 1) == 0
+    profile = emergency(meter.zone.stamp(NOW + 1000), 500)
+    assert put(meter, LIMIT, 71, 8, profile, now=NOW + 1) == 0
+    begin, end = (meter.clock(NOW + 1).utc(NOW + second) for second in (1000, 1500))
+    states = [get(meter, LIMIT, 71, 10, now=at) for at in (begin - 1, begin, end - 1, end)]
+    assert states == [False, True, True, False]
+    assert [each.at for each in meter.state.noted(CONTROL_LOG) if each.code == 67] == [begin, end]
 
 
 def test_an_emergency_that_ends_without_power(fleet: Fleet) -> None:

@@ -176,6 +176,15 @@ class Limiter(Configured, Living):
         if self.is_emergency(meter, since) != self.is_emergency(meter, at):
             meter.note(Happening.LIMITER_CHANGED, at)
 
+    def clock_set(self, meter: SimulatedMeter, before: int, at: int) -> None:
+        """The clock may have leapt over the begin or the end of an emergency profile."""
+        span = self._emergency(meter, at)
+        if span is None:
+            return
+        begin, end = (meter.clock(at).local(edge) for edge in span)
+        if (begin <= before < end) != (begin <= meter.local(at) < end):
+            meter.note(Happening.LIMITER_CHANGED, at)
+
     def _move(self, meter: SimulatedMeter, crossing: Crossing, at: int) -> None:
         after = LIMITER.get((self._state(meter).phase, crossing))
         if after is not None:
@@ -222,8 +231,8 @@ class Limiter(Configured, Living):
         begin = meter.zone.instant(bytes(activation))
         if begin is None:
             return None
-        begin -= meter.offset(now)
-        return begin, begin + profile.duration
+        law = meter.clock(now)
+        return law.utc(begin), law.utc(begin + profile.duration)
 
 
 _AT_REST = LimiterState()
