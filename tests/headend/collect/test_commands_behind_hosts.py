@@ -421,13 +421,16 @@ def test_what_is_unknown_at_a_valve_is_asked_about_without_a_plan(sqlite_engine)
             face.meter.act = act
             yield face
 
+    def a_second_later_it_is_known():
+        hosts.now += 1
+        return states(hosts) != ["unknown"]
+
     async def day():
         async with hosts.listening():
             put(hosts, "H1-1", "disconnect")
             async with running(hosts, silent):
                 await until(lambda: states(hosts) == ["unknown"])
-                hosts.now += 10
-                await until(lambda: states(hosts) != ["unknown"])
+                await until(a_second_later_it_is_known)
 
     asyncio.run(day())
     (command,) = hosts.commands()
