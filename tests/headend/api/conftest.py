@@ -21,6 +21,7 @@ from ferraris.headend.access.rights import ROLES as ACCESS_ROLES
 from ferraris.headend.access.rights import Right
 from ferraris.headend.api import ApiSettings, application
 from ferraris.headend.operations import Desk, House, Stream, operation
+from ferraris.headend.operations.feed import Feed
 from ferraris.headend.operations.registry import collected
 from ferraris.headend.store.engine import Engine
 from ferraris.headend.store.tables.inventory import GROUP, METER, TENANT
@@ -267,13 +268,18 @@ def made(request, back_end, clock):
         kept.clean()
 
 
+async def _never(_: float) -> None:
+    await asyncio.Event().wait()
+
+
 @contextmanager
 def serving(engine: Engine, clock: Clock, secrets: dict[str, str]) -> Iterator[Callable[..., Api]]:
     """Makes the API of a store with settings; it is closed with the store."""
-    house = House(engine, MemoryKeys(), clock)
     loop = asyncio.new_event_loop()
 
     def make(**settings: Any) -> Api:
+        feed = Feed(House(engine, MemoryKeys(), clock), sleep=_never, monotonic=clock)
+        house = House(engine, MemoryKeys(), clock, {Feed: feed})  # tests say when it looks
         app = application(
             house,
             settings=ApiSettings(**settings),
@@ -283,6 +289,8 @@ def serving(engine: Engine, clock: Clock, secrets: dict[str, str]) -> Iterator[C
         return Api(app, house, clock, secrets, loop)
 
     yield make
+    for each in asyncio.all_tasks(loop):
+        each.cancel()
     loop.run_until_complete(loop.shutdown_default_executor())
     loop.close()
     engine.close()

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import json
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 
 from tests.headend.api.conftest import BOTH
 
 from ferraris.headend.access import principals
+from ferraris.headend.access.opening import Access
+from ferraris.headend.access.rights import Right
+from ferraris.headend.operations import Caller
+from ferraris.headend.operations.feed import Feed
 from ferraris.headend.operations.watching import Watch
+from ferraris.headend.page.routes import Page
+from ferraris.headend.page.stream import Wish
 from ferraris.headend.store.changes import note
 
 PATIENCE_S = 20
@@ -114,7 +120,7 @@ def test_everybody_hears_what_they_may_see(api) -> None:
         ):
             tell(api, *notes)
             tell(api, ("meter", "c"), tenant=2)
-            await api.app.state.watching.look()
+            await api.app.state.watching.feed.look()
             told = [event[1:] for event in await admin.events(6)]
             assert told == notes
             assert [e[1:] for e in await viewer.events(3)] == [notes[0], notes[1], notes[3]]
@@ -132,12 +138,12 @@ def test_who_comes_back_misses_nothing(api) -> None:
     async def watch():
         async with watched(api) as stream:
             tell(api, ("meter", "1"), ("meter", "2"))
-            await api.app.state.watching.look()
+            await api.app.state.watching.feed.look()
             (first, _, _), (last, _, _) = await stream.events(2)
         tell(api, *(("meter", str(n)) for n in range(3, 1500)))
         again = [(b"last-event-id", str(first).encode())]
         async with watched(api, headers=again) as stream:
-            await api.app.state.watching.look()
+            await api.app.state.watching.feed.look()
             missed = await stream.events(1498)
             assert [int(subject) for _, _, subject in missed] == list(range(2, 1500))
             assert missed[0][0] == last
@@ -167,14 +173,14 @@ def test_a_slow_reader_is_let_go_and_others_go_on(api) -> None:
             slow.stalled.clear()
             for number in range(60):
                 tell(api, ("meter", str(number)))
-                await api.app.state.watching.look()
+                await api.app.state.watching.feed.look()
                 await quick.events(1)
             slow.stalled.set()
             await slow.end()
             heard = sum(b"data: " in m.get("body", b"") for m in slow.sent._queue)
             assert heard < 60
             tell(api, ("meter", "last"))
-            await api.app.state.watching.look()
+            await api.app.state.watching.feed.look()
             assert await quick.events(1)
 
     run(api, watch)
@@ -248,11 +254,31 @@ def test_a_store_that_is_away_ends_no_look(api, monkeypatch, caplog) -> None:
         async with watched(api) as stream:
             monkeypatch.setattr(Engine, "reading", away)
             for _ in range(3):
-                await api.app.state.watching.look()
+                await api.app.state.watching.feed.look()
             monkeypatch.setattr(Engine, "reading", reading)
             tell(api, ("meter", "a"))
-            await api.app.state.watching.look()
+            await api.app.state.watching.feed.look()
             assert await stream.events(1)
 
     run(api, watch)
     assert caplog.text.count("no look at what is new") == 1
+
+
+def test_one_look_is_for_the_api_and_for_open_pages(api) -> None:
+    feed = api.house.parts[Feed]
+    page = Page(api.house, Access(api.house.engine, None, clock=api.clock, monotonic=api.clock))
+    caller = Caller("page", 1, dict.fromkeys(Right), 1)
+
+    async def still():
+        return caller
+
+    async def watch():
+        opened = page.pages.events(caller, still, Wish())
+        async with watched(api) as stream, aclosing(opened):
+            assert "retry" in (await anext(opened)).decode()
+            tell(api, ("meter", "a"))
+            await feed.look()
+            assert await stream.events(1) == [(1, "meter", "a")]
+            assert 'data: ["meter"]' in (await anext(opened)).decode()
+
+    run(api, watch)

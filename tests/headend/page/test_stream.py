@@ -12,7 +12,8 @@ import town
 from ferraris.headend.access import ROLES
 from ferraris.headend.inventory.groups import create_group, group_selection
 from ferraris.headend.operations import Caller
-from ferraris.headend.page.stream import News, Wish
+from ferraris.headend.operations.feed import Feed
+from ferraris.headend.page.stream import Pages, Wish
 from ferraris.headend.store.changes import newest_change, note
 
 OTHER = town.METERS[2]
@@ -36,8 +37,9 @@ class Watched:
         async def always():
             return who
 
-        self.news = News(place.house, sleep=sleep, monotonic=lambda: self.now)
-        self.events = self.news.events(who, still or always, wish or Wish())
+        feed = Feed(place.house, sleep=sleep, monotonic=lambda: self.now)
+        self.pages = Pages(feed, monotonic=lambda: self.now)
+        self.events = self.pages.events(who, still or always, wish or Wish())
 
     async def next(self):
         async with asyncio.timeout(5):
@@ -152,7 +154,7 @@ def test_the_stream_ends_with_the_session(place):
 
 def test_streams_are_let_go_before_the_server_stops(place):
     async def test(watched):
-        watched.news.close()
+        watched.pages.close()
         with pytest.raises(StopAsyncIteration):
             await watched.next()
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from http import HTTPStatus
 from typing import Any
 
@@ -26,6 +25,7 @@ from ferraris.headend.api.routing import Routes
 from ferraris.headend.api.settings import ApiSettings
 from ferraris.headend.api.watching import Watching
 from ferraris.headend.operations.desk import House
+from ferraris.headend.operations.feed import Feed
 from ferraris.headend.operations.once import Answer
 from ferraris.headend.operations.operation import Operation
 from ferraris.headend.operations.registry import collected
@@ -70,7 +70,8 @@ def application(
     doorkeeper = Doorkeeper(house, access, settings, executor, monotonic)
     answering = Answering(house, Routes(declared), doorkeeper, settings, executor)
 
-    watching = Watching(house, doorkeeper, settings, executor, monotonic)
+    feed = house.parts.get(Feed) or Feed(house, poll_s=settings.poll_s, monotonic=monotonic)
+    watching = Watching(feed, doorkeeper, settings, monotonic)
     described = Answer(200, "application/json", msgspec.json.encode(openapi(declared)))
 
     @asgi("/v1", is_mount=True, copy_scope=False)
@@ -85,13 +86,9 @@ def application(
 
     @asynccontextmanager
     async def lifespan(_: Litestar) -> AsyncIterator[None]:
-        looking = asyncio.create_task(watching.run())
         try:
             yield
         finally:
-            looking.cancel()
-            with suppress(asyncio.CancelledError):
-                await looking
             watching.close()
             doorkeeper.close()
             executor.shutdown(cancel_futures=True)

@@ -47,12 +47,13 @@ class Page:
     def __init__(
         self, house: House, access: Access, settings: PageSettings | None = None
     ) -> None:  # fmt: skip
-        self._site = Site(house, access, settings or PageSettings())
-        self.routes: list[ControllerRouterHandler] = _routes(self._site)
+        site = Site(house, access, settings or PageSettings())
+        self.pages = site.pages
+        self.routes: list[ControllerRouterHandler] = _routes(site)
 
     def close(self) -> None:
         """Let the streams of open pages go, before a server stops."""
-        self._site.news.close()
+        self.pages.close()
 
 
 def _routes(site: Site) -> list[ControllerRouterHandler]:
@@ -145,14 +146,14 @@ def _watching(site: Site) -> Any:
             return await asyncio.to_thread(site.caller, visit, used=False)
 
         caller = await still()
-        if caller is None or site.news.full:
+        if caller is None or site.pages.full:
             status = 401 if caller is None else 503
             return Response("", status_code=status, headers=dict(HEADERS))
         query = request.query_params
         after = str(request.headers.get("last-event-id") or query.get("after", ""))
         wish = Wish(query.get("subject", ""), int(after) if _NUMBER.fullmatch(after) else None)
         return Stream(
-            site.news.events(caller, still, wish),
+            site.pages.events(caller, still, wish),
             media_type="text/event-stream",
             headers={**HEADERS, "X-Accel-Buffering": "no"},
         )

@@ -25,13 +25,14 @@ from ferraris.headend.operations import (
     House,
     NotFoundError,
 )
+from ferraris.headend.operations.feed import Feed
 from ferraris.headend.operations.performing import witness
 from ferraris.headend.page import signing
 from ferraris.headend.page.formats import Formats
 from ferraris.headend.page.look import Look, Memory, Part, View
 from ferraris.headend.page.rendering import picture, render
 from ferraris.headend.page.safety import HEADERS, local_path
-from ferraris.headend.page.stream import News
+from ferraris.headend.page.stream import Pages
 from ferraris.headend.page.visits import FORM, THEMES, TOLD, Visit, cookie, visit_of
 from ferraris.headend.page.words import LANGUAGES, words_of
 from ferraris.headend.store.changes import newest_change
@@ -66,7 +67,7 @@ class Site:
         self.house = house
         self.access = access
         self.settings = settings
-        self.news = News(house)
+        self.pages = Pages(house.parts.get(Feed) or Feed(house))
         self.memory: Memory = {}
 
     def visit(self, request: Request[Any, Any, Any]) -> Visit:

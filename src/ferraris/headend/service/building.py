@@ -32,6 +32,7 @@ from ferraris.headend.observe.logs import SessionLog
 from ferraris.headend.observe.metrics import Metrics
 from ferraris.headend.observe.observer import Observer, Observers
 from ferraris.headend.operations import House
+from ferraris.headend.operations.feed import Feed
 from ferraris.headend.page.routes import Page
 from ferraris.headend.page.site import PageSettings
 from ferraris.headend.privacy.sealer import CustomerSealer
@@ -249,7 +250,7 @@ async def _http(whole: Built, options: dict[str, Any], look: PageSettings) -> No
     house = whole.house
     settings = settings_of(whole.configuration)
     access: Access = access_of(house, settings, time.monotonic)
-    parts = {**house.parts, Access: access, Health: whole.health}
+    parts = {**house.parts, Access: access, Health: whole.health, Feed: Feed(house)}
     open_house = House(house.engine, house.keys, house.clock, parts, house.journal)
     page = Page(open_house, access, look)
     app = application(open_house, page.routes, settings)
