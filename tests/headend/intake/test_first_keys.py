@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import contextmanager
 from itertools import count
 
 import pytest
@@ -10,6 +11,7 @@ from colony import giving
 from doors import BOTH, NOON, Door, run, until
 from reaping import inline, reaped
 
+from ferraris.headend.intake import CallIntake
 from ferraris.headend.inventory import key_id as name_key
 from ferraris.headend.registration import Step
 from ferraris.meter.fleet import Fleet
@@ -79,20 +81,18 @@ def test_it_is_given_keys_and_registered_in_the_connection_that_it_opened(colony
     assert (door.intake.counts.failed, colony.quarantined()) == (0, [])
 
 
-class LapsingClaims:
-    """Until it was served; each call in vain is two minutes later, so what the dead held lapses."""
+@contextmanager
+def lapsing(clock):
+    """Each call comes two minutes after the one before, so what the dead held lapses."""
+    whole = CallIntake._recognised
 
-    def __init__(self, clock):
-        self.clock = clock
-        self.in_vain = 0
+    def later(intake, identity):
+        clock.now += 121.0
+        return whole(intake, identity)
 
-    def __call__(self, door, intake):
-        counts = intake.counts
-        in_vain = counts.failed + counts.called - counts.served
-        if in_vain > self.in_vain:
-            self.in_vain = in_vain
-            self.clock.now += 121.0
-        return counts.served
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(CallIntake, "_recognised", later)
+        yield
 
 
 def loners():
@@ -121,7 +121,8 @@ def test_killed_at_every_moment_it_is_registered_by_a_later_call(colony):
                 )
             if reaper.dead:
                 colony.reopen_keys()
-                await called(colony, fleet, LapsingClaims(colony.clock), offload=inline)
+                with lapsing(colony.clock):
+                    await called(colony, fleet, served, offload=inline)
             assert colony.progress(number).step is Step.ACTIVE, colony.progress(number)
             assert colony.keys.get(name, "encryption_key") == fleet[0].keys.encryption_key
             if not reaper.dead:
@@ -180,7 +181,12 @@ def test_what_is_missing_here_is_said_and_holds_it(colony, lacks, told):
     fleet = Fleet(kind_of(), 1, seed=7)
     number, name = keyless(colony, fleet)
     colony.keys.delete(name, lacks)
-    run(called(colony, fleet, lambda *_: colony.progress(number) is not None))
+    asked = None, Step.ASKED
+    run(
+        called(
+            colony, fleet, lambda *_: getattr(colony.progress(number), "step", None) not in asked
+        )
+    )
     assert colony.progress(number).step is Step.HELD
     assert told in colony.progress(number).message
     assert fleet[0].key_changes == 0  # it was given nothing
