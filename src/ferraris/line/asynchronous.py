@@ -39,6 +39,7 @@ class AsyncDriver(Pump[In, Out]):
         on_push: Callable[[Out], None] | None = None,
     ) -> None:
         super().__init__(layer, loop)
+        self.serve = None  # this end asks
         self._is_push = is_push
         self._on_push = on_push
         # The short way of an exchange, where the stack has one (`core.stack.Over`).
