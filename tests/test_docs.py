@@ -63,6 +63,14 @@ def blocks(page: Path) -> list[Block]:
     ]
 
 
+def free_port() -> int:
+    """A port below those that systems give to connections, so that none takes it meanwhile."""
+    for port in range(20_000 + os.getpid() % 4_000, 32_000):
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
+    raise AssertionError("no port is free")
+
+
 class Shell:
     """Runs the commands of one page in one folder, and ends what it left in the background."""
 
@@ -70,8 +78,7 @@ class Shell:
         """`commands` has what stands before all other commands."""
         self._folder = folder
         self._running: list[subprocess.Popen[str]] = []
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self._port = str(free.getsockname()[1])
+        self._port = str(free_port())
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
         if commands is not None:
             path = f"{commands}{os.pathsep}{path}"
