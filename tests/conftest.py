@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from collections.abc import Iterator
@@ -44,6 +45,19 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     missing = sum(("services", "skipped") in report.user_properties for report in reports)
     if missing:
         terminalreporter.write_line(f"{missing} tests skipped: their service is not here")
+
+
+@pytest.fixture(autouse=True)
+def logs_of_before() -> Iterator[None]:
+    """Commands set up the logs of their process: here others come after them, in other streams."""
+    logs = logging.getLogger()
+    handlers, level = logs.handlers[:], logs.level
+    yield
+    structlog = sys.modules.get("structlog")
+    if structlog is not None and structlog.is_configured():
+        structlog.reset_defaults()
+        logs.handlers[:] = handlers
+        logs.setLevel(level)
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,6 @@ import json
 import logging
 
 import pytest
-import structlog
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
@@ -25,14 +24,10 @@ BAD = SessionSeen("m2", "plan", "line", 11.0, 14.0, message="no answer, token=ab
 
 @pytest.fixture
 def lines():
-    """What is logged, as JSON; the process's logs are put back afterwards."""
-    before = logging.getLogger().handlers[:], logging.getLogger().level
+    """What is logged, as JSON."""
     out = io.StringIO()
     configure_logs("info", "json", out)
-    yield lambda: [json.loads(line) for line in out.getvalue().splitlines()]
-    structlog.reset_defaults()
-    logging.getLogger().handlers[:] = before[0]
-    logging.getLogger().setLevel(before[1])
+    return lambda: [json.loads(line) for line in out.getvalue().splitlines()]
 
 
 def test_metrics_count_by_kind_and_never_by_meter():
