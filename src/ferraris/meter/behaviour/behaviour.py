@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from ferraris.core.errors import DecodeError
 from ferraris.data import axdr
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ferraris.messaging.dlms.names import Selection
     from ferraris.meter.simulated import SimulatedMeter
 
-__all__ = ["Behaviour", "Living", "decoded", "encoded", "octets"]
+__all__ = ["Behaviour", "Living", "decoded", "encoded", "octets", "parameter_of"]
 
 
 class Behaviour:
@@ -127,6 +127,21 @@ def decoded(data: bytes) -> Data:
         return axdr.decode(data)
     except DecodeError as error:
         raise AccessRefused(DataAccessResult.TYPE_UNMATCHED) from error
+
+
+def parameter_of(declares: type[InterfaceClass], method: int, data: bytes | None) -> Any:
+    """The parameter of a method, of the type that its class declares.
+
+    `ActionRefused`: read-write-denied for a method that the class lacks, type-unmatched for data of
+    another type.
+    """
+    declared = declares.methods.get(method)
+    if declared is None:
+        raise ActionRefused(ActionResult.READ_WRITE_DENIED)
+    try:
+        return declared.type.load(axdr.decode(data or b""))
+    except DecodeError as error:
+        raise ActionRefused(ActionResult.TYPE_UNMATCHED) from error
 
 
 def octets(value: bytes) -> bytes:

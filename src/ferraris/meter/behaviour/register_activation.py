@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ferraris.core.errors import DecodeError
 from ferraris.data import axdr
 from ferraris.data.kinds import Tag, octet_string
 from ferraris.data.obis import Obis
 from ferraris.messaging.dlms.enumerations import ActionResult, DataAccessResult
 from ferraris.meter import rates
-from ferraris.meter.behaviour.behaviour import Behaviour, decoded, encoded
+from ferraris.meter.behaviour.behaviour import Behaviour, decoded, encoded, parameter_of
 from ferraris.meter.behaviour.registers import Billed, Energy
 from ferraris.meter.rates import BY_RATE
 from ferraris.model import data_storage
@@ -101,13 +100,7 @@ class RegisterActivation(Behaviour):
 
     def act(self, meter: SimulatedMeter, method: int, data: bytes | None, now: int) -> bytes | None:
         """Methods 1 and 2 add a register and a mask, 3 deletes a mask that is not active."""
-        declared = self.declares.methods.get(method)
-        if declared is None:
-            raise ActionRefused(ActionResult.READ_WRITE_DENIED)
-        try:
-            parameter = declared.type.load(axdr.decode(data or b""))
-        except DecodeError as error:
-            raise ActionRefused(ActionResult.TYPE_UNMATCHED) from error
+        parameter = parameter_of(self.declares, method, data)
         if method == 1:
             self._add_register(meter, (parameter.class_id, bytes(parameter.logical_name)), now)
         elif method == 2:

@@ -16,7 +16,7 @@ from ferraris.data.obis import Obis
 from ferraris.messaging.dlms.enumerations import ActionResult, DataAccessResult
 from ferraris.meter import rates
 from ferraris.meter.activity import Calendar, due, in_force, next_entry
-from ferraris.meter.behaviour.behaviour import Behaviour, Living, decoded
+from ferraris.meter.behaviour.behaviour import Behaviour, Living, decoded, parameter_of
 from ferraris.meter.behaviour.clock import is_right, passed
 from ferraris.meter.behaviour.function_control import present
 from ferraris.meter.behaviour.scripts import run_script
@@ -76,18 +76,12 @@ class SpecialDays(Behaviour):
 
     def act(self, meter: SimulatedMeter, method: int, data: bytes | None, now: int) -> bytes | None:
         """Method 1 inserts an entry, in place of one with its index [memory]; 2 deletes one."""
-        declared = self.declares.methods.get(method)
-        if declared is None:
-            raise ActionRefused(ActionResult.READ_WRITE_DENIED)
+        parameter = parameter_of(self.declares, method, data)
         entries = self.declares.entries
         days = {
             each.special_day_index: each
             for each in entries.type.load(axdr.decode(self.get(meter, 2, None, now)))
         }
-        try:
-            parameter = declared.type.load(axdr.decode(data or b""))
-        except DecodeError as error:
-            raise ActionRefused(ActionResult.TYPE_UNMATCHED) from error
         if method == 1:
             days[parameter.special_day_index] = parameter
         elif days.pop(parameter, None) is None:

@@ -12,7 +12,7 @@ from ferraris.data.kinds import array
 from ferraris.data.obis import Obis
 from ferraris.messaging.dlms.enumerations import ActionResult, DataAccessResult
 from ferraris.meter.activity import special_day
-from ferraris.meter.behaviour.behaviour import Living, decoded
+from ferraris.meter.behaviour.behaviour import Living, decoded, parameter_of
 from ferraris.meter.behaviour.clock import passed
 from ferraris.meter.behaviour.scripts import run_script
 from ferraris.meter.behaviour.tariffication import SPECIAL_DAYS, SpecialDays
@@ -89,13 +89,7 @@ class Timetable(Living):
 
     def act(self, meter: SimulatedMeter, method: int, data: bytes | None, now: int) -> bytes | None:
         """Enable and disable, insert and delete entries by their indices."""
-        declared = self.declares.methods.get(method)
-        if declared is None:
-            raise ActionRefused(ActionResult.READ_WRITE_DENIED)
-        try:
-            parameter = declared.type.load(axdr.decode(data or b""))
-        except DecodeError as error:
-            raise ActionRefused(ActionResult.TYPE_UNMATCHED) from error
+        parameter = parameter_of(self.declares, method, data)
         entries = {each.entry_index: each for each in self._entries(meter, now)}
         if method == 1:
             # Indices begin at 1, so that a range from 0 to 0 names none.
